@@ -1,0 +1,4 @@
+export * from './errors';
+export * from './states';
+export * from './sagas';
+export * from './rpc';

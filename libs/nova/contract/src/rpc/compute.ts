@@ -1,0 +1,134 @@
+import { defineRpc } from '@nestack/kernel/rpc';
+import Type from 'typebox';
+import { ConnectionInfo, GuestVolume, InstanceSpec, Nic } from './types';
+
+const Uuid = Type.String();
+const Power = Type.Object({ power_state: Type.Integer() });
+const LONG = 900_000;
+
+/**
+ * What nova-compute does on its host, sent to `compute.<host>`. Every method is idempotent: it makes what it names true
+ * and answers the same when it already is; so sagas repeat it until an answer comes.
+ */
+export const ComputeRpc = defineRpc({
+  exchange: 'nova',
+  topic: 'compute',
+  version: '6.0',
+  methods: {
+    /** Ensures the guest runs as specified: image in the cache, disk, taps, config drive, domain. Replaces nothing that runs already. */
+    build_and_run_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance: InstanceSpec }),
+      reply: Type.Object({ power_state: Type.Integer(), root_device_name: Type.String() }),
+    },
+    /** Ensures that nothing of the guest is left on the host: domain, disks, config drive, console log, taps, volume connections. */
+    terminate_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance_uuid: Uuid, nics: Type.Array(Nic), volumes: Type.Array(GuestVolume) }),
+    },
+    /** Starts a guest that is off; redefines it from the specification when the host lost it but has its disk. */
+    start_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance: InstanceSpec }),
+      reply: Power,
+    },
+    /** ACPI power-off, then the plug after `timeout_s`. */
+    stop_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance_uuid: Uuid, clean_shutdown: Type.Boolean(), timeout_s: Type.Integer() }),
+      reply: Power,
+    },
+    /** Soft asks the guest (falling back to hard after `timeout_s`), hard destroys and starts anew. Repeated with the same message id it reboots once. */
+    reboot_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({
+        instance: InstanceSpec,
+        reboot_type: Type.Union([Type.Literal('SOFT'), Type.Literal('HARD')]),
+        timeout_s: Type.Integer(),
+      }),
+      reply: Power,
+    },
+    pause_instance: { kind: 'call', since: '6.0', idempotent: true, args: Type.Object({ instance_uuid: Uuid }), reply: Power },
+    unpause_instance: { kind: 'call', since: '6.0', idempotent: true, args: Type.Object({ instance_uuid: Uuid }), reply: Power },
+    /** The last `tail_length` lines of the serial console (all that is kept when null). */
+    get_console_output: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid, tail_length: Type.Union([Type.Integer(), Type.Null()]) }),
+      reply: Type.Object({ output: Type.String() }),
+    },
+    get_diagnostics: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid }),
+      reply: Type.Object({ diagnostics: Type.Record(Type.String(), Type.Unknown()) }),
+    },
+    /** What cinder needs to know of the host to export a volume to it. */
+    get_volume_connector: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({}),
+      reply: Type.Object({ connector: Type.Record(Type.String(), Type.Unknown()) }),
+    },
+    attach_volume: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({
+        instance_uuid: Uuid,
+        volume_id: Uuid,
+        device: Type.Union([Type.String(), Type.Null()]),
+        connection_info: ConnectionInfo,
+      }),
+      reply: Type.Object({ device: Type.String() }),
+    },
+    /** Ensures the disk is out of the guest. */
+    detach_volume: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance_uuid: Uuid, volume_id: Uuid, connection_info: Type.Union([ConnectionInfo, Type.Null()]) }),
+    },
+    attach_interface: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance_uuid: Uuid, nic: Nic }),
+    },
+    detach_interface: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance_uuid: Uuid, nic: Nic }),
+    },
+    get_host_uptime: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({}),
+      reply: Type.Object({ uptime: Type.String() }),
+    },
+  },
+});

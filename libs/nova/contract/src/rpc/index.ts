@@ -1,0 +1,4 @@
+export * from './types';
+export * from './compute';
+export * from './scheduler';
+export * from './conductor';

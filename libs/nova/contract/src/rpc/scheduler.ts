@@ -1,0 +1,46 @@
+import { defineRpc } from '@nestack/kernel/rpc';
+import Type, { type Static } from 'typebox';
+import { FlavorSnapshot } from './types';
+
+/** What the scheduler must know of a request. */
+export const RequestSpec = Type.Object({
+  instance_uuid: Type.String(),
+  project_id: Type.String(),
+  user_id: Type.String(),
+  flavor: FlavorSnapshot,
+  /** Disk that the guest takes on the host; 0 when it boots from a volume. */
+  root_gb_on_host: Type.Integer(),
+  image_properties: Type.Record(Type.String(), Type.Unknown()),
+  availability_zone: Type.Union([Type.String(), Type.Null()]),
+  force_host: Type.Union([Type.String(), Type.Null()]),
+  /** Hosts that failed it already. */
+  ignore_hosts: Type.Array(Type.String()),
+  scheduler_hints: Type.Record(Type.String(), Type.Unknown()),
+});
+export type RequestSpec = Static<typeof RequestSpec>;
+
+/** A chosen host, its resources already claimed in Placement under the instance's uuid. */
+export const Selection = Type.Object({
+  service_host: Type.String(),
+  nodename: Type.String(),
+  compute_node_uuid: Type.String(),
+  availability_zone: Type.String(),
+});
+export type Selection = Static<typeof Selection>;
+
+export const SchedulerRpc = defineRpc({
+  exchange: 'nova',
+  topic: 'scheduler',
+  version: '4.5',
+  methods: {
+    /** Filters and weighs the hosts and claims the best in Placement, atomically; repeated, it returns the claim it made. NoValidHost when none is left. */
+    select_destinations: {
+      kind: 'call',
+      since: '4.5',
+      idempotent: true,
+      timeoutMs: 60_000,
+      args: Type.Object({ request_spec: RequestSpec }),
+      reply: Type.Object({ selection: Selection }),
+    },
+  },
+});

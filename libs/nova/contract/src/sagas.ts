@@ -1,0 +1,43 @@
+import Type from 'typebox';
+
+const Uuid = Type.String();
+
+/**
+ * The long operations of nova: kind, parameters and instance action, started by nova-api in the transaction that sets
+ * the states, run by nova-conductor. All else they need is in the schema.
+ */
+export const NovaSagas = {
+  serverCreate: { kind: 'server.create', action: 'create', params: Type.Object({ instance_uuid: Uuid }) },
+  serverDelete: { kind: 'server.delete', action: 'delete', params: Type.Object({ instance_uuid: Uuid }) },
+  serverStart: { kind: 'server.start', action: 'start', params: Type.Object({ instance_uuid: Uuid }) },
+  serverStop: { kind: 'server.stop', action: 'stop', params: Type.Object({ instance_uuid: Uuid }) },
+  serverReboot: {
+    kind: 'server.reboot',
+    action: 'reboot',
+    params: Type.Object({ instance_uuid: Uuid, type: Type.Union([Type.Literal('SOFT'), Type.Literal('HARD')]) }),
+  },
+  serverPause: { kind: 'server.pause', action: 'pause', params: Type.Object({ instance_uuid: Uuid }) },
+  serverUnpause: { kind: 'server.unpause', action: 'unpause', params: Type.Object({ instance_uuid: Uuid }) },
+  /** The block device mapping and the cinder attachment (reserved) exist when it starts. */
+  attachVolume: {
+    kind: 'server.attach_volume',
+    action: 'attach_volume',
+    params: Type.Object({ instance_uuid: Uuid, volume_id: Uuid, bdm_id: Type.Integer() }),
+  },
+  detachVolume: {
+    kind: 'server.detach_volume',
+    action: 'detach_volume',
+    params: Type.Object({ instance_uuid: Uuid, volume_id: Uuid, bdm_id: Type.Integer() }),
+  },
+  /** The port exists and is recorded as the instance's NIC (state attaching) when it starts. */
+  attachInterface: {
+    kind: 'server.attach_interface',
+    action: 'attach_interface',
+    params: Type.Object({ instance_uuid: Uuid, port_id: Uuid }),
+  },
+  detachInterface: {
+    kind: 'server.detach_interface',
+    action: 'detach_interface',
+    params: Type.Object({ instance_uuid: Uuid, port_id: Uuid }),
+  },
+} as const;

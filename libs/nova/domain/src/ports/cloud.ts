@@ -1,0 +1,151 @@
+import type { RequestContext } from '@nestack/kernel/context';
+import type { ConnectionInfo, Nic, RequestSpec } from '@nestack/nova/contract';
+import type { ImageSnapshot, NetworkRequest } from '../instance';
+
+/** In whose name another service is asked: the caller of the request, or nova itself (sagas). */
+export type As = 'user' | 'service';
+
+/** Glance, as nova needs it. */
+export interface ImagePort {
+  /** Null when it does not exist or is hidden from the caller. `status` is glance's (`active`, `queued`…). */
+  get(ctx: RequestContext, imageId: string, as: As): Promise<{ readonly image: ImageSnapshot; readonly status: string; readonly min_ram: number; readonly virtual_size: number | null } | null>;
+  /** The image's bytes. */
+  download(ctx: RequestContext, imageId: string, as: As): Promise<NodeJS.ReadableStream>;
+}
+
+export interface PortSummary {
+  readonly id: string;
+  readonly network_id: string;
+  readonly device_id: string;
+  readonly status: string;
+  readonly fixed_ips: readonly { readonly ip_address: string; readonly subnet_id: string }[];
+  readonly mac_address: string;
+  readonly port_security_enabled: boolean;
+}
+
+export interface NetworkSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly subnets: readonly string[];
+  readonly shared: boolean;
+}
+
+/** Neutron, as nova needs it. */
+export interface NetworkPort {
+  /** Networks of the caller's project that servers use when none is named: its own, and shared ones when it has none. */
+  available(ctx: RequestContext): Promise<readonly NetworkSummary[]>;
+  network(ctx: RequestContext, id: string): Promise<NetworkSummary | null>;
+  port(ctx: RequestContext, id: string, as: As): Promise<PortSummary | null>;
+  /** Id of a security group given by name or id, null when there is none; throws when the name is ambiguous. */
+  securityGroup(ctx: RequestContext, projectId: string, nameOrId: string): Promise<string | null>;
+  /**
+   * Ensures the instance's ports: finds those with its device_id (so that a retry makes no second one), creates what is
+   * missing in request order, binds all to the host. Answers its NICs in request order.
+   */
+  ensurePorts(
+    ctx: RequestContext,
+    about: {
+      readonly instance_uuid: string;
+      readonly project_id: string;
+      readonly hostname: string;
+      readonly host: string;
+      readonly availability_zone: string;
+      readonly requests: readonly NetworkRequest[];
+      readonly security_groups: readonly string[];
+    },
+  ): Promise<readonly Nic[]>;
+  /** Creates and binds one more port, or binds the given one. `key` makes a retry find the port again. */
+  ensurePort(
+    ctx: RequestContext,
+    about: {
+      readonly instance_uuid: string;
+      readonly project_id: string;
+      readonly hostname: string;
+      readonly host: string;
+      readonly availability_zone: string;
+      readonly request: NetworkRequest;
+      readonly security_groups: readonly string[];
+    },
+    as: As,
+  ): Promise<Nic>;
+  /** Deletes the ports that nova made and unbinds the user's. Ports that are gone already are no error. Finds leftovers by device_id too. */
+  releasePorts(ctx: RequestContext, instanceUuid: string, nics: readonly Nic[]): Promise<void>;
+  releasePort(ctx: RequestContext, instanceUuid: string, nic: Nic): Promise<void>;
+  /** The NICs as neutron knows them now, by device_id, with each port's status. */
+  current(ctx: RequestContext, instanceUuid: string, known: readonly Nic[]): Promise<readonly { readonly nic: Nic; readonly status: string }[]>;
+}
+
+export interface VolumeSummary {
+  readonly id: string;
+  readonly status: string;
+  /** GiB */
+  readonly size: number;
+  readonly bootable: boolean;
+  readonly multiattach: boolean;
+  readonly availability_zone: string;
+  readonly attached_to: readonly string[];
+  /** Glance properties of the image that it was made from. */
+  readonly image_metadata: Readonly<Record<string, string>>;
+}
+
+/** Cinder, as nova needs it. */
+export interface VolumePort {
+  get(ctx: RequestContext, volumeId: string, as: As): Promise<VolumeSummary | null>;
+  /** Creates a volume for a boot; `key` (in the volume's metadata) makes a retry find it again. */
+  ensureVolume(
+    ctx: RequestContext,
+    about: {
+      readonly key: string;
+      readonly project_id: string;
+      readonly size: number;
+      readonly image_id: string | null;
+      readonly snapshot_id: string | null;
+      readonly volume_type: string | null;
+      readonly availability_zone: string | null;
+      readonly name: string;
+    },
+  ): Promise<{ readonly id: string; readonly status: string }>;
+  /** Reserves: an attachment without connector; a retry finds the one of this volume and instance. */
+  ensureAttachment(ctx: RequestContext, volumeId: string, instanceUuid: string, as: As): Promise<{ readonly id: string }>;
+  /** Gives the connector: cinder exports and answers how to connect. */
+  connect(ctx: RequestContext, attachmentId: string, connector: Readonly<Record<string, unknown>>, device: string | null): Promise<ConnectionInfo>;
+  /** The guest has it: the volume becomes in-use. */
+  complete(ctx: RequestContext, attachmentId: string): Promise<void>;
+  /** Ends the attachment and its export; gone already is no error. */
+  deleteAttachment(ctx: RequestContext, attachmentId: string): Promise<void>;
+  /** Marks the volume as detaching (`os-begin_detaching`) and back. */
+  beginDetaching(ctx: RequestContext, volumeId: string, as: As): Promise<void>;
+  rollDetaching(ctx: RequestContext, volumeId: string): Promise<void>;
+  deleteVolume(ctx: RequestContext, volumeId: string): Promise<void>;
+}
+
+export interface ProviderCandidate {
+  readonly provider_uuid: string;
+  /** Opaque to the caller: what is PUT to claim it. */
+  readonly allocation_request: unknown;
+  readonly capacity: Readonly<Record<string, { readonly capacity: number; readonly used: number }>>;
+}
+
+/** Placement, as nova needs it. */
+export interface PlacementPort {
+  /** Upserts the host's provider, inventory and traits. */
+  ensureProvider(
+    ctx: RequestContext,
+    provider: {
+      readonly uuid: string;
+      readonly name: string;
+      readonly inventory: Readonly<Record<string, { readonly total: number; readonly reserved: number; readonly allocation_ratio: number; readonly max_unit: number }>>;
+      readonly traits: readonly string[];
+    },
+  ): Promise<void>;
+  /** Disabled hosts carry COMPUTE_STATUS_DISABLED. */
+  setDisabled(ctx: RequestContext, providerUuid: string, disabled: boolean): Promise<void>;
+  candidates(ctx: RequestContext, spec: RequestSpec, limit: number): Promise<readonly ProviderCandidate[]>;
+  /** Claims for the consumer if it holds nothing yet; false when another was faster. */
+  claim(ctx: RequestContext, spec: RequestSpec, candidate: ProviderCandidate): Promise<boolean>;
+  /** The provider on which a consumer holds its allocation, null when it holds none. */
+  allocatedOn(ctx: RequestContext, consumerUuid: string): Promise<string | null>;
+  /** Releases everything of the consumer; nothing held is no error. */
+  release(ctx: RequestContext, consumerUuid: string): Promise<void>;
+  removeProvider(ctx: RequestContext, providerUuid: string): Promise<void>;
+}

@@ -1,0 +1,158 @@
+import type { Tx } from '@nestack/kernel/context';
+import type { VmState } from '@nestack/nova/contract';
+import type {
+  BlockDevice,
+  BlockDevicePatch,
+  ComputeNode,
+  ComputeService,
+  Flavor,
+  Instance,
+  InstancePatch,
+  KeyPair,
+} from '../instance';
+
+/** Filters of a server list; a project of null means all projects. */
+export interface InstanceQuery {
+  readonly project_id: string | null;
+  readonly user_id?: string;
+  /** Regular expression on the name, as MySQL's and PostgreSQL's `~`. */
+  readonly name?: string;
+  readonly hostname?: string;
+  readonly vm_states?: readonly VmState[];
+  /** Words of task_state that the status filter implies (REBOOT). */
+  readonly task_states?: readonly string[];
+  readonly host?: string;
+  readonly node?: string;
+  readonly uuid?: string | readonly string[];
+  readonly flavor_id?: string;
+  readonly image_id?: string;
+  readonly key_name?: string;
+  readonly reservation_id?: string;
+  readonly availability_zone?: string;
+  readonly changes_since?: Date;
+  readonly changes_before?: Date;
+  readonly deleted?: boolean;
+  readonly locked?: boolean;
+  /** Regular expressions on a fixed address. */
+  readonly ip?: string;
+  readonly ip6?: string;
+  readonly tags?: readonly string[];
+  readonly tags_any?: readonly string[];
+  readonly not_tags?: readonly string[];
+  readonly not_tags_any?: readonly string[];
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly config_drive?: boolean;
+  readonly power_state?: number;
+  readonly launch_index?: number;
+  readonly limit: number;
+  readonly marker?: string;
+  readonly sort: readonly { readonly key: string; readonly dir: 'asc' | 'desc' }[];
+}
+
+/** A row of a list with what its view needs, in the same statement. */
+export interface InstanceListItem {
+  readonly instance: Instance;
+  readonly volumes: readonly { readonly id: string; readonly delete_on_termination: boolean }[];
+}
+
+export interface Usage {
+  readonly instances: number;
+  readonly cores: number;
+  readonly ram: number;
+}
+
+export interface InstanceRepository {
+  insert(tx: Tx, instance: Instance): Promise<void>;
+  /** Null when there is none (deleted ones are found only with `deleted`). */
+  find(tx: Tx, uuid: string, options?: { readonly deleted?: boolean; readonly lock?: boolean }): Promise<Instance | null>;
+  findItem(tx: Tx, uuid: string, options?: { readonly deleted?: boolean }): Promise<InstanceListItem | null>;
+  list(tx: Tx, query: InstanceQuery): Promise<readonly InstanceListItem[]>;
+  /** Changes and touches `updated_at`; answers the new row, null when there is none. */
+  update(tx: Tx, uuid: string, patch: InstancePatch): Promise<Instance | null>;
+  /**
+   * Sets the states if they are among the expected, else answers null and changes nothing: the one gate of every action.
+   */
+  transition(
+    tx: Tx,
+    uuid: string,
+    expected: { readonly vm_states?: readonly VmState[]; readonly task_states?: readonly (string | null)[] },
+    patch: InstancePatch,
+  ): Promise<Instance | null>;
+  byHost(tx: Tx, host: string): Promise<readonly Instance[]>;
+  /** Locks the project's quota row, then counts what its undeleted instances use. */
+  lockUsage(tx: Tx, projectId: string): Promise<Usage>;
+  usage(tx: Tx, projectId: string): Promise<Usage>;
+  countByHost(tx: Tx): Promise<ReadonlyMap<string, number>>;
+}
+
+export interface BlockDeviceRepository {
+  insert(tx: Tx, device: Omit<BlockDevice, 'id'>): Promise<BlockDevice>;
+  ofInstance(tx: Tx, instanceUuid: string): Promise<readonly BlockDevice[]>;
+  find(tx: Tx, id: number): Promise<BlockDevice | null>;
+  byVolume(tx: Tx, instanceUuid: string, volumeId: string): Promise<BlockDevice | null>;
+  update(tx: Tx, id: number, patch: BlockDevicePatch): Promise<void>;
+  remove(tx: Tx, id: number): Promise<void>;
+  removeOfInstance(tx: Tx, instanceUuid: string): Promise<void>;
+}
+
+export interface FlavorQuery {
+  /** True and false filter; null gives both. */
+  readonly is_public: boolean | null;
+  /** Private flavors are shown when this project has access; null shows all. */
+  readonly project_id: string | null;
+  readonly min_disk?: number;
+  readonly min_ram?: number;
+  readonly limit: number;
+  readonly marker?: string;
+  readonly sort_key: string;
+  readonly sort_dir: 'asc' | 'desc';
+}
+
+export interface FlavorRepository {
+  insert(tx: Tx, flavor: Flavor): Promise<void>;
+  find(tx: Tx, flavorId: string): Promise<Flavor | null>;
+  list(tx: Tx, query: FlavorQuery): Promise<readonly Flavor[]>;
+  update(tx: Tx, flavorId: string, patch: Partial<Pick<Flavor, 'description' | 'extra_specs'>>): Promise<Flavor | null>;
+  remove(tx: Tx, flavorId: string): Promise<boolean>;
+  access(tx: Tx, flavorId: string): Promise<readonly string[]>;
+  addAccess(tx: Tx, flavorId: string, projectId: string): Promise<boolean>;
+  removeAccess(tx: Tx, flavorId: string, projectId: string): Promise<boolean>;
+}
+
+export interface KeyPairRepository {
+  insert(tx: Tx, keyPair: Omit<KeyPair, 'id'>): Promise<KeyPair>;
+  find(tx: Tx, userId: string, name: string): Promise<KeyPair | null>;
+  list(tx: Tx, userId: string, page: { readonly limit: number; readonly marker?: string }): Promise<readonly KeyPair[]>;
+  remove(tx: Tx, userId: string, name: string): Promise<boolean>;
+  lockCount(tx: Tx, userId: string): Promise<number>;
+}
+
+export interface ServiceRepository {
+  /** Upserts by host and binary, and marks it seen now. */
+  beat(tx: Tx, host: string, binary: string, topic: string, at: Date): Promise<ComputeService>;
+  list(tx: Tx, filter?: { readonly host?: string; readonly binary?: string }): Promise<readonly ComputeService[]>;
+  find(tx: Tx, uuid: string): Promise<ComputeService | null>;
+  update(
+    tx: Tx,
+    uuid: string,
+    patch: Partial<Pick<ComputeService, 'disabled' | 'disabled_reason' | 'forced_down'>>,
+  ): Promise<ComputeService | null>;
+  remove(tx: Tx, uuid: string): Promise<boolean>;
+}
+
+export interface ComputeNodeRepository {
+  upsert(tx: Tx, node: { readonly uuid: string; readonly host: string; readonly facts: ComputeNode['facts']; readonly service_id: number }): Promise<ComputeNode>;
+  list(tx: Tx): Promise<readonly ComputeNode[]>;
+  find(tx: Tx, id: string): Promise<ComputeNode | null>;
+  byHost(tx: Tx, host: string): Promise<ComputeNode | null>;
+  removeOfService(tx: Tx, serviceId: number): Promise<void>;
+}
+
+/** Quota limits that were set; what is absent has its default. -1 is unlimited. */
+export interface QuotaRepository {
+  limits(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>>;
+  classLimits(tx: Tx, className: string): Promise<Readonly<Record<string, number>>>;
+  set(tx: Tx, projectId: string, limits: Readonly<Record<string, number>>): Promise<void>;
+  setClass(tx: Tx, className: string, limits: Readonly<Record<string, number>>): Promise<void>;
+  clear(tx: Tx, projectId: string): Promise<void>;
+}
