@@ -1,0 +1,28 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { root } from './node.mjs';
+
+/**
+ * Imports a TypeScript library of this repository, bundled on the fly, into a plain Node script.
+ * @param {string} name `<scope>/<lib>`, for instance `kernel/testing`
+ */
+export async function importLibrary(name) {
+  const folder = path.join(root, 'tmp/libraries');
+  await mkdir(folder, { recursive: true });
+  const outfile = path.join(folder, `${name.replace('/', '-')}-${process.pid}.mjs`);
+  await build({
+    entryPoints: [path.join(root, 'libs', name, 'src/index.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    packages: 'external',
+    sourcemap: 'inline',
+    tsconfig: path.join(root, 'tsconfig.base.json'),
+    logLevel: 'error',
+  });
+  return import(pathToFileURL(outfile).href);
+}
