@@ -8,7 +8,10 @@ const shared = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
-  moduleNameMapper: { '^@nestack/([^/]+)/([^/]+)$': '<rootDir>/libs/$1/$2/src/index.ts' },
+  moduleNameMapper: {
+    '^@nestack/app/([^/]+)$': '<rootDir>/apps/$1/src/app.module.ts',
+    '^@nestack/([^/]+)/([^/]+)$': '<rootDir>/libs/$1/$2/src/index.ts',
+  },
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',

@@ -1,0 +1,71 @@
+import nx from '@nx/eslint-plugin';
+import prettier from 'eslint-config-prettier';
+import tseslint from 'typescript-eslint';
+import { depConstraints } from './tools/boundaries.mjs';
+
+const shellCommands = {
+  name: 'node:child_process',
+  importNames: ['exec', 'execSync'],
+  message: 'Commands take an argument array: use execFile or spawn, never a shell string.',
+};
+const shellRules = [
+  { ...shellCommands },
+  { ...shellCommands, name: 'child_process' },
+];
+
+export default tseslint.config(
+  { ignores: ['dist/', 'tmp/', 'node_modules/', '.nx/', '.nestack/', 'coverage/'] },
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommended],
+    plugins: { '@nx': nx },
+    languageOptions: {
+      parserOptions: { project: ['./tsconfig.json'], tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@nx/enforce-module-boundaries': [
+        'error',
+        { allow: ['@nestack/app/*'], depConstraints, checkDynamicDependenciesExceptions: ['.*'] },
+      ],
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false }],
+      '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: true }],
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
+      '@typescript-eslint/no-extraneous-class': 'off',
+      'max-lines': ['error', 500],
+      'no-restricted-imports': ['error', { paths: shellRules }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'Property[key.name="shell"][value.value=true]',
+          message: 'Commands take an argument array, never a shell string.',
+        },
+      ],
+      'no-warning-comments': ['error', { terms: ['todo', 'fixme', 'xxx'], location: 'start' }],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+    },
+  },
+  {
+    // Only apps compose other apps.
+    files: ['libs/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { paths: shellRules, patterns: [{ group: ['@nestack/app/*'], message: 'Libraries do not know the apps.' }] },
+      ],
+    },
+  },
+  {
+    files: ['**/*.mjs'],
+    rules: {
+      'max-lines': ['error', 500],
+      'no-restricted-imports': ['error', { paths: shellRules }],
+      'no-warning-comments': ['error', { terms: ['todo', 'fixme', 'xxx'], location: 'start' }],
+      'no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+    },
+  },
+  prettier,
+);
