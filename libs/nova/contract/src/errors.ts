@@ -7,9 +7,18 @@ export const NovaError = defineErrors({
   FlavorBadRequest: { kind: 'badRequest', template: 'Flavor {flavor_id} could not be found.' },
   FlavorExists: { kind: 'conflict', template: 'Flavor with name {name} already exists.' },
   FlavorIdExists: { kind: 'conflict', template: 'Flavor with ID {flavor_id} already exists.' },
-  FlavorExtraSpecsNotFound: { kind: 'notFound', template: 'Flavor {flavor_id} has no extra specs with key {extra_specs_key}.' },
-  FlavorAccessNotFound: { kind: 'notFound', template: 'Flavor access not found for {flavor_id} / {project_id} combination.' },
-  FlavorAccessExists: { kind: 'conflict', template: 'Flavor access already exists for flavor {flavor_id} and project {project_id} combination.' },
+  FlavorExtraSpecsNotFound: {
+    kind: 'notFound',
+    template: 'Flavor {flavor_id} has no extra specs with key {extra_specs_key}.',
+  },
+  FlavorAccessNotFound: {
+    kind: 'notFound',
+    template: 'Flavor access not found for {flavor_id} / {project_id} combination.',
+  },
+  FlavorAccessExists: {
+    kind: 'conflict',
+    template: 'Flavor access already exists for flavor {flavor_id} and project {project_id} combination.',
+  },
   KeypairNotFound: { kind: 'notFound', template: 'Keypair {name} not found for user {user_id}' },
   KeypairUnknown: { kind: 'badRequest', template: 'Invalid key_name provided.' },
   KeyPairExists: { kind: 'conflict', template: "Key pair '{key_name}' already exists." },
@@ -20,11 +29,13 @@ export const NovaError = defineErrors({
   InvalidImageRef: { kind: 'badRequest', template: 'Invalid imageRef provided.' },
   FlavorDiskTooSmall: {
     kind: 'badRequest',
-    template: "Flavor's disk is too small for requested image. Flavor disk is {flavor_size} bytes, image is {image_size} bytes.",
+    template:
+      "Flavor's disk is too small for requested image. Flavor disk is {flavor_size} bytes, image is {image_size} bytes.",
   },
   FlavorDiskSmallerThanMinDisk: {
     kind: 'badRequest',
-    template: 'Flavor disk is smaller than the minimum size specified in image metadata. Flavor disk is {flavor_size} bytes, minimum size is {image_min_disk} bytes.',
+    template:
+      'Flavor disk is smaller than the minimum size specified in image metadata. Flavor disk is {flavor_size} bytes, minimum size is {image_min_disk} bytes.',
   },
   FlavorMemoryTooSmall: { kind: 'badRequest', template: "Flavor's memory is too small for requested image." },
   NetworkNotFound: { kind: 'badRequest', template: 'Network {network_id} could not be found.' },
@@ -36,14 +47,21 @@ export const NovaError = defineErrors({
     kind: 'badRequest',
     template: 'Network {network_uuid} requires a subnet in order to boot instances on.',
   },
-  UnableToAutoAllocateNetwork: { kind: 'badRequest', template: 'Unable to automatically allocate a network for project {project_id}' },
+  UnableToAutoAllocateNetwork: {
+    kind: 'badRequest',
+    template: 'Unable to automatically allocate a network for project {project_id}',
+  },
   PortNotFound: { kind: 'badRequest', template: 'Port id {port_id} could not be found.' },
   PortInUse: { kind: 'conflict', template: 'Port {port_id} is still in use.' },
   PortNotUsable: { kind: 'badRequest', template: 'Port {port_id} not usable for instance {instance}.' },
   SecurityGroupNotFound: { kind: 'badRequest', template: 'Security group {security_group_id} not found.' },
   InvalidBDM: { kind: 'badRequest', template: 'Block Device Mapping is Invalid.' },
   InvalidBDMVolume: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: failed to get volume {id}.' },
-  InvalidBDMBootSequence: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.' },
+  InvalidBDMBootSequence: {
+    kind: 'badRequest',
+    template:
+      'Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.',
+  },
   InvalidVolume: { kind: 'badRequest', template: 'Invalid volume: {reason}' },
   InvalidVolumeConflict: { kind: 'conflict', template: 'Invalid volume: {reason}' },
   VolumeNotFound: { kind: 'notFound', template: 'Volume {volume_id} could not be found.' },
@@ -59,13 +77,16 @@ export const NovaError = defineErrors({
   },
   InstanceIsLocked: { kind: 'conflict', template: 'Instance {instance_uuid} is locked' },
   InstanceNotReady: { kind: 'conflict', template: 'Instance not yet ready' },
-  InstanceActionNotFound: { kind: 'notFound', template: 'Action for request_id {request_id} on instance {action_id} not found' },
+  InstanceActionNotFound: {
+    kind: 'notFound',
+    template: 'Action for request_id {request_id} on instance {action_id} not found',
+  },
   ActionNotFound: { kind: 'notFound', template: 'Action {request_id} for instance {instance_uuid} not found' },
   AvailabilityZoneNotFound: { kind: 'badRequest', template: 'The requested availability zone is not available' },
   ComputeHostNotFound: { kind: 'badRequest', template: 'Compute host {host} could not be found.' },
   ServiceNotFound: { kind: 'notFound', template: 'Service {service_id} could not be found.' },
   HostBinaryNotFound: { kind: 'notFound', template: 'Could not find binary {binary} on host {host}.' },
-  HypervisorNotFound: { kind: 'notFound', template: "Compute host {hypervisor_id} could not be found." },
+  HypervisorNotFound: { kind: 'notFound', template: 'Compute host {hypervisor_id} could not be found.' },
   ComputeServiceUnavailable: { kind: 'conflict', template: 'Compute service of {host} is unavailable at this time.' },
   NoValidHost: { kind: 'unavailable', status: 500, template: 'No valid host was found. {reason}' },
   TooManyInstances: {

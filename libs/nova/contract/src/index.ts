@@ -2,3 +2,4 @@ export * from './errors';
 export * from './states';
 export * from './sagas';
 export * from './rpc';
+export * from './api';

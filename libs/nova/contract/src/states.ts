@@ -83,7 +83,8 @@ const STATUS: Readonly<Record<VmState, ServerStatus>> = {
 export function serverStatus(vmState: VmState, taskState: TaskState | null): ServerStatus {
   if (vmState === 'active' || vmState === 'stopped') {
     if (taskState === 'rebooting' || taskState === 'reboot_pending' || taskState === 'reboot_started') return 'REBOOT';
-    if (taskState === 'rebooting_hard' || taskState === 'reboot_pending_hard' || taskState === 'reboot_started_hard') return 'HARD_REBOOT';
+    if (taskState === 'rebooting_hard' || taskState === 'reboot_pending_hard' || taskState === 'reboot_started_hard')
+      return 'HARD_REBOOT';
   }
   return STATUS[vmState];
 }

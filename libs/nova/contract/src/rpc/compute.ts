@@ -63,8 +63,20 @@ export const ComputeRpc = defineRpc({
       }),
       reply: Power,
     },
-    pause_instance: { kind: 'call', since: '6.0', idempotent: true, args: Type.Object({ instance_uuid: Uuid }), reply: Power },
-    unpause_instance: { kind: 'call', since: '6.0', idempotent: true, args: Type.Object({ instance_uuid: Uuid }), reply: Power },
+    pause_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid }),
+      reply: Power,
+    },
+    unpause_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid }),
+      reply: Power,
+    },
     /** The last `tail_length` lines of the serial console (all that is kept when null). */
     get_console_output: {
       kind: 'call',
@@ -107,7 +119,11 @@ export const ComputeRpc = defineRpc({
       since: '6.0',
       idempotent: true,
       timeoutMs: LONG,
-      args: Type.Object({ instance_uuid: Uuid, volume_id: Uuid, connection_info: Type.Union([ConnectionInfo, Type.Null()]) }),
+      args: Type.Object({
+        instance_uuid: Uuid,
+        volume_id: Uuid,
+        connection_info: Type.Union([ConnectionInfo, Type.Null()]),
+      }),
     },
     attach_interface: {
       kind: 'call',

@@ -40,14 +40,21 @@ export const ConductorRpc = defineRpc({
           }),
         ),
         /** Of `present`: guests that belong nowhere any more (deleted) or to another host. */
-        orphans: Type.Array(Type.Object({ uuid: Type.String(), nics: Type.Array(Nic), volumes: Type.Array(GuestVolume) })),
+        orphans: Type.Array(
+          Type.Object({ uuid: Type.String(), nics: Type.Array(Nic), volumes: Type.Array(GuestVolume) }),
+        ),
       }),
     },
     /** A guest's power state changed by itself (powered off inside, crashed, started by its host). */
     power_state_changed: {
       kind: 'cast',
       since: '3.0',
-      args: Type.Object({ host: Type.String(), instance_uuid: Type.String(), power_state: Type.Integer(), at: Type.String() }),
+      args: Type.Object({
+        host: Type.String(),
+        instance_uuid: Type.String(),
+        power_state: Type.Integer(),
+        at: Type.String(),
+      }),
     },
   },
 });

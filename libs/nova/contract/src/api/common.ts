@@ -1,0 +1,78 @@
+import Type from 'typebox';
+
+/** A value or null. */
+export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+/** An object that takes no other keys, as nova's request schemas. */
+export const Strict = <P extends Type.TProperties>(properties: P) =>
+  Type.Object(properties, { additionalProperties: false });
+
+/** Resource names: 1 to 255 characters, printable, no leading or trailing blanks. upstream: nova/api/validation/parameter_types.py */
+export const Name = Type.String({ minLength: 1, maxLength: 255, format: 'name' });
+/** Names before 2.1's strictness in which blanks at the ends are cut. */
+export const Uuid = Type.String({ format: 'uuid' });
+/** Integers that clients also send as text. */
+export const PositiveInteger = Type.Union([
+  Type.Integer({ minimum: 1 }),
+  Type.String({ pattern: '^[0-9]*$', minLength: 1 }),
+]);
+export const NonNegativeInteger = Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^[0-9]+$' })]);
+/** Python's idea of a boolean in JSON bodies. upstream: parameter_types.boolean */
+export const LooseBoolean = Type.Union([
+  Type.Boolean(),
+  Type.Enum([
+    'True',
+    'TRUE',
+    'true',
+    '1',
+    'ON',
+    'On',
+    'on',
+    'YES',
+    'Yes',
+    'yes',
+    'False',
+    'FALSE',
+    'false',
+    '0',
+    'OFF',
+    'Off',
+    'off',
+    'NO',
+    'No',
+    'no',
+  ]),
+]);
+/** Metadata of servers: text of up to 255 characters on both sides. */
+export const Metadata = Type.Record(
+  Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }),
+  Type.String({ maxLength: 255 }),
+  {
+    additionalProperties: false,
+  },
+);
+export const Link = Type.Object({ rel: Type.String(), href: Type.String(), type: Type.Optional(Type.String()) });
+export const Links = Type.Array(Link);
+export const Any = Type.Unknown();
+export const Empty = Type.Null();
+
+/** Whether a loose boolean means true. */
+export function isTrue(value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  return /^(true|1|on|yes|y|t)$/i.test(String(value));
+}
+
+/** The number of a loose integer. */
+export function toInteger(value: number | string): number {
+  return typeof value === 'number' ? value : Number.parseInt(value, 10);
+}
+
+/**
+ * Rows of schemas by microversion, typed as `S`: the schema of which all rows are narrower forms (usually the last one,
+ * with what older versions lack as optional).
+ */
+export function versions<S extends Type.TSchema>(
+  rows: readonly { readonly since: string; readonly schema: Type.TSchema }[],
+): readonly { readonly since: string; readonly schema: S }[] {
+  return rows as readonly { readonly since: string; readonly schema: S }[];
+}

@@ -1,0 +1,176 @@
+import { operation } from '@nestack/kernel/http';
+import Type from 'typebox';
+import { Any, Links, LooseBoolean, Strict, versions } from './common';
+
+const Item = Type.Record(Type.String(), Any);
+
+export const listServices = operation({
+  id: 'listServices',
+  summary: 'List services',
+  method: 'GET',
+  path: '/os-services',
+  status: 200,
+  query: Type.Object({ host: Type.Optional(Type.String()), binary: Type.Optional(Type.String()) }),
+  response: Type.Object({ services: Type.Array(Item) }),
+  policy: 'os_compute_api:os-services:list',
+});
+export const updateService = operation({
+  id: 'updateService',
+  summary: 'Enable, disable or force down a service',
+  method: 'PUT',
+  path: '/os-services/{service_id}',
+  status: 200,
+  body: versions<Type.TObject>([
+    {
+      since: '2.1',
+      schema: Type.Object({
+        host: Type.Optional(Type.String()),
+        binary: Type.Optional(Type.String()),
+        disabled_reason: Type.Optional(Type.String()),
+        forced_down: Type.Optional(LooseBoolean),
+      }),
+    },
+    {
+      since: '2.53',
+      schema: Strict({
+        status: Type.Optional(Type.Enum(['enabled', 'disabled'])),
+        disabled_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+        forced_down: Type.Optional(LooseBoolean),
+      }),
+    },
+  ]),
+  response: Type.Object({ service: Item }),
+  policy: 'os_compute_api:os-services:update',
+  errors: ['ServiceNotFound', 'HostBinaryNotFound'],
+});
+export const deleteService = operation({
+  id: 'deleteService',
+  summary: 'Delete a service',
+  method: 'DELETE',
+  path: '/os-services/{service_id}',
+  status: 204,
+  policy: 'os_compute_api:os-services:delete',
+  errors: ['ServiceNotFound'],
+});
+
+const HypervisorQuery = Type.Object({
+  limit: Type.Optional(Type.String({ pattern: '^[0-9]*$' })),
+  marker: Type.Optional(Type.String()),
+  hypervisor_hostname_pattern: Type.Optional(Type.String()),
+  with_servers: Type.Optional(Type.String()),
+});
+export const listHypervisors = operation({
+  id: 'listHypervisors',
+  summary: 'List hypervisors',
+  method: 'GET',
+  path: '/os-hypervisors',
+  status: 200,
+  query: HypervisorQuery,
+  response: Type.Object({ hypervisors: Type.Array(Item), hypervisors_links: Type.Optional(Links) }),
+  policy: 'os_compute_api:os-hypervisors:list',
+});
+export const listHypervisorsDetail = operation({
+  id: 'listHypervisorsDetail',
+  summary: 'List hypervisors with details',
+  method: 'GET',
+  path: '/os-hypervisors/detail',
+  status: 200,
+  query: HypervisorQuery,
+  response: Type.Object({ hypervisors: Type.Array(Item), hypervisors_links: Type.Optional(Links) }),
+  policy: 'os_compute_api:os-hypervisors:list-detail',
+});
+export const hypervisorStatistics = operation({
+  id: 'hypervisorStatistics',
+  summary: 'Statistics over all hypervisors',
+  method: 'GET',
+  path: '/os-hypervisors/statistics',
+  status: 200,
+  maxVersion: '2.87',
+  response: Type.Object({ hypervisor_statistics: Item }),
+  policy: 'os_compute_api:os-hypervisors:statistics',
+});
+export const showHypervisor = operation({
+  id: 'showHypervisor',
+  summary: 'Show a hypervisor',
+  method: 'GET',
+  path: '/os-hypervisors/{hypervisor_id}',
+  status: 200,
+  query: HypervisorQuery,
+  response: Type.Object({ hypervisor: Item }),
+  policy: 'os_compute_api:os-hypervisors:show',
+  errors: ['HypervisorNotFound'],
+});
+export const hypervisorUptime = operation({
+  id: 'hypervisorUptime',
+  summary: 'Uptime of a hypervisor',
+  method: 'GET',
+  path: '/os-hypervisors/{hypervisor_id}/uptime',
+  status: 200,
+  maxVersion: '2.87',
+  response: Type.Object({ hypervisor: Item }),
+  policy: 'os_compute_api:os-hypervisors:uptime',
+  errors: ['HypervisorNotFound'],
+});
+
+export const listAvailabilityZones = operation({
+  id: 'listAvailabilityZones',
+  summary: 'List availability zones',
+  method: 'GET',
+  path: '/os-availability-zone',
+  status: 200,
+  response: Type.Object({ availabilityZoneInfo: Type.Array(Item) }),
+  policy: 'os_compute_api:os-availability-zone:list',
+});
+export const listAvailabilityZonesDetail = operation({
+  id: 'listAvailabilityZonesDetail',
+  summary: 'List availability zones with hosts',
+  method: 'GET',
+  path: '/os-availability-zone/detail',
+  status: 200,
+  response: Type.Object({ availabilityZoneInfo: Type.Array(Item) }),
+  policy: 'os_compute_api:os-availability-zone:detail',
+});
+
+export const createExternalEvents = operation({
+  id: 'createExternalEvents',
+  summary: 'Tell of events in other services',
+  method: 'POST',
+  path: '/os-server-external-events',
+  status: [200, 207],
+  body: Strict({
+    events: Type.Array(
+      Strict({
+        server_uuid: Type.String({ format: 'uuid' }),
+        name: Type.Enum([
+          'network-changed',
+          'network-vif-plugged',
+          'network-vif-unplugged',
+          'network-vif-deleted',
+          'volume-extended',
+          'power-update',
+          'accelerator-request-bound',
+          'volume-reimaged',
+        ]),
+        status: Type.Optional(Type.Enum(['failed', 'completed', 'in-progress'])),
+        tag: Type.Optional(Type.String({ maxLength: 255 })),
+      }),
+      { minItems: 1 },
+    ),
+  }),
+  response: Type.Object({ events: Type.Array(Item) }),
+  policy: 'os_compute_api:os-server-external-events:create',
+});
+
+export const hostOperations = [
+  listServices,
+  updateService,
+  deleteService,
+  listHypervisors,
+  listHypervisorsDetail,
+  hypervisorStatistics,
+  showHypervisor,
+  hypervisorUptime,
+  listAvailabilityZones,
+  listAvailabilityZonesDetail,
+  createExternalEvents,
+];

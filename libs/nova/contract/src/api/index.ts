@@ -1,0 +1,44 @@
+import { defineApi, novaEnvelope } from '@nestack/kernel/http';
+import { flavorOperations } from './flavors';
+import { hostOperations } from './hosts';
+import { keyPairOperations } from './keypairs';
+import { quotaOperations } from './quotas';
+import { serverActionOperations } from './server-actions';
+import { serverPartOperations } from './server-parts';
+import { serverOperations } from './servers';
+import { NOVA_MAX_VERSION, NOVA_MIN_VERSION, novaDocuments } from './versions';
+
+export * from './common';
+export * from './flavors';
+export * from './hosts';
+export * from './keypairs';
+export * from './quotas';
+export * from './server-actions';
+export * from './server-parts';
+export * from './servers';
+export * from './versions';
+
+/** Nova's REST API. */
+export const novaApi = defineApi({
+  service: 'nova',
+  type: 'compute',
+  title: 'Compute API',
+  prefixes: ['/v2.1', '/v2.1/{project_id}', '/v2', '/v2/{project_id}'],
+  microversions: {
+    min: NOVA_MIN_VERSION,
+    max: NOVA_MAX_VERSION,
+    service: 'compute',
+    legacyHeader: 'X-OpenStack-Nova-API-Version',
+  },
+  envelope: novaEnvelope,
+  operations: [
+    ...serverOperations,
+    ...serverActionOperations,
+    ...serverPartOperations,
+    ...flavorOperations,
+    ...keyPairOperations,
+    ...hostOperations,
+    ...quotaOperations,
+  ],
+  documents: novaDocuments,
+});

@@ -1,0 +1,264 @@
+import { operation } from '@nestack/kernel/http';
+import Type from 'typebox';
+import { Any, Links, LooseBoolean, Metadata, Name, Nullable, PositiveInteger, Strict, Uuid, versions } from './common';
+
+const Tag = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' });
+const DeviceTag = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' });
+const DiskConfig = Type.Enum(['AUTO', 'MANUAL']);
+const AccessIp = Type.String();
+const FixedIp = Type.String();
+
+const BlockDeviceBase = {
+  source_type: Type.Optional(Type.Enum(['volume', 'image', 'snapshot', 'blank'])),
+  uuid: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._-]*$' }))),
+  image_id: Type.Optional(Type.String()),
+  destination_type: Type.Optional(Nullable(Type.Enum(['volume', 'local']))),
+  guest_format: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
+  device_type: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
+  disk_bus: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
+  boot_index: Type.Optional(Nullable(Type.Union([Type.Integer(), Type.String({ pattern: '^-?[0-9]+$' })]))),
+  volume_size: Type.Optional(
+    Nullable(Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[0-9]+$' })])),
+  ),
+  device_name: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
+  delete_on_termination: Type.Optional(LooseBoolean),
+  no_device: Type.Optional(Any),
+  snapshot_id: Type.Optional(Nullable(Type.String())),
+  volume_id: Type.Optional(Nullable(Type.String())),
+};
+const NetworkBase = {
+  uuid: Type.Optional(Nullable(Uuid)),
+  port: Type.Optional(Nullable(Uuid)),
+  fixed_ip: Type.Optional(Nullable(FixedIp)),
+};
+
+const Networks = (tagged: boolean) =>
+  Type.Array(Strict({ ...NetworkBase, ...(tagged ? { tag: Type.Optional(DeviceTag) } : {}) }));
+const BlockDevices = (tagged: boolean, typed: boolean) =>
+  Type.Array(
+    Strict({
+      ...BlockDeviceBase,
+      ...(tagged ? { tag: Type.Optional(DeviceTag) } : {}),
+      ...(typed ? { volume_type: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) } : {}),
+    }),
+  );
+
+/** The `server` of a create request in a range of microversions. */
+function createServerBody(version: { readonly minor: number }) {
+  const v = version.minor;
+  const tagged = v >= 42 || v === 32;
+  const networks = Networks(tagged);
+  const server: Type.TProperties = {
+    name: Name,
+    imageRef: Type.Optional(Type.String({ maxLength: 255 })),
+    flavorRef: Type.Union([Type.String({ minLength: 1 }), Type.Integer()]),
+    adminPass: Type.Optional(Type.String()),
+    metadata: Type.Optional(Metadata),
+    networks: v >= 37 ? Type.Union([networks, Type.Enum(['none', 'auto'])]) : Type.Optional(networks),
+    accessIPv4: Type.Optional(AccessIp),
+    accessIPv6: Type.Optional(AccessIp),
+    'OS-DCF:diskConfig': Type.Optional(DiskConfig),
+    availability_zone: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255 }))),
+    block_device_mapping: Type.Optional(Type.Array(Type.Record(Type.String(), Any))),
+    block_device_mapping_v2: Type.Optional(BlockDevices(tagged, v >= 67)),
+    config_drive: Type.Optional(Nullable(LooseBoolean)),
+    key_name: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255 }))),
+    min_count: Type.Optional(PositiveInteger),
+    max_count: Type.Optional(PositiveInteger),
+    return_reservation_id: Type.Optional(LooseBoolean),
+    security_groups: Type.Optional(
+      Type.Array(Strict({ name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) })),
+    ),
+    user_data: Type.Optional(Nullable(Type.String({ maxLength: 65_535 }))),
+    ...(v < 57
+      ? { personality: Type.Optional(Type.Array(Strict({ path: Type.String(), contents: Type.String() }))) }
+      : {}),
+    ...(v >= 19 ? { description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) } : {}),
+    ...(v >= 52 ? { tags: Type.Optional(Type.Array(Tag, { maxItems: 50, uniqueItems: true })) } : {}),
+    ...(v >= 63
+      ? {
+          trusted_image_certificates: Type.Optional(
+            Nullable(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 50, uniqueItems: true })),
+          ),
+        }
+      : {}),
+    ...(v >= 74
+      ? {
+          host: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+          hypervisor_hostname: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+        }
+      : {}),
+    ...(v >= 90
+      ? {
+          hostname: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: v >= 94 ? 255 : 63,
+              pattern: v >= 94 ? '^[a-zA-Z0-9-.]*$' : '^[a-zA-Z0-9-]*$',
+            }),
+          ),
+        }
+      : {}),
+  };
+  const hints = Type.Optional(Type.Record(Type.String(), Any));
+  return Strict({ server: Strict(server), 'os:scheduler_hints': hints, 'OS-SCH-HNT:scheduler_hints': hints });
+}
+
+/** Fields of a create request after validation, over all microversions. */
+export interface CreateServerFields {
+  readonly name: string;
+  readonly imageRef?: string;
+  readonly flavorRef: string | number;
+  readonly adminPass?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly networks?:
+    readonly { uuid?: string | null; port?: string | null; fixed_ip?: string | null; tag?: string }[] | 'none' | 'auto';
+  readonly accessIPv4?: string;
+  readonly accessIPv6?: string;
+  readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL';
+  readonly availability_zone?: string | null;
+  readonly block_device_mapping?: readonly Readonly<Record<string, unknown>>[];
+  readonly block_device_mapping_v2?: readonly BlockDeviceFields[];
+  readonly config_drive?: unknown;
+  readonly key_name?: string | null;
+  readonly min_count?: number | string;
+  readonly max_count?: number | string;
+  readonly return_reservation_id?: unknown;
+  readonly security_groups?: readonly { name?: string }[];
+  readonly user_data?: string | null;
+  readonly personality?: readonly { path: string; contents: string }[];
+  readonly description?: string | null;
+  readonly tags?: readonly string[];
+  readonly trusted_image_certificates?: readonly string[] | null;
+  readonly host?: string;
+  readonly hypervisor_hostname?: string;
+  readonly hostname?: string;
+}
+export interface BlockDeviceFields {
+  readonly source_type?: 'volume' | 'image' | 'snapshot' | 'blank';
+  readonly uuid?: string | null;
+  readonly destination_type?: 'volume' | 'local' | null;
+  readonly boot_index?: number | string | null;
+  readonly volume_size?: number | string | null;
+  readonly device_name?: string | null;
+  readonly delete_on_termination?: unknown;
+  readonly volume_type?: string | null;
+  readonly tag?: string;
+}
+
+const row = (since: string) => ({ since, schema: createServerBody({ minor: Number(since.split('.')[1]) }) });
+
+/** A server as shown; attributes vary with microversion and role. */
+export const Server = Type.Record(Type.String(), Any);
+const ServerBrief = Type.Object({ id: Type.String(), name: Type.String(), links: Links });
+
+export const ListServersQuery = Type.Object({
+  limit: Type.Optional(Type.String({ pattern: '^[0-9]*$' })),
+  marker: Type.Optional(Type.String()),
+});
+const ListQuery = [{ since: '2.1', schema: ListServersQuery }];
+
+export const listServers = operation({
+  id: 'listServers',
+  summary: 'List servers',
+  method: 'GET',
+  path: '/servers',
+  status: 200,
+  query: ListQuery,
+  response: Type.Object({ servers: Type.Array(ServerBrief), servers_links: Type.Optional(Links) }),
+  policy: 'os_compute_api:servers:index',
+  errors: ['BadRequest', 'MarkerNotFound', 'InvalidSortKey'],
+});
+export const listServersDetail = operation({
+  id: 'listServersDetail',
+  summary: 'List servers with details',
+  method: 'GET',
+  path: '/servers/detail',
+  status: 200,
+  query: ListQuery,
+  response: Type.Object({ servers: Type.Array(Server), servers_links: Type.Optional(Links) }),
+  policy: 'os_compute_api:servers:detail',
+  errors: ['BadRequest', 'MarkerNotFound', 'InvalidSortKey'],
+});
+export const createServer = operation({
+  id: 'createServer',
+  summary: 'Create one or several servers',
+  method: 'POST',
+  path: '/servers',
+  status: 202,
+  body: ['2.1', '2.19', '2.32', '2.33', '2.37', '2.42', '2.52', '2.57', '2.63', '2.67', '2.74', '2.90', '2.94'].map(
+    row,
+  ),
+  response: Type.Union([
+    Type.Object({ server: Type.Object({ id: Type.String(), links: Links }) }),
+    Type.Object({ reservation_id: Type.String() }),
+  ]),
+  policy: 'os_compute_api:servers:create',
+  errors: [
+    'InvalidImageRef',
+    'ImageNotFound',
+    'FlavorBadRequest',
+    'KeypairUnknown',
+    'NetworkNotFound',
+    'NetworkAmbiguous',
+    'PortInUse',
+    'TooManyInstances',
+    'InvalidBDM',
+  ],
+});
+export const showServer = operation({
+  id: 'showServer',
+  summary: 'Show a server',
+  method: 'GET',
+  path: '/servers/{server_id}',
+  status: 200,
+  response: Type.Object({ server: Server }),
+  policy: 'os_compute_api:servers:show',
+  errors: ['InstanceNotFound'],
+});
+const UpdateFields = {
+  name: Type.Optional(Name),
+  'OS-DCF:diskConfig': Type.Optional(DiskConfig),
+  accessIPv4: Type.Optional(Nullable(AccessIp)),
+  accessIPv6: Type.Optional(Nullable(AccessIp)),
+};
+export const updateServer = operation({
+  id: 'updateServer',
+  summary: 'Update a server',
+  method: 'PUT',
+  path: '/servers/{server_id}',
+  status: 200,
+  body: versions<Type.TObject<{ server: Type.TObject }>>([
+    { since: '2.1', schema: Strict({ server: Strict(UpdateFields) }) },
+    {
+      since: '2.19',
+      schema: Strict({
+        server: Strict({ ...UpdateFields, description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) }),
+      }),
+    },
+    {
+      since: '2.90',
+      schema: Strict({
+        server: Strict({
+          ...UpdateFields,
+          description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
+          hostname: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-.]*$' })),
+        }),
+      }),
+    },
+  ]),
+  response: Type.Object({ server: Server }),
+  policy: 'os_compute_api:servers:update',
+  errors: ['InstanceNotFound'],
+});
+export const deleteServer = operation({
+  id: 'deleteServer',
+  summary: 'Delete a server',
+  method: 'DELETE',
+  path: '/servers/{server_id}',
+  status: 204,
+  policy: 'os_compute_api:servers:delete',
+  errors: ['InstanceNotFound', 'InstanceIsLocked', 'InstanceInvalidState'],
+});
+
+export const serverOperations = [listServers, listServersDetail, createServer, showServer, updateServer, deleteServer];
