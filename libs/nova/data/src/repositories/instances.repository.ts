@@ -1,0 +1,136 @@
+import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import type { Tx } from '@nestack/kernel/context';
+import type {
+  Instance,
+  InstanceListItem,
+  InstancePatch,
+  InstanceQuery,
+  InstanceRepository,
+  Usage,
+} from '@nestack/nova/domain';
+import { NovaError, type VmState } from '@nestack/nova/contract';
+import { instanceFilters, instanceOrder } from './instance-filters';
+import { INSTANCE_COLUMNS, assignments, toColumn } from './instance-rows';
+
+const COLUMNS = INSTANCE_COLUMNS.join(', ');
+const LISTED = INSTANCE_COLUMNS.map((column) => `i.${column}`).join(', ');
+/** The volumes of a row in the same statement, so that a list has no query per server. */
+const VOLUMES = `COALESCE((SELECT jsonb_agg(jsonb_build_object('id', b.volume_id, 'delete_on_termination', b.delete_on_termination) ORDER BY b.id)
+  FROM block_device_mapping b WHERE b.instance_uuid = i.uuid AND b.volume_id IS NOT NULL), '[]'::jsonb) AS volumes`;
+
+type ListedRow = Instance & { readonly volumes: InstanceListItem['volumes'] };
+
+function toItem({ volumes, ...instance }: ListedRow): InstanceListItem {
+  return { instance, volumes };
+}
+
+/** Servers in PostgreSQL. */
+export class InstancesRepository implements InstanceRepository {
+  async insert(tx: Tx, instance: Instance): Promise<void> {
+    const values = INSTANCE_COLUMNS.map((column) => toColumn(column, instance[column]));
+    await execute(
+      tx,
+      `INSERT INTO instance (${COLUMNS}) VALUES (${values.map((_, at) => `$${at + 1}`).join(', ')})`,
+      values,
+    );
+  }
+
+  find(
+    tx: Tx,
+    uuid: string,
+    options: { readonly deleted?: boolean; readonly lock?: boolean } = {},
+  ): Promise<Instance | null> {
+    return sqlOne<Instance>(
+      tx,
+      `SELECT ${COLUMNS} FROM instance WHERE uuid::text = $1${options.deleted === true ? '' : ' AND deleted_at IS NULL'}${options.lock === true ? ' FOR UPDATE' : ''}`,
+      [uuid],
+    );
+  }
+
+  async findItem(tx: Tx, uuid: string, options: { readonly deleted?: boolean } = {}): Promise<InstanceListItem | null> {
+    const row = await sqlOne<ListedRow>(
+      tx,
+      `SELECT ${LISTED}, ${VOLUMES} FROM instance i WHERE i.uuid::text = $1${options.deleted === true ? '' : ' AND i.deleted_at IS NULL'}`,
+      [uuid],
+    );
+    return row === null ? null : toItem(row);
+  }
+
+  async list(tx: Tx, query: InstanceQuery): Promise<readonly InstanceListItem[]> {
+    const params: unknown[] = [];
+    const where = instanceFilters(query, params);
+    let from = 'instance i';
+    if (query.marker !== undefined) {
+      if ((await this.find(tx, query.marker, { deleted: true })) === null)
+        throw NovaError.MarkerNotFound({ marker: query.marker });
+      params.push(query.marker);
+      from = `instance i JOIN instance m ON m.uuid::text = $${params.length}`;
+    }
+    const { order, after } = instanceOrder(query.sort, query.marker !== undefined);
+    params.push(query.limit);
+    const rows = await sql<ListedRow>(
+      tx,
+      `SELECT ${LISTED}, ${VOLUMES} FROM ${from} WHERE ${where} AND ${after} ORDER BY ${order} LIMIT $${params.length}`,
+      params,
+    );
+    return rows.map(toItem);
+  }
+
+  update(tx: Tx, uuid: string, patch: InstancePatch): Promise<Instance | null> {
+    const params: unknown[] = [uuid];
+    const set = assignments(patch, params);
+    return sqlOne<Instance>(tx, `UPDATE instance SET ${set} WHERE uuid = $1::uuid RETURNING ${COLUMNS}`, params);
+  }
+
+  transition(
+    tx: Tx,
+    uuid: string,
+    expected: { readonly vm_states?: readonly VmState[]; readonly task_states?: readonly (string | null)[] },
+    patch: InstancePatch,
+  ): Promise<Instance | null> {
+    const params: unknown[] = [uuid];
+    const set = assignments(patch, params);
+    const conditions: string[] = [];
+    if (expected.vm_states !== undefined) {
+      params.push(expected.vm_states);
+      conditions.push(`vm_state = ANY($${params.length}::text[])`);
+    }
+    if (expected.task_states !== undefined) {
+      params.push(expected.task_states.filter((state) => state !== null));
+      const named = `task_state = ANY($${params.length}::text[])`;
+      conditions.push(expected.task_states.includes(null) ? `(task_state IS NULL OR ${named})` : named);
+    }
+    return sqlOne<Instance>(
+      tx,
+      `UPDATE instance SET ${set} WHERE uuid = $1::uuid AND deleted_at IS NULL${conditions.map((one) => ` AND ${one}`).join('')} RETURNING ${COLUMNS}`,
+      params,
+    );
+  }
+
+  byHost(tx: Tx, host: string): Promise<readonly Instance[]> {
+    return sql<Instance>(tx, `SELECT ${COLUMNS} FROM instance WHERE host = $1 AND deleted_at IS NULL`, [host]);
+  }
+
+  async lockUsage(tx: Tx, projectId: string): Promise<Usage> {
+    await execute(tx, "SELECT pg_advisory_xact_lock(hashtextextended('quota:' || $1, 0))", [projectId]);
+    return this.usage(tx, projectId);
+  }
+
+  async usage(tx: Tx, projectId: string): Promise<Usage> {
+    const row = await sqlOne<{ instances: string; cores: string; ram: string }>(
+      tx,
+      `SELECT count(*) AS instances, COALESCE(sum((flavor->>'vcpus')::int), 0) AS cores, COALESCE(sum((flavor->>'memory_mb')::int), 0) AS ram
+       FROM instance WHERE project_id = $1 AND deleted_at IS NULL AND vm_state <> 'soft-delete'`,
+      [projectId],
+    );
+    return { instances: Number(row?.instances ?? 0), cores: Number(row?.cores ?? 0), ram: Number(row?.ram ?? 0) };
+  }
+
+  async countByHost(tx: Tx): Promise<ReadonlyMap<string, number>> {
+    const rows = await sql<{ host: string; count: string }>(
+      tx,
+      'SELECT host, count(*) AS count FROM instance WHERE deleted_at IS NULL AND host IS NOT NULL GROUP BY host',
+    );
+    return new Map(rows.map((row) => [row.host, Number(row.count)]));
+  }
+}

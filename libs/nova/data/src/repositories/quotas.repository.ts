@@ -1,0 +1,42 @@
+import type { Tx } from '@nestack/kernel/context';
+import { execute, sql } from '@nestack/kernel/db';
+import type { QuotaRepository } from '@nestack/nova/domain';
+
+type Row = { readonly resource: string; readonly hard_limit: number };
+const toLimits = (rows: readonly Row[]): Record<string, number> =>
+  Object.fromEntries(rows.map((row) => [row.resource, row.hard_limit]));
+
+/** Quota limits in PostgreSQL. */
+export class QuotasRepository implements QuotaRepository {
+  async limits(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>> {
+    return toLimits(await sql<Row>(tx, 'SELECT resource, hard_limit FROM quota WHERE project_id = $1', [projectId]));
+  }
+
+  async classLimits(tx: Tx, className: string): Promise<Readonly<Record<string, number>>> {
+    return toLimits(
+      await sql<Row>(tx, 'SELECT resource, hard_limit FROM quota_class WHERE class_name = $1', [className]),
+    );
+  }
+
+  async set(tx: Tx, projectId: string, limits: Readonly<Record<string, number>>): Promise<void> {
+    await execute(
+      tx,
+      `INSERT INTO quota (project_id, resource, hard_limit) SELECT $1, key, value::int FROM jsonb_each_text($2::jsonb)
+       ON CONFLICT (project_id, resource) DO UPDATE SET hard_limit = EXCLUDED.hard_limit`,
+      [projectId, JSON.stringify(limits)],
+    );
+  }
+
+  async setClass(tx: Tx, className: string, limits: Readonly<Record<string, number>>): Promise<void> {
+    await execute(
+      tx,
+      `INSERT INTO quota_class (class_name, resource, hard_limit) SELECT $1, key, value::int FROM jsonb_each_text($2::jsonb)
+       ON CONFLICT (class_name, resource) DO UPDATE SET hard_limit = EXCLUDED.hard_limit`,
+      [className, JSON.stringify(limits)],
+    );
+  }
+
+  async clear(tx: Tx, projectId: string): Promise<void> {
+    await execute(tx, 'DELETE FROM quota WHERE project_id = $1', [projectId]);
+  }
+}
