@@ -1,6 +1,7 @@
 /**
- * Three kinds of tests, told apart by file name: `unit` (`*.spec.ts`, pure), `integration` (`*.int.spec.ts`, with a private
- * PostgreSQL and RabbitMQ for the run) and `e2e` (`*.e2e.spec.ts`, real processes and real clients).
+ * Four kinds of tests, told apart by file name: `unit` (`*.spec.ts`, pure), `integration` (`*.int.spec.ts`, with a private
+ * PostgreSQL and RabbitMQ for the run), `e2e` (`*.e2e.spec.ts`, real processes and real clients) and `guests`
+ * (`*.guest.spec.ts`, the same with real virtual machines).
  * Start it through `npm run jest -- ...`, which picks the node to run on and turns on ES modules.
  */
 const shared = {
@@ -44,7 +45,7 @@ export default {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/{libs,apps}/**/*.spec.ts'],
-      testPathIgnorePatterns: ['\\.(int|e2e)\\.spec\\.ts$', '/node_modules/'],
+      testPathIgnorePatterns: ['\\.(int|e2e|guest)\\.spec\\.ts$', '/node_modules/'],
     },
     {
       ...shared,
@@ -56,6 +57,11 @@ export default {
       ...shared,
       displayName: 'e2e',
       testMatch: ['<rootDir>/apps/nestack-e2e/**/*.e2e.spec.ts'],
+    },
+    {
+      ...shared,
+      displayName: 'guests',
+      testMatch: ['<rootDir>/apps/nestack-e2e/**/*.guest.spec.ts'],
     },
   ],
 };

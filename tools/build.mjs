@@ -1,27 +1,36 @@
 /**
  * `node tools/build.mjs [APP...]` bundles each app into `dist/apps/<app>/` as ES modules with third-party packages left
- * outside. Skipped when no source has changed since; `--check` only tells (exit code 1) whether a build is needed.
+ * outside. Apps whose sources have not changed since are skipped. The stamp file's time is that of the last look at the
+ * sources, so that a caller may first compare times and spare itself this script.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { root } from './node.mjs';
 
 const STAMP = path.join(root, 'dist/apps/.stamp.json');
+const LOCK = path.join(root, 'dist/apps/.lock');
 const ENTRIES = ['main.ts', 'cli.ts'];
 /** Next to the sources, what decides about the output. */
 const SETTINGS = ['package-lock.json', 'tsconfig.base.json', 'tools/build.mjs'];
 
-const args = process.argv.slice(2);
-const only = args.filter((argument) => !argument.startsWith('--'));
-const fingerprint = fingerprintOfSources();
-const done = readStamp();
-const apps = appsToBuild(only);
-const stale = apps.filter((app) => done[app.name] !== fingerprint || !app.outputs.every((file) => existsSync(file)));
-
-if (args.includes('--check')) process.exitCode = stale.length > 0 ? 1 : 0;
-else if (stale.length > 0) await bundle(stale);
-else if (!args.includes('--quiet')) console.log('build: nothing has changed');
+const started = new Date();
+const only = process.argv.slice(2);
+mkdirSync(path.dirname(STAMP), { recursive: true });
+await underLock(async () => {
+  const fingerprint = fingerprintOfSources();
+  const done = readStamp();
+  const apps = appsToBuild(only);
+  const stale = apps.filter((app) => done[app.name] !== fingerprint || !app.outputs.every((file) => existsSync(file)));
+  if (stale.length > 0) {
+    await bundle(stale);
+    console.error(`build: ${stale.map((app) => app.name).join(', ')} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  }
+  for (const app of stale) done[app.name] = fingerprint;
+  writeFileSync(STAMP, `${JSON.stringify(done, null, 2)}\n`);
+  // A build of some apps says nothing about the others: the old time makes the next caller look again.
+  utimesSync(STAMP, started, only.length === 0 ? started : new Date(0));
+});
 
 function appsToBuild(names) {
   const found = [];
@@ -42,7 +51,6 @@ function appsToBuild(names) {
 }
 
 async function bundle(list) {
-  const started = Date.now();
   const { build } = await import('esbuild');
   for (const app of list) {
     const outdir = path.join(root, 'dist/apps', app.name);
@@ -62,16 +70,12 @@ async function bundle(list) {
       tsconfig: path.join(root, 'tsconfig.base.json'),
       logLevel: 'warning',
     });
-    removeOldChunks(outdir, started);
-    done[app.name] = fingerprint;
+    removeOldChunks(outdir);
   }
-  mkdirSync(path.dirname(STAMP), { recursive: true });
-  writeFileSync(STAMP, `${JSON.stringify({ ...readStamp(), ...done }, null, 2)}\n`);
-  console.error(`build: ${list.map((app) => app.name).join(', ')} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
 /** Chunks are named by content, so those of earlier builds stay until removed. An hour's grace serves running processes. */
-function removeOldChunks(outdir, started) {
+function removeOldChunks(outdir) {
   for (const file of readdirSync(outdir)) {
     if (!file.startsWith('chunk-')) continue;
     const full = path.join(outdir, file);
@@ -107,5 +111,46 @@ function readStamp() {
   } catch (error) {
     if (error.code === 'ENOENT' || error instanceof SyntaxError) return {};
     throw error;
+  }
+}
+
+/** Two builds at once would write the same files; the later one waits and then finds little to do. */
+async function underLock(action) {
+  while (!takeLock()) await new Promise((resolve) => setTimeout(resolve, 100));
+  try {
+    await action();
+  } finally {
+    rmSync(LOCK, { force: true });
+  }
+}
+
+function takeLock() {
+  try {
+    writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+  }
+  if (!isAlive(holderOfLock())) rmSync(LOCK, { force: true });
+  return false;
+}
+
+/** The process that builds; null while it has not written its id yet or when it has just ended. */
+function holderOfLock() {
+  try {
+    return Number(readFileSync(LOCK, 'utf8')) || null;
+  } catch (error) {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function isAlive(pid) {
+  if (pid === null) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
   }
 }
