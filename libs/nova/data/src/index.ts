@@ -5,3 +5,4 @@ export { ComputeNodesRepository, ServicesRepository } from './repositories/hosts
 export { InstancesRepository } from './repositories/instances.repository';
 export { KeyPairsRepository } from './repositories/key-pairs.repository';
 export { QuotasRepository } from './repositories/quotas.repository';
+export { ExternalEventsRepository } from './repositories/external-events.repository';

@@ -1,2 +1,4 @@
 export * from './instance';
 export * from './ports';
+export * from './metadata/meta-data';
+export * from './servers/instance-spec';

@@ -1,4 +1,13 @@
-import type { ConnectionInfo, FlavorSnapshot, HostFacts, InstanceSpec, Nic, PowerState, TaskState, VmState } from '@nestack/nova/contract';
+import type {
+  ConnectionInfo,
+  FlavorSnapshot,
+  HostFacts,
+  InstanceSpec,
+  Nic,
+  PowerState,
+  TaskState,
+  VmState,
+} from '@nestack/nova/contract';
 
 /** What went wrong with an instance, as its `fault` shows it. */
 export interface InstanceFault {
@@ -36,7 +45,6 @@ export interface Instance {
   readonly key_data: string | null;
   readonly user_data: string | null;
   readonly config_drive: boolean;
-  readonly admin_pass: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: readonly string[];
   readonly access_ip_v4: string | null;
@@ -128,7 +136,12 @@ export interface BlockDevice {
   readonly state: 'reserved' | 'attached' | 'detaching';
 }
 
-export type BlockDevicePatch = Partial<Pick<BlockDevice, 'volume_id' | 'attachment_id' | 'connection_info' | 'device_name' | 'state' | 'delete_on_termination'>>;
+export type BlockDevicePatch = Partial<
+  Pick<
+    BlockDevice,
+    'volume_id' | 'attachment_id' | 'connection_info' | 'device_name' | 'state' | 'delete_on_termination'
+  >
+>;
 
 export interface Flavor {
   readonly flavor_id: string;

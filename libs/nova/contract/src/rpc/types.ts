@@ -99,7 +99,6 @@ export const InstanceSpec = Type.Object({
   metadata: Type.Record(Type.String(), Type.String()),
   launch_index: Type.Integer(),
   reservation_id: Type.String(),
-  admin_pass: Nullable(Type.String()),
   personality: Type.Array(Type.Object({ path: Type.String(), contents: Type.String() })),
   created_at: Type.String(),
 });

@@ -27,7 +27,6 @@ export const novaMigrations: readonly Migration[] = [
         key_data text,
         user_data text,
         config_drive boolean NOT NULL DEFAULT false,
-        admin_pass text,
         metadata jsonb NOT NULL DEFAULT '{}',
         tags jsonb NOT NULL DEFAULT '[]',
         access_ip_v4 text,
@@ -68,6 +67,14 @@ export const novaMigrations: readonly Migration[] = [
       'CREATE INDEX bdm_instance ON block_device_mapping (instance_uuid)',
       'CREATE UNIQUE INDEX bdm_volume ON block_device_mapping (instance_uuid, volume_id)',
       'CREATE UNIQUE INDEX bdm_device ON block_device_mapping (instance_uuid, device_name)',
+      `CREATE TABLE external_event (
+        instance_uuid uuid NOT NULL REFERENCES instance (uuid),
+        name text NOT NULL,
+        tag text NOT NULL,
+        status text NOT NULL,
+        at timestamptz NOT NULL,
+        PRIMARY KEY (instance_uuid, name, tag)
+      )`,
       `CREATE TABLE flavor (
         flavor_id text PRIMARY KEY,
         name text NOT NULL CONSTRAINT flavor_name UNIQUE,

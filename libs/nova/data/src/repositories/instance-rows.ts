@@ -23,7 +23,6 @@ export const INSTANCE_COLUMNS = [
   'key_data',
   'user_data',
   'config_drive',
-  'admin_pass',
   'metadata',
   'tags',
   'access_ip_v4',

@@ -8,7 +8,16 @@ export type As = 'user' | 'service';
 /** Glance, as nova needs it. */
 export interface ImagePort {
   /** Null when it does not exist or is hidden from the caller. `status` is glance's (`active`, `queued`…). */
-  get(ctx: RequestContext, imageId: string, as: As): Promise<{ readonly image: ImageSnapshot; readonly status: string; readonly min_ram: number; readonly virtual_size: number | null } | null>;
+  get(
+    ctx: RequestContext,
+    imageId: string,
+    as: As,
+  ): Promise<{
+    readonly image: ImageSnapshot;
+    readonly status: string;
+    readonly min_ram: number;
+    readonly virtual_size: number | null;
+  } | null>;
   /** The image's bytes. */
   download(ctx: RequestContext, imageId: string, as: As): Promise<NodeJS.ReadableStream>;
 }
@@ -72,7 +81,11 @@ export interface NetworkPort {
   releasePorts(ctx: RequestContext, instanceUuid: string, nics: readonly Nic[]): Promise<void>;
   releasePort(ctx: RequestContext, instanceUuid: string, nic: Nic): Promise<void>;
   /** The NICs as neutron knows them now, by device_id, with each port's status. */
-  current(ctx: RequestContext, instanceUuid: string, known: readonly Nic[]): Promise<readonly { readonly nic: Nic; readonly status: string }[]>;
+  current(
+    ctx: RequestContext,
+    instanceUuid: string,
+    known: readonly Nic[],
+  ): Promise<readonly { readonly nic: Nic; readonly status: string }[]>;
 }
 
 export interface VolumeSummary {
@@ -106,9 +119,19 @@ export interface VolumePort {
     },
   ): Promise<{ readonly id: string; readonly status: string }>;
   /** Reserves: an attachment without connector; a retry finds the one of this volume and instance. */
-  ensureAttachment(ctx: RequestContext, volumeId: string, instanceUuid: string, as: As): Promise<{ readonly id: string }>;
+  ensureAttachment(
+    ctx: RequestContext,
+    volumeId: string,
+    instanceUuid: string,
+    as: As,
+  ): Promise<{ readonly id: string }>;
   /** Gives the connector: cinder exports and answers how to connect. */
-  connect(ctx: RequestContext, attachmentId: string, connector: Readonly<Record<string, unknown>>, device: string | null): Promise<ConnectionInfo>;
+  connect(
+    ctx: RequestContext,
+    attachmentId: string,
+    connector: Readonly<Record<string, unknown>>,
+    device: string | null,
+  ): Promise<ConnectionInfo>;
   /** The guest has it: the volume becomes in-use. */
   complete(ctx: RequestContext, attachmentId: string): Promise<void>;
   /** Ends the attachment and its export; gone already is no error. */
@@ -134,7 +157,17 @@ export interface PlacementPort {
     provider: {
       readonly uuid: string;
       readonly name: string;
-      readonly inventory: Readonly<Record<string, { readonly total: number; readonly reserved: number; readonly allocation_ratio: number; readonly max_unit: number }>>;
+      readonly inventory: Readonly<
+        Record<
+          string,
+          {
+            readonly total: number;
+            readonly reserved: number;
+            readonly allocation_ratio: number;
+            readonly max_unit: number;
+          }
+        >
+      >;
       readonly traits: readonly string[];
     },
   ): Promise<void>;

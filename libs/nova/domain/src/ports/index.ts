@@ -1,2 +1,3 @@
 export * from './cloud';
 export * from './repositories';
+export * from './operations';

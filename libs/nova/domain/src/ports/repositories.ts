@@ -64,7 +64,11 @@ export interface Usage {
 export interface InstanceRepository {
   insert(tx: Tx, instance: Instance): Promise<void>;
   /** Null when there is none (deleted ones are found only with `deleted`). */
-  find(tx: Tx, uuid: string, options?: { readonly deleted?: boolean; readonly lock?: boolean }): Promise<Instance | null>;
+  find(
+    tx: Tx,
+    uuid: string,
+    options?: { readonly deleted?: boolean; readonly lock?: boolean },
+  ): Promise<Instance | null>;
   findItem(tx: Tx, uuid: string, options?: { readonly deleted?: boolean }): Promise<InstanceListItem | null>;
   list(tx: Tx, query: InstanceQuery): Promise<readonly InstanceListItem[]>;
   /** Changes and touches `updated_at`; answers the new row, null when there is none. */
@@ -93,6 +97,18 @@ export interface BlockDeviceRepository {
   update(tx: Tx, id: number, patch: BlockDevicePatch): Promise<void>;
   remove(tx: Tx, id: number): Promise<void>;
   removeOfInstance(tx: Tx, instanceUuid: string): Promise<void>;
+}
+
+/** What other services told of a server through os-server-external-events; sagas wait for it. */
+export interface ExternalEventRepository {
+  record(
+    tx: Tx,
+    instanceUuid: string,
+    event: { readonly name: string; readonly tag: string; readonly status: string; readonly at: Date },
+  ): Promise<void>;
+  /** Events of one name by tag (for ports: the port id). */
+  of(tx: Tx, instanceUuid: string, name: string): Promise<ReadonlyMap<string, string>>;
+  forget(tx: Tx, instanceUuid: string): Promise<void>;
 }
 
 export interface FlavorQuery {
@@ -141,7 +157,15 @@ export interface ServiceRepository {
 }
 
 export interface ComputeNodeRepository {
-  upsert(tx: Tx, node: { readonly uuid: string; readonly host: string; readonly facts: ComputeNode['facts']; readonly service_id: number }): Promise<ComputeNode>;
+  upsert(
+    tx: Tx,
+    node: {
+      readonly uuid: string;
+      readonly host: string;
+      readonly facts: ComputeNode['facts'];
+      readonly service_id: number;
+    },
+  ): Promise<ComputeNode>;
   list(tx: Tx): Promise<readonly ComputeNode[]>;
   find(tx: Tx, id: string): Promise<ComputeNode | null>;
   byHost(tx: Tx, host: string): Promise<ComputeNode | null>;

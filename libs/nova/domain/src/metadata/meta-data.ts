@@ -1,0 +1,229 @@
+import type { InstanceSpec } from '@nestack/nova/contract';
+
+/** Metadata versions in order. upstream: nova/api/metadata/base.py */
+export const OPENSTACK_VERSIONS = [
+  '2012-08-10',
+  '2013-04-04',
+  '2013-10-17',
+  '2015-10-15',
+  '2016-06-30',
+  '2016-10-06',
+  '2017-02-22',
+  '2018-08-27',
+  '2020-10-14',
+  'latest',
+] as const;
+export const EC2_VERSIONS = [
+  '1.0',
+  '2007-01-19',
+  '2007-03-01',
+  '2007-08-29',
+  '2007-10-10',
+  '2007-12-15',
+  '2008-02-01',
+  '2008-09-01',
+  '2009-04-04',
+  'latest',
+] as const;
+
+/** `meta_data.json`: what the guest may know of itself. */
+export function metaData(spec: InstanceSpec): Record<string, unknown> {
+  return {
+    uuid: spec.uuid,
+    ...(Object.keys(spec.metadata).length === 0 ? {} : { meta: spec.metadata }),
+    ...(spec.key_name === null || spec.key_data === null
+      ? {}
+      : {
+          public_keys: { [spec.key_name]: spec.key_data },
+          keys: [{ name: spec.key_name, type: 'ssh', data: spec.key_data }],
+        }),
+    hostname: spec.hostname,
+    name: spec.name,
+    launch_index: spec.launch_index,
+    availability_zone: spec.availability_zone,
+    project_id: spec.project_id,
+    devices: [],
+    dedicated_cpus: [],
+    ...(spec.personality.length === 0
+      ? {}
+      : {
+          files: spec.personality.map((file, at) => ({
+            path: file.path,
+            content_path: `/content/${String(at).padStart(4, '0')}`,
+          })),
+        }),
+  };
+}
+
+/** `network_data.json`: links, networks and DNS servers. upstream: nova/virt/netutils.py */
+export function networkData(spec: InstanceSpec): Record<string, unknown> {
+  const links = spec.nics.map((nic) => ({
+    id: nic.devname,
+    vif_id: nic.port_id,
+    type: nic.vif_type === 'ovs' ? 'ovs' : 'bridge',
+    mtu: nic.mtu,
+    ethernet_mac_address: nic.mac_address,
+  }));
+  const networks = spec.nics.flatMap((nic) =>
+    nic.fixed_ips.flatMap((ip) => {
+      const subnet = nic.subnets.find((one) => one.id === ip.subnet_id);
+      if (subnet === undefined) return [];
+      const version = subnet.ip_version === 6 ? 'ipv6' : 'ipv4';
+      const base = { id: '', link: nic.devname, network_id: nic.network_id };
+      if (subnet.enable_dhcp && version === 'ipv4') return [{ ...base, type: 'ipv4_dhcp' }];
+      return [
+        {
+          ...base,
+          type: version,
+          ip_address: ip.ip_address,
+          netmask: version === 'ipv4' ? netmask(subnet.cidr) : subnet.cidr.split('/')[1],
+          routes: [
+            ...(subnet.gateway_ip === null
+              ? []
+              : [
+                  {
+                    network: version === 'ipv4' ? '0.0.0.0' : '::',
+                    netmask: version === 'ipv4' ? '0.0.0.0' : '::',
+                    gateway: subnet.gateway_ip,
+                  },
+                ]),
+            ...subnet.host_routes.map((route) => ({
+              network: route.destination.split('/')[0],
+              netmask: version === 'ipv4' ? netmask(route.destination) : route.destination.split('/')[1],
+              gateway: route.nexthop,
+            })),
+          ],
+        },
+      ];
+    }),
+  );
+  const numbered = networks.map((network, at) => ({ ...network, id: `network${at}` }));
+  const servers = [...new Set(spec.nics.flatMap((nic) => nic.subnets.flatMap((subnet) => subnet.dns_nameservers)))];
+  return { links, networks: numbered, services: servers.map((address) => ({ type: 'dns', address })) };
+}
+
+function netmask(cidr: string): string {
+  const bits = Number(cidr.split('/')[1] ?? '32');
+  const mask = bits === 0 ? 0 : (0xffffffff << (32 - bits)) >>> 0;
+  return [24, 16, 8, 0].map((shift) => (mask >>> shift) & 255).join('.');
+}
+
+/** EC2's tree of metadata: leaves are text, branches are listed by name. */
+export type Ec2Tree = { readonly [key: string]: string | Ec2Tree };
+
+/** The `meta-data` branch. */
+export function ec2MetaData(spec: InstanceSpec): Ec2Tree {
+  const v4 =
+    spec.nics.flatMap((nic) => nic.fixed_ips.map((ip) => ip.ip_address)).find((address) => !address.includes(':')) ??
+    '';
+  return {
+    'ami-id': spec.image === null ? 'None' : `ami-${spec.image.id.slice(0, 8)}`,
+    'ami-launch-index': String(spec.launch_index),
+    'block-device-mapping': { ami: 'vda', root: '/dev/vda' },
+    hostname: spec.hostname,
+    'instance-action': 'none',
+    'instance-id': `i-${spec.uuid.slice(0, 8)}`,
+    'instance-type': spec.flavor.name,
+    'local-hostname': spec.hostname,
+    'local-ipv4': v4,
+    placement: { 'availability-zone': spec.availability_zone ?? '' },
+    'public-hostname': spec.hostname,
+    'public-ipv4': '',
+    ...(spec.key_name === null || spec.key_data === null
+      ? {}
+      : { 'public-keys': { '0': { 'openssh-key': spec.key_data } } }),
+    'reservation-id': spec.reservation_id,
+    'security-groups': '',
+  };
+}
+
+/**
+ * What a GET of a path below `/` answers: text, or null when there is nothing. `/openstack/<version>/…` and EC2's
+ * `/<version>/meta-data/…`, `user-data`. upstream: nova/api/metadata/handler.py, base.py
+ */
+export function metadataAt(
+  spec: InstanceSpec,
+  path: string,
+): { readonly body: string | Buffer; readonly type: string } | null {
+  const parts = path.split('/').filter((part) => part !== '');
+  const text = (body: string | Buffer) => ({ body, type: 'text/plain; charset=UTF-8' });
+  const json = (body: unknown) => ({ body: JSON.stringify(body), type: 'application/json' });
+  const userData = (): Buffer | null => (spec.user_data === null ? null : Buffer.from(spec.user_data, 'base64'));
+  if (parts.length === 0) return text([...EC2_VERSIONS, ''].join('\n').trimEnd());
+  if (parts[0] === 'openstack') {
+    const [, version, file, ...rest] = parts;
+    if (version === undefined) return text(OPENSTACK_VERSIONS.join('\n'));
+    if (version === 'content') {
+      const found = spec.personality[Number(file)];
+      return found === undefined ? null : text(Buffer.from(found.contents, 'base64'));
+    }
+    if (!(OPENSTACK_VERSIONS as readonly string[]).includes(version)) return null;
+    if (file === undefined) {
+      return text(
+        [
+          'meta_data.json',
+          ...(spec.user_data === null ? [] : ['user_data']),
+          'password',
+          'vendor_data.json',
+          'network_data.json',
+          'vendor_data2.json',
+        ].join('\n'),
+      );
+    }
+    if (rest.length > 0) return null;
+    switch (file) {
+      case 'meta_data.json':
+        return json(metaData(spec));
+      case 'network_data.json':
+        return json(networkData(spec));
+      case 'vendor_data.json':
+      case 'vendor_data2.json':
+        return json({});
+      case 'password':
+        return text('');
+      case 'user_data': {
+        const data = userData();
+        return data === null ? null : text(data);
+      }
+      default:
+        return null;
+    }
+  }
+  const [version, branch, ...rest] = parts;
+  if (!(EC2_VERSIONS as readonly string[]).includes(version ?? '')) return null;
+  if (branch === undefined) return text(['meta-data/', ...(spec.user_data === null ? [] : ['user-data'])].join('\n'));
+  if (branch === 'user-data') {
+    const data = userData();
+    return data === null || rest.length > 0 ? null : text(data);
+  }
+  if (branch !== 'meta-data') return null;
+  return walk(ec2MetaData(spec), rest, text);
+}
+
+/** The leaf or listing below a path. */
+function walk(
+  tree: Ec2Tree,
+  path: readonly string[],
+  text: (body: string) => { body: string | Buffer; type: string },
+): { body: string | Buffer; type: string } | null {
+  let at: string | Ec2Tree = tree;
+  let parent = '';
+  for (const part of path) {
+    if (typeof at === 'string' || !Object.hasOwn(at, part)) return null;
+    at = at[part] as string | Ec2Tree;
+    parent = part;
+  }
+  if (typeof at === 'string') return text(at);
+  // Keys are listed with their names, as `0=mykey`.
+  if (parent === 'public-keys')
+    return text(
+      Object.keys(at)
+        .map((key) => `${key}=key`)
+        .join('\n'),
+    );
+  return text(
+    Object.entries(at)
+      .map(([key, value]) => (typeof value === 'string' ? key : `${key}/`))
+      .join('\n'),
+  );
+}

@@ -1,0 +1,42 @@
+import type { RequestContext, Tx } from '@nestack/kernel/context';
+
+/** One past or running long operation, as instance actions show it. */
+export interface OperationHistory {
+  readonly id: string;
+  readonly kind: string;
+  readonly action: string | null;
+  readonly requestId: string;
+  readonly userId: string;
+  readonly projectId: string | null;
+  readonly state: 'queued' | 'running' | 'unwinding' | 'done' | 'undone' | 'stuck';
+  readonly startedAt: Date;
+  readonly updatedAt: Date;
+  readonly message: string | null;
+  readonly steps: readonly {
+    readonly name: string;
+    readonly event: string;
+    readonly startedAt: Date;
+    readonly finishedAt: Date | null;
+    readonly error: string | null;
+    readonly host: string | null;
+  }[];
+}
+
+/** Starts durable operations in the transaction that sets the states they begin with. The kernel's sagas implement it. */
+export interface Operations {
+  start(
+    ctx: RequestContext,
+    tx: Tx,
+    kind: string,
+    start: {
+      readonly params: unknown;
+      readonly resourceId: string;
+      readonly lockKey?: string;
+      readonly mode?: 'reject' | 'queue' | 'preempt';
+      readonly action?: string;
+    },
+  ): Promise<string>;
+  signal(ctx: RequestContext, tx: Tx, resourceId: string): Promise<void>;
+  busy(tx: Tx, lockKey: string): Promise<boolean>;
+  history(tx: Tx, resourceId: string, limit?: number): Promise<readonly OperationHistory[]>;
+}

@@ -1,0 +1,39 @@
+import type { InstanceSpec } from '@nestack/nova/contract';
+import type { BlockDevice, Instance } from '../instance';
+
+/** What a host is told of an instance; volumes without connection are left out (they are not exported to it yet). */
+export function toInstanceSpec(instance: Instance, devices: readonly BlockDevice[]): InstanceSpec {
+  return {
+    uuid: instance.uuid,
+    name: instance.display_name,
+    hostname: instance.hostname,
+    project_id: instance.project_id,
+    user_id: instance.user_id,
+    availability_zone: instance.availability_zone,
+    flavor: instance.flavor,
+    image: instance.image,
+    nics: [...instance.nics],
+    volumes: devices.flatMap((device) =>
+      device.volume_id === null || device.connection_info === null
+        ? []
+        : [
+            {
+              volume_id: device.volume_id,
+              attachment_id: device.attachment_id,
+              device: device.device_name,
+              boot_index: device.boot_index,
+              connection_info: device.connection_info,
+            },
+          ],
+    ),
+    config_drive: instance.config_drive,
+    user_data: instance.user_data,
+    key_name: instance.key_name,
+    key_data: instance.key_data,
+    metadata: { ...instance.metadata },
+    launch_index: instance.launch_index,
+    reservation_id: instance.reservation_id,
+    personality: instance.request.personality.map((file) => ({ ...file })),
+    created_at: instance.created_at.toISOString(),
+  };
+}
