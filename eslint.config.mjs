@@ -8,10 +8,7 @@ const shellCommands = {
   importNames: ['exec', 'execSync'],
   message: 'Commands take an argument array: use execFile or spawn, never a shell string.',
 };
-const shellRules = [
-  { ...shellCommands },
-  { ...shellCommands, name: 'child_process' },
-];
+const shellRules = [{ ...shellCommands }, { ...shellCommands, name: 'child_process' }];
 
 export default tseslint.config(
   { ignores: ['dist/', 'tmp/', 'node_modules/', '.nx/', '.nestack/', 'coverage/'] },
@@ -29,10 +26,16 @@ export default tseslint.config(
         { allow: ['@nestack/app/*'], depConstraints, checkDynamicDependenciesExceptions: ['.*'] },
       ],
       '@typescript-eslint/no-explicit-any': 'error',
-      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false }],
+      '@typescript-eslint/consistent-type-imports': [
+        'error',
+        { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false },
+      ],
       '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: true }],
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
+      ],
       '@typescript-eslint/no-extraneous-class': 'off',
       'max-lines': ['error', 500],
       'no-restricted-imports': ['error', { paths: shellRules }],

@@ -6,8 +6,16 @@ const PROTOCOLS_AND_STORES = ['@nestjs/*', 'typeorm', 'pg', 'amqplib', 'fastify'
 
 /** By type of library: the tags it may depend on, whatever the scope. */
 const BY_TYPE = [
-  { sourceTag: 'type:contract', onlyDependOnLibsWithTags: ['tier:declaration'], bannedExternalImports: PROTOCOLS_AND_STORES },
-  { sourceTag: 'type:domain', onlyDependOnLibsWithTags: ['type:contract', 'tier:pure'], bannedExternalImports: PROTOCOLS_AND_STORES },
+  {
+    sourceTag: 'type:contract',
+    onlyDependOnLibsWithTags: ['tier:declaration'],
+    bannedExternalImports: PROTOCOLS_AND_STORES,
+  },
+  {
+    sourceTag: 'type:domain',
+    onlyDependOnLibsWithTags: ['type:contract', 'tier:pure'],
+    bannedExternalImports: PROTOCOLS_AND_STORES,
+  },
   { sourceTag: 'type:feature', onlyDependOnLibsWithTags: ['type:contract', 'type:domain', 'type:util'] },
   { sourceTag: 'type:data', onlyDependOnLibsWithTags: ['type:contract', 'type:domain', 'type:util'] },
   { sourceTag: 'type:driver', onlyDependOnLibsWithTags: ['type:contract', 'type:domain', 'type:util'] },
@@ -15,7 +23,16 @@ const BY_TYPE = [
   { sourceTag: 'type:util', onlyDependOnLibsWithTags: ['type:util'] },
   {
     sourceTag: 'type:app',
-    onlyDependOnLibsWithTags: ['type:app', 'type:contract', 'type:domain', 'type:feature', 'type:data', 'type:driver', 'type:client', 'type:util'],
+    onlyDependOnLibsWithTags: [
+      'type:app',
+      'type:contract',
+      'type:domain',
+      'type:feature',
+      'type:data',
+      'type:driver',
+      'type:client',
+      'type:util',
+    ],
   },
 ];
 

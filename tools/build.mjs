@@ -24,7 +24,9 @@ await underLock(async () => {
   const stale = apps.filter((app) => done[app.name] !== fingerprint || !app.outputs.every((file) => existsSync(file)));
   if (stale.length > 0) {
     await bundle(stale);
-    console.error(`build: ${stale.map((app) => app.name).join(', ')} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+    console.error(
+      `build: ${stale.map((app) => app.name).join(', ')} in ${((Date.now() - started) / 1000).toFixed(1)} s`,
+    );
   }
   for (const app of stale) done[app.name] = fingerprint;
   writeFileSync(STAMP, `${JSON.stringify(done, null, 2)}\n`);
@@ -85,7 +87,11 @@ function removeOldChunks(outdir) {
 
 function fingerprintOfSources() {
   const hash = createHash('sha256').update(process.platform);
-  const files = [...SETTINGS.map((name) => path.join(root, name)), ...sources(path.join(root, 'libs')), ...sources(path.join(root, 'apps'))];
+  const files = [
+    ...SETTINGS.map((name) => path.join(root, name)),
+    ...sources(path.join(root, 'libs')),
+    ...sources(path.join(root, 'apps')),
+  ];
   for (const file of files) hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   return hash.digest('hex');
 }
@@ -93,7 +99,10 @@ function fingerprintOfSources() {
 function sources(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|json|mjs|sql|html|css|txt)$/.test(entry.name) && !entry.name.endsWith('.spec.ts'))
+    .filter(
+      (entry) =>
+        entry.isFile() && /\.(ts|json|mjs|sql|html|css|txt)$/.test(entry.name) && !entry.name.endsWith('.spec.ts'),
+    )
     .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name))
     .sort();
 }

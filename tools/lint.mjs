@@ -67,7 +67,8 @@ function projectFiles() {
   for (const folder of [...subfolders('libs').flatMap(subfolders), ...subfolders('apps')]) {
     const entries = readdirSync(folder);
     if (entries.includes('project.json')) files.push(`${folder}/project.json`);
-    else if (entries.includes('src')) throw new Error(`${folder} has no project.json: run 'node tools/new-lib.mjs --repair'`);
+    else if (entries.includes('src'))
+      throw new Error(`${folder} has no project.json: run 'node tools/new-lib.mjs --repair'`);
   }
   return files;
 }

@@ -37,7 +37,8 @@ function repair() {
       const type = typeOfLibrary(scope, name);
       if (!existsSync(path.join(root, path.dirname(file), 'src'))) continue;
       if (type !== null) write(file, libraryProject(scope, name, type));
-      else if (!existsSync(path.join(root, file))) fail(`${file}: the type is unclear, use 'new-lib ${scope} ${name} TYPE'`);
+      else if (!existsSync(path.join(root, file)))
+        fail(`${file}: the type is unclear, use 'new-lib ${scope} ${name} TYPE'`);
     }
   }
   for (const name of folders('apps')) write(`apps/${name}/project.json`, appProject(name));

@@ -24,6 +24,7 @@ function targetsOf(folder, workspaceRoot) {
     test: run(`node tools/jest.mjs --selectProjects unit --passWithNoTests ${folder}/`),
   };
   const entries = ['main.ts', 'cli.ts'].filter((name) => existsSync(path.join(workspaceRoot, folder, 'src', name)));
-  if (folder.startsWith('apps/') && entries.length > 0) targets.build = run(`node tools/build.mjs ${path.basename(folder)}`);
+  if (folder.startsWith('apps/') && entries.length > 0)
+    targets.build = run(`node tools/build.mjs ${path.basename(folder)}`);
   return targets;
 }

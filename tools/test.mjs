@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { missingForGuests, missingForIntegration, missingForE2e } from './machine.mjs';
 import { root } from './node.mjs';
 
@@ -13,11 +14,20 @@ const CLI = path.join(root, 'dist/apps/nestack/cli.js');
 
 const STAGES = [
   { name: 'lint', run: () => asOne('lint', [tool('lint.mjs')]) },
-  { name: 'typecheck', run: () => asOne('typecheck', [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']) },
+  {
+    name: 'typecheck',
+    run: () => asOne('typecheck', [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']),
+  },
   { name: 'unit', run: () => jest('unit') },
   { name: 'integration', installs: true, missing: missingForIntegration, run: () => jest('integration') },
   { name: 'e2e', installs: true, builds: true, missing: missingForE2e, run: () => jest('e2e', ['--runInBand']) },
-  { name: 'guests', installs: true, builds: true, missing: missingForGuests, run: () => jest('guests', ['--runInBand']) },
+  {
+    name: 'guests',
+    installs: true,
+    builds: true,
+    missing: missingForGuests,
+    run: () => jest('guests', ['--runInBand']),
+  },
 ];
 
 process.chdir(root);
@@ -64,7 +74,11 @@ async function asOne(name, command) {
   const started = Date.now();
   const { code } = await run(command);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, lines: [`${code === 0 ? 'passed' : 'failed'} in ${seconds} s`] };
+  return {
+    passed: code === 0 ? 1 : 0,
+    failed: code === 0 ? 0 : 1,
+    lines: [`${code === 0 ? 'passed' : 'failed'} in ${seconds} s`],
+  };
 }
 
 async function jest(project, args = []) {
@@ -105,9 +119,9 @@ function noteSkipped(project, results) {
 
 /** Jest's own closing lines. */
 function jestSummary(output) {
-  // eslint-disable-next-line no-control-regex
-  const plain = output.replace(/\x1b\[[0-9;]*m/g, '');
-  return plain.split('\n').filter((line) => /^(Test Suites|Tests|Time):/.test(line));
+  return stripVTControlCharacters(output)
+    .split('\n')
+    .filter((line) => /^(Test Suites|Tests|Time):/.test(line));
 }
 
 async function build() {
