@@ -17,6 +17,8 @@ export interface VerifiedToken {
 export interface Authenticator {
   /** Throws `unauthenticated` (401 with `WWW-Authenticate: Keystone uri="…"`). */
   authenticate(token: string, serviceToken: string | null): Promise<VerifiedToken>;
+  /** Keystone's URL for clients, told in `WWW-Authenticate`; the requested host's own when absent (keystone). */
+  readonly authUri?: string;
 }
 
 /** Nest injection token of `Authenticator`. */

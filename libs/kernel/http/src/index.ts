@@ -1,3 +1,11 @@
 export * from './operation';
 export * from './surface';
-// Also exported here once implemented: Handles(operation), paginate helpers (links next/previous), parseMarkerLimit, openApiOf(api), registerApi(...).
+export * from './handles';
+export * from './adapter';
+export * from './serve';
+export * from './envelopes';
+export * from './pagination';
+export * from './python-text';
+export { apiVersion, NO_VERSION } from './microversion';
+export { openApiOf } from './openapi';
+export { createApiClients, type ApiClientsOptions } from './client/api-clients';
