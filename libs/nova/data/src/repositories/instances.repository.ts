@@ -126,11 +126,11 @@ export class InstancesRepository implements InstanceRepository {
     return { instances: Number(row?.instances ?? 0), cores: Number(row?.cores ?? 0), ram: Number(row?.ram ?? 0) };
   }
 
-  async countByHost(tx: Tx): Promise<ReadonlyMap<string, number>> {
-    const rows = await sql<{ host: string; count: string }>(
+  async onHosts(tx: Tx): Promise<ReadonlyMap<string, readonly Instance[]>> {
+    const rows = await sql<Instance>(
       tx,
-      'SELECT host, count(*) AS count FROM instance WHERE deleted_at IS NULL AND host IS NOT NULL GROUP BY host',
+      `SELECT ${COLUMNS} FROM instance WHERE deleted_at IS NULL AND host IS NOT NULL`,
     );
-    return new Map(rows.map((row) => [row.host, Number(row.count)]));
+    return Map.groupBy(rows, (row) => row.host ?? '');
   }
 }

@@ -86,7 +86,8 @@ export interface InstanceRepository {
   /** Locks the project's quota row, then counts what its undeleted instances use. */
   lockUsage(tx: Tx, projectId: string): Promise<Usage>;
   usage(tx: Tx, projectId: string): Promise<Usage>;
-  countByHost(tx: Tx): Promise<ReadonlyMap<string, number>>;
+  /** Undeleted instances by host, in one statement. */
+  onHosts(tx: Tx): Promise<ReadonlyMap<string, readonly Instance[]>>;
 }
 
 export interface BlockDeviceRepository {

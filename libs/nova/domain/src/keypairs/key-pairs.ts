@@ -1,0 +1,61 @@
+import type { Clock } from '@nestack/kernel/clock';
+import type { TransactionRunner } from '@nestack/kernel/context';
+import { NovaError, QUOTA_DEFAULTS } from '@nestack/nova/contract';
+import type { KeyPair } from '../instance';
+import type { KeyPairRepository } from '../ports';
+import { certificateFingerprint, fingerprint, generateSshKey } from './ssh-keys';
+
+export interface KeyPairsDeps {
+  readonly tx: TransactionRunner;
+  readonly clock: Clock;
+  readonly keyPairs: KeyPairRepository;
+}
+
+/** Key pairs of users. */
+export class KeyPairs {
+  constructor(private readonly deps: KeyPairsDeps) {}
+
+  list(userId: string, page: { readonly limit: number; readonly marker?: string }): Promise<readonly KeyPair[]> {
+    return this.deps.tx.read('keypair.list', (tx) => this.deps.keyPairs.list(tx, userId, page));
+  }
+
+  async show(userId: string, name: string): Promise<KeyPair> {
+    const found = await this.deps.tx.read('keypair.show', (tx) => this.deps.keyPairs.find(tx, userId, name));
+    if (found === null) throw NovaError.KeypairNotFound({ name, user_id: userId });
+    return found;
+  }
+
+  /** Imports the given public key, or makes a pair and answers its private key this once. */
+  async create(
+    userId: string,
+    wanted: { readonly name: string; readonly type: 'ssh' | 'x509'; readonly publicKey: string | null },
+  ): Promise<{ readonly keyPair: KeyPair; readonly privateKey: string | null }> {
+    if (!/^[\w@. -]+$/.test(wanted.name) || wanted.name.trim() === '') {
+      throw NovaError.InvalidKeypair({ reason: 'Keypair name contains unsafe characters' });
+    }
+    if (wanted.type === 'x509' && wanted.publicKey === null) {
+      throw NovaError.BadRequest({ reason: 'Generating X509 key pairs is not supported; import a certificate.' });
+    }
+    const generated = wanted.publicKey === null ? await generateSshKey() : null;
+    const publicKey = generated?.public_key ?? wanted.publicKey ?? '';
+    const print = wanted.type === 'ssh' ? fingerprint(publicKey) : certificateFingerprint(publicKey);
+    const limit = QUOTA_DEFAULTS['key_pairs'] ?? 100;
+    const keyPair = await this.deps.tx.run('keypair.create', async (tx) => {
+      if ((await this.deps.keyPairs.lockCount(tx, userId)) >= limit) throw NovaError.KeypairLimitExceeded();
+      return this.deps.keyPairs.insert(tx, {
+        user_id: userId,
+        name: wanted.name,
+        type: wanted.type,
+        fingerprint: print,
+        public_key: publicKey,
+        created_at: this.deps.clock.now(),
+      });
+    });
+    return { keyPair, privateKey: generated?.private_key ?? null };
+  }
+
+  async delete(userId: string, name: string): Promise<void> {
+    const gone = await this.deps.tx.run('keypair.delete', (tx) => this.deps.keyPairs.remove(tx, userId, name));
+    if (!gone) throw NovaError.KeypairNotFound({ name, user_id: userId });
+  }
+}

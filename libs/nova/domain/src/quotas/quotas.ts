@@ -1,0 +1,112 @@
+import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
+import { NovaError, QUOTA_DEFAULTS } from '@nestack/nova/contract';
+import type { InstanceRepository, KeyPairRepository, QuotaRepository, Usage } from '../ports';
+
+export interface QuotasDeps {
+  readonly tx: TransactionRunner;
+  readonly quotas: QuotaRepository;
+  readonly instances: InstanceRepository;
+  readonly keyPairs: KeyPairRepository;
+}
+
+export type Limits = Readonly<Record<string, number>>;
+
+/** Limits of projects, and their atomic enforcement. */
+export class Quotas {
+  constructor(private readonly deps: QuotasDeps) {}
+
+  /**
+   * Takes room for `max` instances, or as many as fit when that is at least `min`; the project's usage is locked until the
+   * transaction ends, so concurrent requests cannot exceed the limits together. Answers how many are granted.
+   */
+  async takeInstances(
+    ctx: RequestContext,
+    tx: Tx,
+    wanted: {
+      readonly min: number;
+      readonly max: number;
+      readonly vcpus: number;
+      readonly ram: number;
+      readonly metadataItems: number;
+    },
+  ): Promise<number> {
+    const project = ctx.actor?.projectId ?? '';
+    const limits = await this.limits(tx, project);
+    const items = limits['metadata_items'] ?? -1;
+    if (items >= 0 && wanted.metadataItems > items) throw NovaError.MetadataLimitExceeded({ allowed: items });
+    const usage = await this.deps.instances.lockUsage(tx, project);
+    const each: Usage = { instances: 1, cores: wanted.vcpus, ram: wanted.ram };
+    let fits = wanted.max;
+    const overs: string[] = [];
+    for (const key of ['cores', 'instances', 'ram'] as const) {
+      const limit = limits[key] ?? -1;
+      if (limit < 0 || each[key] === 0) continue;
+      const room = Math.max(0, Math.floor((limit - usage[key]) / each[key]));
+      if (room < wanted.min) overs.push(key);
+      fits = Math.min(fits, room);
+    }
+    if (overs.length > 0) {
+      const list = (of: (key: keyof Usage) => number): string => overs.map((key) => of(key as keyof Usage)).join(', ');
+      throw NovaError.TooManyInstances({
+        overs: overs.join(', '),
+        req: list((key) => each[key] * wanted.min),
+        used: list((key) => usage[key]),
+        allowed: list((key) => limits[key] ?? -1),
+      });
+    }
+    return fits;
+  }
+
+  /** A project's limits: what was set for it, else its class's default, else upstream's. */
+  async limits(tx: Tx, projectId: string): Promise<Limits> {
+    return {
+      ...QUOTA_DEFAULTS,
+      ...(await this.deps.quotas.classLimits(tx, 'default')),
+      ...(await this.deps.quotas.limits(tx, projectId)),
+    };
+  }
+
+  show(projectId: string): Promise<{ readonly limits: Limits; readonly usage: Usage }> {
+    return this.deps.tx.read('quota.show', async (tx) => ({
+      limits: await this.limits(tx, projectId),
+      usage: await this.deps.instances.usage(tx, projectId),
+    }));
+  }
+
+  defaults(className = 'default'): Promise<Limits> {
+    return this.deps.tx.read('quota.defaults', async (tx) => ({
+      ...QUOTA_DEFAULTS,
+      ...(await this.deps.quotas.classLimits(tx, className)),
+    }));
+  }
+
+  /** Sets limits; without `force` a limit below what is in use is refused. */
+  set(projectId: string, changes: Limits, force: boolean): Promise<Limits> {
+    return this.deps.tx.run('quota.set', async (tx) => {
+      if (!force) {
+        const usage = await this.deps.instances.lockUsage(tx, projectId);
+        for (const [key, limit] of Object.entries(changes)) {
+          const used = usage[key as keyof Usage];
+          if (used !== undefined && limit >= 0 && limit < used) {
+            throw NovaError.QuotaInvalid({
+              reason: `Quota limit ${limit} for ${key} must be greater than or equal to already used and reserved ${used}.`,
+            });
+          }
+        }
+      }
+      await this.deps.quotas.set(tx, projectId, changes);
+      return this.limits(tx, projectId);
+    });
+  }
+
+  setClass(className: string, changes: Limits): Promise<Limits> {
+    return this.deps.tx.run('quota.set_class', async (tx) => {
+      await this.deps.quotas.setClass(tx, className, changes);
+      return { ...QUOTA_DEFAULTS, ...(await this.deps.quotas.classLimits(tx, className)) };
+    });
+  }
+
+  clear(projectId: string): Promise<void> {
+    return this.deps.tx.run('quota.clear', (tx) => this.deps.quotas.clear(tx, projectId));
+  }
+}

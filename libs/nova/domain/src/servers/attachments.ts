@@ -1,0 +1,234 @@
+import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import { NovaError, NovaSagas, type Nic, type VmState } from '@nestack/nova/contract';
+import type { BlockDevice, Instance, NetworkRequest } from '../instance';
+import type { BlockDeviceRepository, InstanceRepository, NetworkPort, Operations, VolumePort } from '../ports';
+import { nextDevice } from './create-servers';
+import { assertUnlocked, checkStates, enter, visible } from './gate';
+
+export interface AttachmentsDeps {
+  readonly tx: TransactionRunner;
+  readonly instances: InstanceRepository;
+  readonly devices: BlockDeviceRepository;
+  readonly operations: Operations;
+  readonly volumes: VolumePort;
+  readonly networks: NetworkPort;
+}
+
+/** States in which disks come and go. upstream: nova/compute/api.py attach_volume */
+const DISK_STATES: readonly VmState[] = ['active', 'paused', 'stopped', 'resized', 'suspended', 'soft-delete'];
+const NIC_STATES: readonly VmState[] = ['active', 'paused', 'stopped'];
+
+/** Volumes and interfaces of servers after boot. */
+export class Attachments {
+  constructor(private readonly deps: AttachmentsDeps) {}
+
+  volumes(ctx: RequestContext, id: string): Promise<readonly BlockDevice[]> {
+    return this.deps.tx.read('volume_attachments.list', async (tx) => {
+      const instance = visible(ctx, await this.deps.instances.find(tx, id), id);
+      return (await this.deps.devices.ofInstance(tx, instance.uuid)).filter((device) => device.volume_id !== null);
+    });
+  }
+
+  async volume(ctx: RequestContext, id: string, volumeId: string): Promise<BlockDevice> {
+    const found = (await this.volumes(ctx, id)).find((device) => device.volume_id === volumeId);
+    if (found === undefined) throw NovaError.VolumeAttachmentNotFound({ volume_id: volumeId });
+    return found;
+  }
+
+  /** Reserves a device name and starts the attachment. */
+  async attachVolume(
+    ctx: RequestContext,
+    id: string,
+    wanted: {
+      readonly volumeId: string;
+      readonly device: string | null;
+      readonly tag: string | null;
+      readonly deleteOnTermination: boolean;
+    },
+  ): Promise<BlockDevice> {
+    const { deps } = this;
+    await deps.tx.read('volume_attachments.check', async (tx) => {
+      const instance = visible(ctx, await deps.instances.find(tx, id), id);
+      assertUnlocked(ctx, instance);
+      checkStates(instance, { action: 'attach_volume', vm_states: DISK_STATES });
+    });
+    const volume = await deps.volumes.get(ctx, wanted.volumeId, 'user');
+    if (volume === null) throw NovaError.VolumeNotFound({ volume_id: wanted.volumeId });
+    if (volume.attached_to.includes(id))
+      throw NovaError.InvalidVolume({ reason: `volume ${volume.id} already attached` });
+    if (volume.status !== 'available' && !(volume.multiattach && volume.status === 'in-use')) {
+      throw NovaError.InvalidVolume({
+        reason: `volume '${volume.id}' status must be 'available'. Currently in '${volume.status}'`,
+      });
+    }
+    return deps.tx.run('server.attach_volume', async (tx) => {
+      const instance = await enter(
+        ctx,
+        tx,
+        deps.instances,
+        id,
+        { action: 'attach_volume', vm_states: DISK_STATES },
+        {},
+      );
+      const devices = await deps.devices.ofInstance(tx, instance.uuid);
+      if (devices.some((device) => device.volume_id === volume.id)) {
+        throw NovaError.InvalidVolume({ reason: `volume ${volume.id} already attached` });
+      }
+      const taken = new Set<string | null>([
+        '/dev/vda',
+        instance.root_device_name,
+        ...devices.map((device) => device.device_name),
+      ]);
+      if (wanted.device !== null && taken.has(wanted.device)) throw NovaError.DevicePathInUse({ path: wanted.device });
+      const device = await deps.devices.insert(tx, {
+        instance_uuid: instance.uuid,
+        source_type: 'volume',
+        source_id: null,
+        volume_id: volume.id,
+        volume_size: volume.size,
+        volume_type: null,
+        attachment_id: null,
+        connection_info: null,
+        device_name: wanted.device ?? nextDevice(taken),
+        boot_index: null,
+        delete_on_termination: wanted.deleteOnTermination,
+        tag: wanted.tag,
+        state: 'reserved',
+      });
+      await deps.operations.start(ctx, tx, NovaSagas.attachVolume.kind, {
+        params: { instance_uuid: instance.uuid, volume_id: volume.id, bdm_id: device.id },
+        resourceId: instance.uuid,
+        lockKey: `${instance.uuid}/${volume.id}`,
+        mode: 'queue',
+        action: NovaSagas.attachVolume.action,
+      });
+      return device;
+    });
+  }
+
+  /** Starts the detachment; asked again while it is under way it is refused with 400, which Terraform's polling needs. */
+  detachVolume(ctx: RequestContext, id: string, volumeId: string): Promise<void> {
+    const { deps } = this;
+    return deps.tx.run('server.detach_volume', async (tx) => {
+      const instance = visible(ctx, await deps.instances.find(tx, id, { lock: true }), id);
+      const device = await deps.devices.byVolume(tx, instance.uuid, volumeId);
+      if (device === null) throw NovaError.VolumeAttachmentNotFound({ volume_id: volumeId });
+      if (device.boot_index === 0) throw NovaError.VolumeIsRoot();
+      if (device.state === 'detaching') throw NovaError.VolumeIsDetaching({ volume_id: volumeId });
+      if (device.state === 'reserved')
+        throw NovaError.InvalidVolume({ reason: `volume ${volumeId} is still being attached` });
+      assertUnlocked(ctx, instance);
+      checkStates(instance, { action: 'detach_volume', vm_states: DISK_STATES });
+      await deps.devices.update(tx, device.id, { state: 'detaching' });
+      await deps.operations.start(ctx, tx, NovaSagas.detachVolume.kind, {
+        params: { instance_uuid: instance.uuid, volume_id: volumeId, bdm_id: device.id },
+        resourceId: instance.uuid,
+        lockKey: `${instance.uuid}/${volumeId}`,
+        mode: 'queue',
+        action: NovaSagas.detachVolume.action,
+      });
+    });
+  }
+
+  /** Interfaces as neutron knows them now, in the server's order. */
+  async interfaces(
+    ctx: RequestContext,
+    id: string,
+  ): Promise<readonly { readonly nic: Nic; readonly status: string }[]> {
+    const instance = await this.deps.tx.read('interfaces.list', async (tx) =>
+      visible(ctx, await this.deps.instances.find(tx, id), id),
+    );
+    return this.deps.networks.current(ctx, instance.uuid, instance.nics);
+  }
+
+  /** Makes (or takes) the port at once, so that the answer has its address; the guest gets it in a durable operation. */
+  async attachInterface(
+    ctx: RequestContext,
+    id: string,
+    request: NetworkRequest,
+  ): Promise<{ readonly nic: Nic; readonly instance: Instance }> {
+    const { deps } = this;
+    const gate = { action: 'attach_interface', vm_states: NIC_STATES };
+    const instance = await deps.tx.read('interfaces.check', async (tx) => {
+      const found = visible(ctx, await deps.instances.find(tx, id), id);
+      assertUnlocked(ctx, found);
+      checkStates(found, gate);
+      return found;
+    });
+    const network = await this.networkFor(ctx, request);
+    const nic = await deps.networks.ensurePort(
+      ctx,
+      {
+        instance_uuid: instance.uuid,
+        project_id: instance.project_id,
+        hostname: instance.hostname,
+        host: instance.host ?? '',
+        availability_zone: instance.availability_zone ?? 'nova',
+        request: network,
+        security_groups: [],
+      },
+      'service',
+    );
+    try {
+      return await deps.tx.run('server.attach_interface', async (tx) => {
+        const entered = await enter(ctx, tx, deps.instances, id, gate, {});
+        const nics = [...entered.nics.filter((one) => one.port_id !== nic.port_id), nic];
+        const updated = (await deps.instances.update(tx, entered.uuid, { nics })) ?? entered;
+        await deps.operations.start(ctx, tx, NovaSagas.attachInterface.kind, {
+          params: { instance_uuid: entered.uuid, port_id: nic.port_id },
+          resourceId: entered.uuid,
+          lockKey: `${entered.uuid}/${nic.port_id}`,
+          mode: 'queue',
+          action: NovaSagas.attachInterface.action,
+        });
+        return { nic, instance: updated };
+      });
+    } catch (error) {
+      await deps.networks.releasePort(ctx, instance.uuid, nic);
+      throw error;
+    }
+  }
+
+  async detachInterface(ctx: RequestContext, id: string, portId: string): Promise<void> {
+    const { deps } = this;
+    await deps.tx.run('server.detach_interface', async (tx) => {
+      const instance = await enter(
+        ctx,
+        tx,
+        deps.instances,
+        id,
+        { action: 'detach_interface', vm_states: NIC_STATES },
+        {},
+      );
+      if (!instance.nics.some((nic) => nic.port_id === portId))
+        throw NovaError.InterfaceNotFound({ port_id: portId, instance_uuid: instance.uuid });
+      await deps.operations.start(ctx, tx, NovaSagas.detachInterface.kind, {
+        params: { instance_uuid: instance.uuid, port_id: portId },
+        resourceId: instance.uuid,
+        lockKey: `${instance.uuid}/${portId}`,
+        mode: 'queue',
+        action: NovaSagas.detachInterface.action,
+      });
+    });
+  }
+
+  private async networkFor(ctx: RequestContext, request: NetworkRequest): Promise<NetworkRequest> {
+    if (request.port_id !== null) {
+      const port = await this.deps.networks.port(ctx, request.port_id, 'user');
+      if (port === null) throw NovaError.PortNotFound({ port_id: request.port_id });
+      if (port.device_id !== '') throw NovaError.PortInUse({ port_id: request.port_id });
+      return { ...request, network_id: port.network_id };
+    }
+    if (request.network_id !== null) {
+      const network = await this.deps.networks.network(ctx, request.network_id);
+      if (network === null) throw NovaError.NetworkNotFound({ network_id: request.network_id });
+      if (network.subnets.length === 0) throw NovaError.NetworkRequiresSubnet({ network_uuid: request.network_id });
+      return request;
+    }
+    const available = await this.deps.networks.available(ctx);
+    const [first] = available;
+    if (first === undefined) throw NovaError.BadRequest({ reason: 'No network available for the interface.' });
+    if (available.length > 1) throw NovaError.NetworkAmbiguous();
+    return { ...request, network_id: first.id };
+  }
+}

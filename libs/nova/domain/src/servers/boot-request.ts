@@ -1,0 +1,244 @@
+import type { RequestContext } from '@nestack/kernel/context';
+import { NovaError, type BlockDeviceFields, type CreateServerFields, isTrue, toInteger } from '@nestack/nova/contract';
+import type { BdmSource, BlockDevice, BootRequest, Flavor, ImageSnapshot, NetworkRequest } from '../instance';
+import type { ImagePort, NetworkPort, VolumePort } from '../ports';
+
+const GIB = 1024 ** 3;
+
+/** A disk wanted at boot, before the instance has an id. */
+export type WantedDevice = Omit<BlockDevice, 'id' | 'instance_uuid'>;
+
+/** Checks the image of a boot and freezes it. upstream: nova/compute/api.py _validate_flavor_image_nostatus */
+export async function resolveImage(
+  ctx: RequestContext,
+  images: ImagePort,
+  imageId: string,
+  flavor: Flavor,
+  localRoot: boolean,
+): Promise<ImageSnapshot> {
+  const found = await images.get(ctx, imageId, 'user');
+  if (found === null) throw NovaError.ImageNotFound({ image_id: imageId });
+  if (found.status !== 'active') throw NovaError.ImageNotActive({ image_id: imageId });
+  if (flavor.memory_mb < found.min_ram) throw NovaError.FlavorMemoryTooSmall();
+  if (localRoot && flavor.root_gb !== 0) {
+    const flavorBytes = flavor.root_gb * GIB;
+    if (found.image.size > flavorBytes || (found.virtual_size ?? 0) > flavorBytes) {
+      throw NovaError.FlavorDiskTooSmall({
+        flavor_size: flavorBytes,
+        image_size: Math.max(found.image.size, found.virtual_size ?? 0),
+      });
+    }
+    if (found.image.min_disk * GIB > flavorBytes) {
+      throw NovaError.FlavorDiskSmallerThanMinDisk({
+        flavor_size: flavorBytes,
+        image_min_disk: found.image.min_disk * GIB,
+      });
+    }
+  }
+  return found.image;
+}
+
+/** What the networks of a request mean, checked against neutron. upstream: nova/network/neutron.py validate_networks */
+export async function resolveNetworks(
+  ctx: RequestContext,
+  networks: NetworkPort,
+  wanted: CreateServerFields['networks'],
+  count: number,
+): Promise<readonly NetworkRequest[] | 'none'> {
+  if (wanted === 'none') return 'none';
+  if (wanted === undefined || wanted === 'auto' || wanted.length === 0) {
+    const available = await networks.available(ctx);
+    const [first] = available;
+    if (first === undefined) {
+      if (wanted === 'auto') throw NovaError.UnableToAutoAllocateNetwork({ project_id: ctx.actor?.projectId ?? '' });
+      return [];
+    }
+    if (available.length > 1) throw NovaError.NetworkAmbiguous();
+    return [{ network_id: first.id, port_id: null, fixed_ip: null, tag: null }];
+  }
+  const requests: NetworkRequest[] = [];
+  for (const one of wanted) {
+    const tag = one.tag ?? null;
+    if (one.port !== undefined && one.port !== null) {
+      if (count > 1)
+        throw NovaError.BadRequest({ reason: 'Launching multiple instances with a specific port is not supported.' });
+      const port = await networks.port(ctx, one.port, 'user');
+      if (port === null) throw NovaError.PortNotFound({ port_id: one.port });
+      if (port.device_id !== '') throw NovaError.PortInUse({ port_id: one.port });
+      if (port.fixed_ips.length === 0)
+        throw NovaError.BadRequest({ reason: `Port ${one.port} requires a FixedIP in order to be used.` });
+      requests.push({ network_id: port.network_id, port_id: port.id, fixed_ip: null, tag });
+      continue;
+    }
+    if (one.uuid === undefined || one.uuid === null)
+      throw NovaError.BadRequest({ reason: "Bad network format: missing 'uuid'" });
+    const network = await networks.network(ctx, one.uuid);
+    if (network === null) throw NovaError.NetworkNotFound({ network_id: one.uuid });
+    if (network.subnets.length === 0) throw NovaError.NetworkRequiresSubnet({ network_uuid: one.uuid });
+    if (one.fixed_ip !== undefined && one.fixed_ip !== null && count > 1) {
+      throw NovaError.BadRequest({ reason: 'Invalid fixed IP address: max_count must be 1 if fixed_ip is specified.' });
+    }
+    requests.push({ network_id: network.id, port_id: null, fixed_ip: one.fixed_ip ?? null, tag });
+  }
+  return requests;
+}
+
+/** Ids of the security groups named in a request. */
+export async function resolveSecurityGroups(
+  ctx: RequestContext,
+  networks: NetworkPort,
+  wanted: CreateServerFields['security_groups'],
+): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (const { name } of wanted ?? []) {
+    if (name === undefined) continue;
+    const id = await networks.securityGroup(ctx, ctx.actor?.projectId ?? '', name);
+    // The project's default group comes into being with its first port.
+    if (id === null && name === 'default') continue;
+    if (id === null) throw NovaError.SecurityGroupNotFound({ security_group_id: name });
+    if (!ids.includes(id)) ids.push(id);
+  }
+  return ids;
+}
+
+/**
+ * The volumes that a boot request means, in order, and whether its root is one. The image as its own local root disk is
+ * not a device. upstream: nova/block_device.py, nova/compute/api.py _validate_bdm
+ */
+export async function resolveDevices(
+  ctx: RequestContext,
+  volumes: VolumePort,
+  fields: CreateServerFields,
+): Promise<{
+  readonly devices: readonly WantedDevice[];
+  readonly rootIsVolume: boolean;
+  readonly rootImage: string | null;
+}> {
+  const wanted = [...(fields.block_device_mapping_v2 ?? []), ...(fields.block_device_mapping ?? []).map(fromLegacy)];
+  const devices: WantedDevice[] = [];
+  let rootImage: string | null = null;
+  for (const one of wanted) {
+    const source: BdmSource = one.source_type ?? 'blank';
+    const destination =
+      one.destination_type ??
+      (source === 'image' && one.boot_index === 0 ? 'local' : source === 'blank' ? 'local' : 'volume');
+    const boot = one.boot_index === undefined || one.boot_index === null ? null : toInteger(one.boot_index);
+    if (source !== 'blank' && (one.uuid === undefined || one.uuid === null || one.uuid === '')) {
+      throw NovaError.BadRequest({ reason: 'Missing device UUID.' });
+    }
+    if (source === 'image' && destination === 'local') {
+      if (boot !== 0) throw NovaError.BadRequest({ reason: 'Mapping image to local is not supported.' });
+      rootImage = one.uuid ?? null;
+      continue;
+    }
+    if (destination === 'local') {
+      throw NovaError.BadRequest({
+        reason: 'Block Device Mapping is Invalid: local block devices beyond the flavor are not supported.',
+      });
+    }
+    devices.push(await volumeDevice(ctx, volumes, source, one, boot));
+  }
+  const roots = devices.filter((device) => device.boot_index === 0);
+  const indexes = devices.map((device) => device.boot_index).filter((index) => index !== null && index >= 0);
+  if (roots.length > 1 || new Set(indexes).size !== indexes.length || (roots.length > 0 && rootImage !== null))
+    throw NovaError.InvalidBDMBootSequence();
+  return { devices, rootIsVolume: roots.length === 1, rootImage };
+}
+
+async function volumeDevice(
+  ctx: RequestContext,
+  volumes: VolumePort,
+  source: BdmSource,
+  one: BlockDeviceFields,
+  boot: number | null,
+): Promise<WantedDevice> {
+  const size = one.volume_size === undefined || one.volume_size === null ? null : toInteger(one.volume_size);
+  if (source === 'volume') {
+    const volume = await volumes.get(ctx, one.uuid ?? '', 'user');
+    if (volume === null) throw NovaError.InvalidBDMVolume({ id: one.uuid ?? '' });
+    if (volume.status !== 'available' && !(volume.multiattach && volume.status === 'in-use'))
+      throw NovaError.InvalidBDMVolume({ id: volume.id });
+    if (boot === 0 && !volume.bootable)
+      throw NovaError.BadRequest({ reason: `Block Device ${volume.id} is not bootable.` });
+  } else if (size === null && source !== 'snapshot') {
+    throw NovaError.BadRequest({
+      reason: `Blank volumes (source: 'blank', dest: 'volume') and volumes from images need to have non-zero size`,
+    });
+  }
+  return {
+    source_type: source,
+    source_id: source === 'volume' ? null : (one.uuid ?? null),
+    volume_id: source === 'volume' ? (one.uuid ?? null) : null,
+    volume_size: size,
+    volume_type: one.volume_type ?? null,
+    attachment_id: null,
+    connection_info: null,
+    device_name: one.device_name ?? null,
+    boot_index: boot,
+    delete_on_termination: isTrue(one.delete_on_termination ?? false),
+    tag: one.tag ?? null,
+    state: 'reserved',
+  };
+}
+
+/** The older `block_device_mapping` in the newer form: volumes (and snapshots, `:snap`), the root is `vda`. */
+function fromLegacy(one: Readonly<Record<string, unknown>>): BlockDeviceFields {
+  const device = typeof one['device_name'] === 'string' ? one['device_name'] : null;
+  const snapshot = typeof one['snapshot_id'] === 'string' && one['snapshot_id'] !== '' ? one['snapshot_id'] : null;
+  const volume = typeof one['volume_id'] === 'string' && one['volume_id'] !== '' ? one['volume_id'] : null;
+  if (snapshot === null && volume === null) throw NovaError.InvalidBDM();
+  return {
+    source_type: snapshot === null ? 'volume' : 'snapshot',
+    uuid: snapshot ?? volume,
+    destination_type: 'volume',
+    device_name: device === null || device.startsWith('/dev/') ? device : `/dev/${device}`,
+    boot_index: device !== null && /(^|\/)[svx]?[vd]?da$/.test(device) ? 0 : null,
+    delete_on_termination: one['delete_on_termination'] ?? false,
+    ...(typeof one['volume_size'] === 'number' || (typeof one['volume_size'] === 'string' && one['volume_size'] !== '')
+      ? { volume_size: one['volume_size'] }
+      : {}),
+  };
+}
+
+/** `zone[:host[:node]]`. Host and node are for those who may force them. */
+export function parseZone(zone: string | null | undefined): {
+  readonly zone: string | null;
+  readonly host: string | null;
+} {
+  if (zone === null || zone === undefined) return { zone: null, host: null };
+  const [name, host] = zone.split(':');
+  return {
+    zone: name === undefined || name === '' ? null : name,
+    host: host === undefined || host === '' ? null : host,
+  };
+}
+
+/** Throws unless it is base64, as user data must come. */
+export function assertBase64(data: string): void {
+  const compact = data.replace(/\s/g, '');
+  if (compact.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(compact)) throw NovaError.InvalidUserData();
+}
+
+/** A hostname made of a display name. upstream: nova/utils.py sanitize_hostname */
+export function hostnameOf(name: string, fallback: string): string {
+  const clean = name
+    .normalize('NFKD')
+    .replace(/[^\x20-\x7e]/g, '')
+    .replace(/[ _]/g, '-')
+    .replace(/[^A-Za-z0-9.-]/g, '')
+    .toLowerCase()
+    .replace(/^[.-]+|[.-]+$/g, '')
+    .replace(/\./g, '-')
+    .slice(0, 63)
+    .replace(/-+$/, '');
+  return clean === '' ? `server-${fallback}`.slice(0, 63) : clean;
+}
+
+/** The rest of what is kept of the request. */
+export function bootRequest(
+  fields: CreateServerFields,
+  resolved: Pick<BootRequest, 'networks' | 'security_groups' | 'availability_zone' | 'force_host'>,
+  hints: Readonly<Record<string, unknown>>,
+): BootRequest {
+  return { ...resolved, scheduler_hints: hints, personality: (fields.personality ?? []).map((file) => ({ ...file })) };
+}

@@ -1,0 +1,239 @@
+import { newUuid } from '@nestack/kernel/ids';
+import type { Clock } from '@nestack/kernel/clock';
+import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
+import {
+  NovaError,
+  NovaSagas,
+  isTrue,
+  toInteger,
+  type CreateServerFields,
+  type FlavorSnapshot,
+} from '@nestack/nova/contract';
+import { isUp, type Flavor, type Instance } from '../instance';
+import type { Quotas } from '../quotas/quotas';
+import type {
+  BlockDeviceRepository,
+  FlavorRepository,
+  ImagePort,
+  InstanceRepository,
+  KeyPairRepository,
+  NetworkPort,
+  Operations,
+  ServiceRepository,
+  VolumePort,
+} from '../ports';
+import {
+  assertBase64,
+  bootRequest,
+  hostnameOf,
+  parseZone,
+  resolveDevices,
+  resolveImage,
+  resolveNetworks,
+  resolveSecurityGroups,
+  type WantedDevice,
+} from './boot-request';
+import { callerOf } from './gate';
+
+export interface CreateServersDeps {
+  readonly tx: TransactionRunner;
+  readonly clock: Clock;
+  readonly instances: InstanceRepository;
+  readonly devices: BlockDeviceRepository;
+  readonly flavors: FlavorRepository;
+  readonly keyPairs: KeyPairRepository;
+  readonly services: ServiceRepository;
+  readonly quotas: Quotas;
+  readonly images: ImagePort;
+  readonly networks: NetworkPort;
+  readonly volumes: VolumePort;
+  readonly operations: Operations;
+}
+
+/** What a create request makes: rows in BUILD and a durable operation for each, in one transaction. */
+export class CreateServers {
+  constructor(private readonly deps: CreateServersDeps) {}
+
+  /**
+   * Validates against the other services first, then takes quota, inserts and starts in one transaction. Throws
+   * upstream's errors; nothing is left of a refused request.
+   */
+  async create(
+    ctx: RequestContext,
+    fields: CreateServerFields,
+    hints: Readonly<Record<string, unknown>>,
+  ): Promise<readonly Instance[]> {
+    const { deps } = this;
+    const min = fields.min_count === undefined ? 1 : toInteger(fields.min_count);
+    const count = Math.max(fields.max_count === undefined ? min : toInteger(fields.max_count), 1);
+    if (min > count) throw NovaError.BadRequest({ reason: 'min_count must be <= max_count' });
+    if (fields.user_data !== undefined && fields.user_data !== null) assertBase64(fields.user_data);
+
+    const flavorId = String(fields.flavorRef).replace(/^.*\//, '');
+    const keyName = fields.key_name ?? null;
+    const { flavor, keyData, zones } = await deps.tx.read('server.create.lookup', (tx) =>
+      this.lookUp(ctx, tx, flavorId, keyName),
+    );
+    const { zone, host } = this.placement(ctx, fields, zones);
+
+    const { devices, rootIsVolume, rootImage } = await resolveDevices(ctx, deps.volumes, fields);
+    const imageRef =
+      fields.imageRef === undefined || fields.imageRef === '' ? rootImage : fields.imageRef.replace(/^.*\//, '');
+    if (imageRef === null && !rootIsVolume) throw NovaError.InvalidImageRef();
+    if (rootIsVolume && count > 1 && devices.some((device) => device.source_type === 'volume')) {
+      throw NovaError.BadRequest({ reason: 'Cannot attach one or more volumes to multiple instances' });
+    }
+    const image =
+      imageRef === null || rootIsVolume ? null : await resolveImage(ctx, deps.images, imageRef, flavor, !rootIsVolume);
+    const networks = await resolveNetworks(ctx, deps.networks, fields.networks, count);
+    const groups = await resolveSecurityGroups(ctx, deps.networks, fields.security_groups);
+
+    const request = bootRequest(
+      fields,
+      { networks, security_groups: groups, availability_zone: zone, force_host: host },
+      hints,
+    );
+    const now = deps.clock.now();
+    const reservation = `r-${newUuid().replaceAll('-', '').slice(0, 8)}`;
+    return deps.tx.run('server.create', async (tx) => {
+      const granted = await deps.quotas.takeInstances(ctx, tx, {
+        min,
+        max: count,
+        vcpus: flavor.vcpus,
+        ram: flavor.memory_mb,
+        metadataItems: Object.keys(fields.metadata ?? {}).length,
+      });
+      const made: Instance[] = [];
+      for (let index = 0; index < granted; index += 1) {
+        const uuid = newUuid();
+        const name = count > 1 ? `${fields.name}-${index + 1}` : fields.name;
+        const instance: Instance = {
+          uuid,
+          project_id: ctx.actor?.projectId ?? '',
+          user_id: ctx.actor?.userId ?? '',
+          display_name: name.trim(),
+          hostname:
+            fields.hostname === undefined
+              ? hostnameOf(name, uuid)
+              : count > 1
+                ? `${fields.hostname}-${index + 1}`
+                : fields.hostname,
+          display_description: fields.description ?? null,
+          vm_state: 'building',
+          task_state: 'scheduling',
+          power_state: 0,
+          progress: 0,
+          host: null,
+          node: null,
+          availability_zone: zone,
+          launch_index: index,
+          reservation_id: reservation,
+          flavor: snapshot(flavor),
+          image,
+          key_name: keyName,
+          key_data: keyData,
+          user_data: fields.user_data ?? null,
+          config_drive: isTrue(fields.config_drive ?? false),
+          metadata: { ...(fields.metadata ?? {}) },
+          tags: [...(fields.tags ?? [])],
+          access_ip_v4: fields.accessIPv4 ?? null,
+          access_ip_v6: fields.accessIPv6 ?? null,
+          disk_config: fields['OS-DCF:diskConfig'] ?? 'MANUAL',
+          locked_by: null,
+          locked_reason: null,
+          root_device_name: null,
+          nics: [],
+          fault: null,
+          request,
+          created_at: now,
+          updated_at: now,
+          launched_at: null,
+          terminated_at: null,
+          deleted_at: null,
+        };
+        await deps.instances.insert(tx, instance);
+        for (const device of named(devices)) await deps.devices.insert(tx, { ...device, instance_uuid: uuid });
+        await deps.operations.start(ctx, tx, NovaSagas.serverCreate.kind, {
+          params: { instance_uuid: uuid },
+          resourceId: uuid,
+          action: NovaSagas.serverCreate.action,
+        });
+        made.push(instance);
+      }
+      return made;
+    });
+  }
+
+  private async lookUp(ctx: RequestContext, tx: Tx, flavorId: string, keyName: string | null) {
+    const { deps } = this;
+    const flavor = await deps.flavors.find(tx, flavorId);
+    const projectId = ctx.actor?.projectId ?? '';
+    if (
+      flavor === null ||
+      (!flavor.is_public && !callerOf(ctx).isAdmin && !(await deps.flavors.access(tx, flavorId)).includes(projectId))
+    ) {
+      throw NovaError.FlavorBadRequest({ flavor_id: flavorId });
+    }
+    const keyPair = keyName === null ? null : await deps.keyPairs.find(tx, ctx.actor?.userId ?? '', keyName);
+    if (keyName !== null && keyPair === null) throw NovaError.KeypairUnknown();
+    const services = await deps.services.list(tx, { binary: 'nova-compute' });
+    const now = deps.clock.now();
+    const zones = new Map<string, Set<string>>();
+    for (const service of services) {
+      const hosts = zones.get(service.availability_zone) ?? new Set<string>();
+      if (isUp(service, now)) hosts.add(service.host);
+      zones.set(service.availability_zone, hosts);
+    }
+    return { flavor, keyData: keyPair?.public_key ?? null, zones };
+  }
+
+  /** The zone and forced host of a request, checked. upstream: nova/compute/api.py parse_availability_zone */
+  private placement(ctx: RequestContext, fields: CreateServerFields, zones: ReadonlyMap<string, ReadonlySet<string>>) {
+    const parsed = parseZone(fields.availability_zone);
+    const host = fields.host ?? fields.hypervisor_hostname ?? parsed.host;
+    if (host !== null && !callerOf(ctx).isAdmin) {
+      throw NovaError.PolicyForbidden({ rule: 'os_compute_api:servers:create:forced_host' });
+    }
+    if (parsed.zone !== null && !zones.has(parsed.zone)) throw NovaError.AvailabilityZoneNotFound();
+    if (host !== null && ![...zones.values()].some((hosts) => hosts.has(host)))
+      throw NovaError.ComputeHostNotFound({ host });
+    return { zone: parsed.zone, host };
+  }
+}
+
+/** Devices with names: the root is vda, the others follow in order; names that the user gave stay. */
+function named(devices: readonly WantedDevice[]): readonly WantedDevice[] {
+  const taken = new Set(devices.map((device) => device.device_name));
+  taken.add('/dev/vda');
+  return devices.map((device) => {
+    if (device.boot_index === 0) return { ...device, device_name: '/dev/vda' };
+    if (device.device_name !== null) return device;
+    const name = nextDevice(taken);
+    taken.add(name);
+    return { ...device, device_name: name };
+  });
+}
+
+/** The first free `/dev/vdX` after the root; `taken` holds the names in use. */
+export function nextDevice(taken: ReadonlySet<string | null>): string {
+  for (const letter of 'bcdefghijklmnopqrstuvwxyz') {
+    const name = `/dev/vd${letter}`;
+    if (!taken.has(name)) return name;
+  }
+  throw NovaError.BadRequest({ reason: "No free disk device names for prefix 'vd'" });
+}
+
+/** A flavor as an instance keeps it. */
+export function snapshot(flavor: Flavor): FlavorSnapshot {
+  return {
+    id: flavor.flavor_id,
+    name: flavor.name,
+    vcpus: flavor.vcpus,
+    memory_mb: flavor.memory_mb,
+    root_gb: flavor.root_gb,
+    ephemeral_gb: flavor.ephemeral_gb,
+    swap_mb: flavor.swap_mb,
+    extra_specs: { ...flavor.extra_specs },
+    description: flavor.description,
+  };
+}

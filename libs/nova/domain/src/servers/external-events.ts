@@ -1,0 +1,69 @@
+import type { Clock } from '@nestack/kernel/clock';
+import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import type { ExternalEventRepository, InstanceRepository, NetworkPort, Operations } from '../ports';
+
+export interface ExternalEvent {
+  readonly server_uuid: string;
+  readonly name: string;
+  readonly status?: string;
+  readonly tag?: string;
+}
+
+export interface ExternalEventsDeps {
+  readonly tx: TransactionRunner;
+  readonly clock: Clock;
+  readonly instances: InstanceRepository;
+  readonly events: ExternalEventRepository;
+  readonly operations: Operations;
+  readonly networks: NetworkPort;
+}
+
+/** What neutron and cinder tell of servers. upstream: nova/api/openstack/compute/server_external_events.py */
+export class ExternalEvents {
+  constructor(private readonly deps: ExternalEventsDeps) {}
+
+  /** Records each event and rings what waits for it. The code of each: 200, 404 for an unknown server, 422 before it has a host. */
+  async accept(
+    ctx: RequestContext,
+    events: readonly ExternalEvent[],
+  ): Promise<readonly (ExternalEvent & { readonly status: string; readonly code: number })[]> {
+    const { deps } = this;
+    const answers: (ExternalEvent & { readonly status: string; readonly code: number })[] = [];
+    for (const event of events) {
+      const code = await deps.tx.run('external_event', async (tx) => {
+        const instance = await deps.instances.find(tx, event.server_uuid, { lock: true });
+        if (instance === null) return 404;
+        if (instance.host === null) return 422;
+        const tag = event.tag ?? '';
+        await deps.events.record(tx, instance.uuid, {
+          name: event.name,
+          tag,
+          status: event.status ?? 'completed',
+          at: deps.clock.now(),
+        });
+        if (event.name === 'network-vif-deleted') {
+          await deps.instances.update(tx, instance.uuid, { nics: instance.nics.filter((nic) => nic.port_id !== tag) });
+        }
+        await deps.operations.signal(ctx, tx, instance.uuid);
+        return 200;
+      });
+      if (code === 200 && event.name === 'network-changed') await this.refresh(ctx, event.server_uuid);
+      answers.push({ ...event, status: code === 200 ? (event.status ?? 'completed') : 'failed', code });
+    }
+    return answers;
+  }
+
+  /** Takes addresses over that changed in neutron. */
+  private async refresh(ctx: RequestContext, uuid: string): Promise<void> {
+    const { deps } = this;
+    const known = await deps.tx.read('network_changed', (tx) => deps.instances.find(tx, uuid));
+    if (known === null) return;
+    const current = await deps.networks.current(ctx, uuid, known.nics);
+    await deps.tx.run('network_changed', async (tx) => {
+      const instance = await deps.instances.find(tx, uuid, { lock: true });
+      if (instance === null) return;
+      const fresh = new Map(current.map(({ nic }) => [nic.port_id, nic]));
+      await deps.instances.update(tx, uuid, { nics: instance.nics.map((nic) => fresh.get(nic.port_id) ?? nic) });
+    });
+  }
+}
