@@ -15,6 +15,17 @@ export function createHttpAdapter(): FastifyAdapter {
     connectionTimeout: 0,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
+    // Fastify's router refuses malformed escapes; WSGI servers pass them on, and a strange name is then 404, not 400.
+    rewriteUrl: (message) => (decodable(message.url ?? '/') ? (message.url ?? '/') : '/'),
     http: { maxHeaderSize: 131_072, headersTimeout: KEEP_ALIVE_MS + 10_000, requestTimeout: 0 },
   });
+}
+
+function decodable(url: string): boolean {
+  try {
+    decodeURI(url);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -79,7 +79,7 @@ export class RequestPipeline {
   }
 
   #begin(message: IncomingMessage, response: ServerResponse): Exchange {
-    const url = message.url ?? '/';
+    const url = urlOf(message);
     const mark = url.indexOf('?');
     const headers: Record<string, string | undefined> = {};
     for (const [name, value] of Object.entries(message.headers)) {
@@ -224,13 +224,13 @@ export class RequestPipeline {
       headers: x.headers,
       version,
       baseUrl: `${x.rootUrl}${match.prefix}`,
-      url: x.message.url ?? '/',
+      url: urlOf(x.message),
       stream: x.message,
     };
   }
 
   #fail(x: Exchange, thrown: unknown): void {
-    if (x.response.headersSent || x.message.destroyed) {
+    if (x.response.headersSent || x.response.destroyed || x.message.socket.destroyed) {
       // The answer is under way or nobody reads it: what is left is to cut the connection.
       x.error = aborted(thrown);
       x.response.destroy();
@@ -256,7 +256,7 @@ export class RequestPipeline {
     this.options.metrics.request(method, x.operation?.id ?? 'none', status, durationMs / 1000);
     const fields = {
       method,
-      path: x.message.url ?? '/',
+      path: urlOf(x.message),
       operation: x.operation?.id ?? null,
       status,
       duration_ms: Math.round(durationMs * 100) / 100,
@@ -303,6 +303,11 @@ export class RequestPipeline {
   }
 }
 
+
+/** The URL as sent; Fastify sees another when it could not decode this one. */
+function urlOf(message: IncomingMessage): string {
+  return (message as { originalUrl?: string }).originalUrl ?? message.url ?? '/';
+}
 
 function unauthenticated(): DomainError {
   return new DomainError({
