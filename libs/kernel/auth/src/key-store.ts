@@ -9,7 +9,8 @@ export const TOKEN_ALGORITHM = 'ES256';
 /** Public keys by kid: the file `<kid>.pem` of a directory. Each is imported once; unknown kids make it look again. */
 export class PublicKeys {
   readonly #keys = new Map<string, CryptoKey>();
-  #lookedAt = 0;
+  #readAt = 0;
+  #reading: Promise<void> | null = null;
 
   constructor(
     readonly directory: string,
@@ -21,14 +22,21 @@ export class PublicKeys {
   async get(kid: string): Promise<CryptoKey | null> {
     const known = this.#keys.get(kid);
     if (known !== undefined) return known;
-    if (Date.now() - this.#lookedAt < this.rereadMs) return null;
-    this.#lookedAt = Date.now();
-    for (const name of await pemFiles(this.directory)) {
-      if (!this.#keys.has(name)) {
-        this.#keys.set(name, await importSPKI(await readFile(join(this.directory, `${name}.pem`), 'utf8'), TOKEN_ALGORITHM));
-      }
-    }
+    if (this.#reading === null && Date.now() - this.#readAt < this.rereadMs) return null;
+    // Requests that come together wait for the one look that is under way.
+    this.#reading ??= this.#read().finally(() => {
+      this.#readAt = Date.now();
+      this.#reading = null;
+    });
+    await this.#reading;
     return this.#keys.get(kid) ?? null;
+  }
+
+  async #read(): Promise<void> {
+    for (const name of await pemFiles(this.directory)) {
+      if (this.#keys.has(name)) continue;
+      this.#keys.set(name, await importSPKI(await readFile(join(this.directory, `${name}.pem`), 'utf8'), TOKEN_ALGORITHM));
+    }
   }
 }
 
