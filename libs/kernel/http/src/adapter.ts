@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 
 /** Clients keep one pooled connection between polls: longer than any waiter's interval. Milliseconds. */
@@ -16,7 +17,7 @@ export function createHttpAdapter(): FastifyAdapter {
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     // Fastify's router refuses malformed escapes; WSGI servers pass them on, and a strange name is then 404, not 400.
-    rewriteUrl: (message) => (decodable(message.url ?? '/') ? (message.url ?? '/') : '/'),
+    rewriteUrl: (message: IncomingMessage) => (decodable(message.url ?? '/') ? (message.url ?? '/') : '/'),
     http: { maxHeaderSize: 131_072, headersTimeout: KEEP_ALIVE_MS + 10_000, requestTimeout: 0 },
   });
 }
