@@ -1,0 +1,132 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Tx } from '@nestack/kernel/context';
+import type { Logger } from '@nestack/kernel/log';
+import { DataSource } from 'typeorm';
+import { applyMigrations } from './migrate';
+import { isConnectionFailure, isRetryable, toDomainError } from './pg-errors';
+import type { Database, DatabaseConfig, Migration } from './surface';
+import { Transaction, execute } from './transaction';
+
+const MAX_TRIES = 8;
+
+/** A service's database: a TypeORM data source on its own schema and role. Connects when first used. */
+export function openDatabase(config: DatabaseConfig, log: Logger): Database {
+  return new PostgresDatabase(config, log);
+}
+
+class PostgresDatabase implements Database {
+  readonly schema: string;
+  private readonly source: DataSource;
+  private opening: Promise<void> | null = null;
+  private closed = false;
+
+  constructor(
+    config: DatabaseConfig,
+    private readonly log: Logger,
+  ) {
+    if (!/^[a-z_][a-z0-9_]*$/.test(config.schema)) throw new Error(`bad schema name ${config.schema}`);
+    this.schema = config.schema;
+    this.source = new DataSource({
+      type: 'postgres',
+      url: config.url,
+      schema: config.schema,
+      synchronize: false,
+      installExtensions: false,
+      logging: false,
+      extra: {
+        max: config.pool_size ?? 10,
+        idleTimeoutMillis: 60_000,
+        connectionTimeoutMillis: 10_000,
+        keepAlive: true,
+        options: `-c search_path=${config.schema}`,
+      },
+      poolErrorHandler: (error: unknown) => log.warn(null, 'database.connection_lost', { error: String(error) }),
+    });
+  }
+
+  /** Runs again as a whole on serialisation failures and deadlocks, at most eight times. */
+  async run<T>(name: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
+    await this.opened();
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.attempt(fn);
+      } catch (error) {
+        if (isRetryable(error) && attempt < MAX_TRIES) {
+          await delay(Math.random() * 5 * 2 ** attempt);
+          continue;
+        }
+        throw toDomainError(error, name);
+      }
+    }
+  }
+
+  async read<T>(name: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
+    await this.opened();
+    const runner = this.source.createQueryRunner();
+    try {
+      return await fn(new Transaction(runner).asTx());
+    } catch (error) {
+      throw toDomainError(error, name);
+    } finally {
+      await runner.release().catch(() => undefined);
+    }
+  }
+
+  async migrate(migrations: readonly Migration[]): Promise<void> {
+    await this.run('migrate', (tx) => applyMigrations(tx, this.schema, migrations, this.log));
+  }
+
+  async ping(): Promise<void> {
+    await this.read('ping', (tx) => execute(tx, 'SELECT 1'));
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.opening?.catch(() => undefined);
+    if (this.source.isInitialized) await this.source.destroy();
+  }
+
+  private async attempt<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
+    const runner = this.source.createQueryRunner();
+    const transaction = new Transaction(runner);
+    let result: T;
+    try {
+      await runner.startTransaction();
+      try {
+        result = await fn(transaction.asTx());
+        await runner.commitTransaction();
+      } catch (error) {
+        await runner.rollbackTransaction().catch(() => undefined);
+        throw error;
+      }
+    } finally {
+      await runner.release().catch(() => undefined);
+    }
+    for (const hook of transaction.hooks) hook();
+    return result;
+  }
+
+  private opened(): Promise<void> {
+    this.opening ??= this.open();
+    return this.opening;
+  }
+
+  /** Waits for the server, saying so every few seconds. */
+  private async open(): Promise<void> {
+    for (let tries = 0; !this.closed; tries += 1) {
+      try {
+        await this.source.initialize();
+        return;
+      } catch (error) {
+        if (!isConnectionFailure(error)) {
+          this.opening = null;
+          throw toDomainError(error, 'connect');
+        }
+        if (tries % 20 === 0)
+          this.log.warn(null, 'database.waiting', { schema: this.schema, error: String((error as Error).message) });
+        await delay(250);
+      }
+    }
+    throw toDomainError(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), 'connect');
+  }
+}

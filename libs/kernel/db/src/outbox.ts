@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import type { Tx } from '@nestack/kernel/context';
+import type { Logger } from '@nestack/kernel/log';
+import type { Database } from './surface';
+import { afterCommit, execute, sql } from './transaction';
+
+/** A message as it waits in the table. */
+export interface OutboxMessage {
+  readonly messageId: string;
+  /** What its publisher understands: an exchange, a URL. */
+  readonly destination: string;
+  readonly message: unknown;
+}
+
+/** Delivers one message and resolves when it has certainly arrived; a rejection means: later again. */
+export type OutboxPublisher = (message: OutboxMessage) => Promise<void>;
+
+const BATCH = 50;
+const SWEEP_MS = 5000;
+
+/**
+ * Messages that belong to a change of state: written in its transaction, delivered after it at least once, in order per
+ * process; what a crash cut off is delivered by whoever sweeps next. Receivers drop duplicates by message id (`seen`).
+ */
+export class Outbox {
+  private timer: NodeJS.Timeout | null = null;
+  private running: Promise<void> | null = null;
+  private again = false;
+  private closed = false;
+
+  constructor(
+    private readonly database: Database,
+    private readonly publish: OutboxPublisher,
+    private readonly log: Logger,
+  ) {}
+
+  /** Adds a message to the transaction; delivery begins right after its commit. */
+  async add(tx: Tx, destination: string, message: unknown): Promise<void> {
+    await execute(tx, 'INSERT INTO outbox (message_id, destination, message) VALUES ($1, $2, $3)', [
+      randomUUID(),
+      destination,
+      JSON.stringify(message),
+    ]);
+    afterCommit(tx, () => this.ring());
+  }
+
+  /** Begins to sweep. */
+  start(): void {
+    this.timer = setInterval(() => this.ring(), SWEEP_MS);
+    this.ring();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    if (this.timer !== null) clearInterval(this.timer);
+    await this.running;
+  }
+
+  /** Delivers what is due. */
+  ring(): void {
+    if (this.closed) return;
+    if (this.running !== null) {
+      this.again = true;
+      return;
+    }
+    this.running = this.drain()
+      .catch((error: unknown) => this.log.warn(null, 'outbox.failed', { error: String(error) }))
+      .finally(() => {
+        this.running = null;
+        if (this.again) {
+          this.again = false;
+          this.ring();
+        }
+      });
+  }
+
+  private async drain(): Promise<void> {
+    while (!this.closed) {
+      const handled = await this.database.run('outbox.drain', (tx) => this.batch(tx));
+      if (handled < BATCH) return;
+    }
+  }
+
+  private async batch(tx: Tx): Promise<number> {
+    const rows = await sql<{ id: string; message_id: string; destination: string; message: unknown; attempts: number }>(
+      tx,
+      `SELECT id, message_id, destination, message, attempts FROM outbox WHERE next_attempt_at <= clock_timestamp()
+       ORDER BY id LIMIT ${BATCH} FOR UPDATE SKIP LOCKED`,
+    );
+    const sent: string[] = [];
+    for (const row of rows) {
+      try {
+        await this.publish({ messageId: row.message_id, destination: row.destination, message: row.message });
+        sent.push(row.id);
+      } catch (error) {
+        this.log.warn(null, 'outbox.delayed', {
+          destination: row.destination,
+          attempts: row.attempts + 1,
+          error: String(error),
+        });
+        await execute(
+          tx,
+          "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + least(30, 2 ^ least(attempts, 5)) * interval '1 second' WHERE id = $1",
+          [row.id],
+        );
+      }
+    }
+    if (sent.length > 0) await execute(tx, 'DELETE FROM outbox WHERE id = ANY($1::bigint[])', [sent]);
+    return sent.length;
+  }
+}
+
+/** Whether this message was taken in before; marks it as taken. In the transaction of what it causes. */
+export async function seen(tx: Tx, messageId: string): Promise<boolean> {
+  return (await execute(tx, 'INSERT INTO inbox (message_id) VALUES ($1) ON CONFLICT DO NOTHING', [messageId])) === 0;
+}

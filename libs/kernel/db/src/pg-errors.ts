@@ -1,0 +1,69 @@
+import { DomainError, asDomainError } from '@nestack/kernel/errors';
+
+interface PgError {
+  readonly code?: unknown;
+  readonly constraint?: unknown;
+  readonly message?: unknown;
+  readonly driverError?: unknown;
+}
+
+function driverError(error: unknown): PgError {
+  const outer = (typeof error === 'object' && error !== null ? error : {}) as PgError;
+  return typeof outer.driverError === 'object' && outer.driverError !== null ? (outer.driverError as PgError) : outer;
+}
+
+function codeOf(error: unknown): string {
+  const { code } = driverError(error);
+  return typeof code === 'string' ? code : '';
+}
+
+/** Serialisation failures and deadlocks: the whole transaction may be run again. */
+export function isRetryable(error: unknown): boolean {
+  return codeOf(error) === '40001' || codeOf(error) === '40P01';
+}
+
+/** Whether a unique constraint (that one, if named) stopped the statement. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  const inner = driverError(error);
+  return inner.code === '23505' && (constraint === undefined || inner.constraint === constraint);
+}
+
+const LOST = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOENT',
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
+]);
+
+/** Whether the server is away, or went away in the middle. */
+export function isConnectionFailure(error: unknown): boolean {
+  const code = codeOf(error);
+  if (LOST.has(code) || code.startsWith('08')) return true;
+  const { message } = driverError(error);
+  return (
+    typeof message === 'string' &&
+    /Connection terminated|timeout exceeded when trying to connect|not queryable|Client has encountered a connection error/.test(
+      message,
+    )
+  );
+}
+
+/** Database errors as the layers above know them. */
+export function toDomainError(error: unknown, what: string): DomainError {
+  if (error instanceof DomainError) return error;
+  if (isConnectionFailure(error)) {
+    return new DomainError({
+      kind: 'unavailable',
+      code: 'DatabaseUnavailable',
+      message: 'The database is temporarily unavailable.',
+      detail: `${what}: ${String(driverError(error).message)}`,
+      cause: error,
+    });
+  }
+  return asDomainError(error);
+}
