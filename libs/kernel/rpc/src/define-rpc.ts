@@ -26,7 +26,9 @@ export interface RpcInterface<Methods extends Record<string, RpcMethod> = Record
 }
 
 /** Declares an RPC interface; typed clients and handlers are derived from it and nothing else is callable. */
-export function defineRpc<const Methods extends Record<string, RpcMethod>>(declaration: RpcInterface<Methods>): RpcInterface<Methods> {
+export function defineRpc<const Methods extends Record<string, RpcMethod>>(
+  declaration: RpcInterface<Methods>,
+): RpcInterface<Methods> {
   return declaration;
 }
 

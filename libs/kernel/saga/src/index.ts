@@ -1,1 +1,3 @@
 export * from './surface';
+export { createSagas, type Doorbell } from './sagas';
+export { createSagaWorker, type SagaWorkerOptions } from './worker';

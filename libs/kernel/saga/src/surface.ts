@@ -93,7 +93,7 @@ export interface StartSaga<P> {
 /** Starts and rings sagas; injected under `SAGAS`. Any process of the service may start one, workers run them. */
 export interface Sagas {
   /** Writes the run into the journal inside the caller's transaction; workers are rung after its commit. Returns the run's id. */
-  start<S extends TSchema>(ctx: RequestContext, tx: Tx, kind: string, start: StartSaga<unknown>): Promise<string>;
+  start(ctx: RequestContext, tx: Tx, kind: string, start: StartSaga<unknown>): Promise<string>;
   /** Rings waiting runs of a resource after the commit of `tx`. */
   signal(ctx: RequestContext, tx: Tx, resourceId: string): Promise<void>;
   /** Runs and their steps of a resource, newest first: the source of os-instance-actions. */
@@ -113,7 +113,14 @@ export interface SagaHistory {
   readonly startedAt: Date;
   readonly updatedAt: Date;
   readonly message: string | null;
-  readonly steps: readonly { name: string; event: string; startedAt: Date; finishedAt: Date | null; error: string | null; host: string | null }[];
+  readonly steps: readonly {
+    name: string;
+    event: string;
+    startedAt: Date;
+    finishedAt: Date | null;
+    error: string | null;
+    host: string | null;
+  }[];
 }
 
 /** Nest injection token of `Sagas`. */
