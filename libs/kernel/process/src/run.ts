@@ -1,4 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -61,6 +62,23 @@ export async function run(command: string, args: readonly string[], options: Run
   return result.stdout;
 }
 
+/** How a long-running program is started and stopped. */
+export interface DaemonSpec {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** What asks it to end, and how long that may take before SIGKILL. */
+  readonly stopSignal?: NodeJS.Signals;
+  readonly graceMs?: number;
+  /** Its process group holds nothing that shall outlive it: ended as a whole. */
+  readonly wholeGroup?: boolean;
+  /** Command to run once it has ended. */
+  readonly afterStop?: readonly string[];
+}
+
 export interface DaemonOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
@@ -89,9 +107,22 @@ export function startDaemon(
 export function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  return process.platform !== 'linux' || (processStat(pid)?.state ?? 'Z') !== 'Z';
+}
+
+/** A process' state letter and start time (clock ticks since boot), or null when it is gone; Linux only. */
+export function processStat(pid: number): { readonly state: string; readonly startTicks: string } | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The program's name, in brackets, may itself hold spaces and brackets.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? 'Z', startTicks: fields[19] ?? '' };
+  } catch {
+    // It ended meanwhile, or there is no /proc.
+    return null;
   }
 }
 

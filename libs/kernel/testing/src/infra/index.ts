@@ -6,8 +6,15 @@ import { startPostgres, type RunningServer } from './postgres';
 import { startRabbitmq } from './rabbitmq';
 
 export { freePort } from './ports';
-export { startPostgres, type PostgresOptions, type RunningServer } from './postgres';
-export { hasRabbitmq, startRabbitmq, type RabbitmqOptions } from './rabbitmq';
+export {
+  postgresAnswers,
+  preparePostgres,
+  startPostgres,
+  type PostgresOptions,
+  type PreparedServer,
+  type RunningServer,
+} from './postgres';
+export { hasRabbitmq, prepareRabbitmq, rabbitmqAnswers, startRabbitmq, type RabbitmqOptions } from './rabbitmq';
 
 export interface TestInfra {
   readonly pgUrl: string;

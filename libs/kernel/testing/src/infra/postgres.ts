@@ -8,6 +8,7 @@ import {
   readFileSync,
   readdirSync,
   realpathSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -16,7 +17,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { alive, run, startDaemon, stopPid, waitFor } from '@nestack/kernel/process';
+import { alive, run, startDaemon, stopPid, waitFor, type DaemonSpec } from '@nestack/kernel/process';
 import pg from 'pg';
 
 export interface PostgresOptions {
@@ -38,11 +39,16 @@ export interface RunningServer {
 /** User that servers run as when we are root, which PostgreSQL refuses: `nobody`. */
 const UNPRIVILEGED = 65_534;
 
+export interface PreparedServer {
+  readonly url: string;
+  readonly spec: DaemonSpec;
+}
+
 /**
- * Starts (or finds running) a private PostgreSQL of npm's embedded binaries: loopback only, passwords by SCRAM, small
- * memory. The data is initialised once and kept.
+ * Prepares a private PostgreSQL of npm's embedded binaries: loopback only, passwords by SCRAM, small memory. The data is
+ * initialised once and kept. Says how to start it.
  */
-export async function startPostgres(options: PostgresOptions): Promise<RunningServer> {
+export async function preparePostgres(options: PostgresOptions): Promise<PreparedServer> {
   const native = nativeFolder();
   const data = path.join(options.dir, 'data');
   const root = process.getuid?.() === 0;
@@ -59,40 +65,56 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
     if (root) chownSync(secret, UNPRIVILEGED, UNPRIVILEGED);
   }
   const password = readFileSync(secret, 'utf8');
-  const url = `postgres://postgres:${password}@127.0.0.1:${options.port}/postgres`;
-  if (!existsSync(path.join(data, 'PG_VERSION'))) {
-    rmSync(data, { recursive: true, force: true });
-    await run(
-      path.join(native, 'bin', 'initdb'),
-      [
-        '-D',
-        data,
-        '-U',
-        'postgres',
-        '-A',
-        'scram-sha-256',
-        `--pwfile=${secret}`,
-        '-E',
-        'UTF8',
-        '--locale=C',
-        '--no-sync',
-      ],
-      { ...as, cwd: options.dir, timeoutMs: 120_000, env: environment(native) },
-    );
-  }
-  const running = runningPid(data);
-  const pid = running ?? (await launch(native, data, options, as));
-  await waitFor('PostgreSQL to answer', () => answers(url), 60_000, 30);
+  const base = { ...as, cwd: options.dir, env: environment(native) };
+  if (!existsSync(path.join(data, 'PG_VERSION'))) await initialise(native, data, secret, base);
+  return {
+    url: `postgres://postgres:${password}@127.0.0.1:${options.port}/postgres`,
+    spec: {
+      ...base,
+      command: path.join(native, 'bin', 'postgres'),
+      args: ['-D', data, ...settingsOf(options).flatMap(([key, value]) => ['-c', `${key}=${value}`])],
+      stopSignal: 'SIGINT',
+      graceMs: 20_000,
+    },
+  };
+}
+
+/** Starts (or finds running) the server that `preparePostgres` describes, and waits until it answers. */
+export async function startPostgres(options: PostgresOptions): Promise<RunningServer> {
+  const { url, spec } = await preparePostgres(options);
+  const pid =
+    runningPid(path.join(options.dir, 'data')) ?? (await launch(spec, path.join(options.dir, 'postgres.log')));
+  await waitFor('PostgreSQL to answer', () => postgresAnswers(url), 60_000, 30);
   return { url, pid, stop: () => stopPid(pid, { signal: 'SIGINT', graceMs: 20_000 }) };
 }
 
-async function launch(
+/** In a folder beside first, renamed when whole: a cut initdb leaves nothing that looks finished. */
+async function initialise(
   native: string,
   data: string,
-  options: PostgresOptions,
-  as: { uid?: number; gid?: number },
-): Promise<number> {
-  const settings: Record<string, string> = {
+  secret: string,
+  base: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly uid?: number; readonly gid?: number },
+): Promise<void> {
+  const fresh = `${data}.new`;
+  rmSync(fresh, { recursive: true, force: true });
+  rmSync(data, { recursive: true, force: true });
+  const options = [
+    '-U',
+    'postgres',
+    '-A',
+    'scram-sha-256',
+    `--pwfile=${secret}`,
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '--no-sync',
+  ];
+  await run(path.join(native, 'bin', 'initdb'), ['-D', fresh, ...options], { ...base, timeoutMs: 120_000 });
+  renameSync(fresh, data);
+}
+
+function settingsOf(options: PostgresOptions): [string, string][] {
+  return Object.entries({
     listen_addresses: '127.0.0.1',
     port: String(options.port),
     unix_socket_directories: '',
@@ -109,14 +131,14 @@ async function launch(
     huge_pages: 'off',
     log_min_messages: 'warning',
     ...(options.fsync === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
-  };
-  const log = openSync(path.join(options.dir, 'postgres.log'), 'a');
+  });
+}
+
+async function launch(spec: DaemonSpec, logFile: string): Promise<number> {
+  const log = openSync(logFile, 'a');
   try {
-    const child = await startDaemon(
-      path.join(native, 'bin', 'postgres'),
-      ['-D', data, ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])],
-      { ...as, cwd: options.dir, env: environment(native), logFd: log },
-    );
+    const { command, args, cwd, env, uid, gid } = spec;
+    const child = await startDaemon(command, args, { cwd, env, uid, gid, logFd: log });
     child.unref();
     return child.pid ?? 0;
   } finally {
@@ -136,7 +158,8 @@ function runningPid(data: string): number | null {
   }
 }
 
-async function answers(url: string): Promise<boolean> {
+/** Whether a PostgreSQL answers queries there. */
+export async function postgresAnswers(url: string): Promise<boolean> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
   client.on('error', () => undefined);
   try {
