@@ -1,0 +1,5 @@
+export * from './api';
+export * from './errors';
+export * from './image';
+export * from './schemas';
+export * from './versions';

@@ -1,0 +1,4 @@
+export { glanceMigrations } from './migrations';
+export { ImagesRepository } from './images.repository';
+export { MembersRepository } from './members.repository';
+export { TasksRepository } from './tasks.repository';

@@ -1,0 +1,63 @@
+import type { Migration } from '@nestack/kernel/db';
+
+/** Glance's schema, in order. */
+export const glanceMigrations: readonly Migration[] = [
+  {
+    name: '0001-glance',
+    up: [
+      `CREATE TABLE image (
+        id uuid PRIMARY KEY,
+        name text,
+        status text NOT NULL CHECK (status IN ('queued', 'saving', 'uploading', 'importing', 'active', 'deactivated')),
+        visibility text NOT NULL CHECK (visibility IN ('public', 'private', 'shared', 'community')),
+        protected boolean NOT NULL,
+        os_hidden boolean NOT NULL,
+        owner text,
+        checksum text,
+        os_hash_algo text,
+        os_hash_value text,
+        size bigint,
+        virtual_size bigint,
+        container_format text,
+        disk_format text,
+        min_ram integer NOT NULL,
+        min_disk integer NOT NULL,
+        properties jsonb NOT NULL,
+        tags jsonb NOT NULL,
+        staged jsonb,
+        transfer_token uuid,
+        transfer_until timestamptz,
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL,
+        deleted_at timestamptz
+      )`,
+      `CREATE INDEX image_created ON image (created_at DESC, id DESC) WHERE deleted_at IS NULL`,
+      `CREATE INDEX image_owner ON image (owner, created_at DESC, id DESC) WHERE deleted_at IS NULL`,
+      `CREATE INDEX image_name ON image (name) WHERE deleted_at IS NULL`,
+      `CREATE INDEX image_transfer ON image (transfer_until) WHERE transfer_token IS NOT NULL`,
+      `CREATE TABLE image_member (
+        image_id uuid NOT NULL REFERENCES image (id),
+        member_id text NOT NULL,
+        status text NOT NULL CHECK (status IN ('pending', 'accepted', 'rejected')),
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL,
+        PRIMARY KEY (image_id, member_id)
+      )`,
+      `CREATE INDEX image_member_member ON image_member (member_id)`,
+      `CREATE TABLE task (
+        id uuid PRIMARY KEY,
+        image_id uuid NOT NULL,
+        owner text NOT NULL,
+        user_id text NOT NULL,
+        request_id text NOT NULL,
+        status text NOT NULL CHECK (status IN ('pending', 'processing', 'success', 'failure')),
+        message text NOT NULL,
+        input jsonb NOT NULL,
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL
+      )`,
+      `CREATE INDEX task_image ON task (image_id, created_at DESC)`,
+      `CREATE INDEX task_owner ON task (owner, created_at DESC)`,
+    ],
+  },
+];

@@ -1,0 +1,11 @@
+export * from './image';
+export * from './ports';
+export * from './formats';
+export * from './json-patch';
+export * from './images';
+export * from './image-data';
+export * from './imports';
+export * from './members';
+export * from './sweeper';
+export { Transfers, type TransferParts } from './transfers';
+export { EVERYTHING } from './access';

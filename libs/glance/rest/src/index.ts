@@ -1,0 +1,7 @@
+export { ImagesController } from './images.controller';
+export { ImageDataController } from './image-data.controller';
+export { MembersController } from './members.controller';
+export { InfoController, TASKS, TRANSACTIONS } from './info.controller';
+export { glancePolicies } from './policy-rules';
+export { parseRange } from './byte-range';
+export { imageQueryOf } from './list-query';
