@@ -1,1 +1,3 @@
 export * from './surface';
+export { ConfigError, loadConfig, type ConfigSources } from './load-config';
+export { configReference } from './reference';

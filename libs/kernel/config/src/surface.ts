@@ -2,8 +2,15 @@ import Type from 'typebox';
 
 /** Settings that every app has; an app's schema is `Type.Object({...commonConfig, ...own}, {additionalProperties: false})`. */
 export const commonConfig = {
-  host: Type.Optional(Type.String({ default: 'localhost', description: 'Name of this host in service lists and host queues.' })),
-  log_level: Type.Optional(Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')], { default: 'info' })),
+  host: Type.Optional(
+    Type.String({ default: 'localhost', description: 'Name of this host in service lists and host queues.' }),
+  ),
+  health_port: Type.Optional(Type.Integer({ description: 'Port of /healthcheck for apps without a REST API.' })),
+  log_level: Type.Optional(
+    Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')], {
+      default: 'info',
+    }),
+  ),
 };
 
 /** Settings of an app that serves REST. */
