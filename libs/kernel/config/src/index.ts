@@ -1,3 +1,2 @@
 export * from './surface';
-export { ConfigError, loadConfig, type ConfigSources } from './load-config';
-export { configReference } from './reference';
+export { configReference, loadConfig, readConfigFile, type ConfigSource } from './load';

@@ -82,7 +82,7 @@ export class Broker {
     await Promise.resolve();
   }
 
-  /** Adds a participant: its topology is set up now and after each reconnection. Answers a function that gives its channel. */
+  /** Adds a participant: its topology is set up now and after each reconnection. Gives its present channel, and its way out. */
   async join(
     topology: Topology,
     prefetch: number,
@@ -94,9 +94,10 @@ export class Broker {
     return {
       channel: () => entry.channel,
       leave: async () => {
+        const { channel } = entry;
         this.topologies.delete(topology);
-        await entry.channel?.close().catch(() => undefined);
         entry.channel = null;
+        await channel?.close().catch(() => undefined);
       },
     };
   }
@@ -150,32 +151,37 @@ export class Broker {
     const { channel } = this;
     if (channel === null) return Promise.reject(brokerUnavailable('not connected'));
     return new Promise<void>((resolve, reject) => {
-      const pending: Unconfirmed = { reject };
+      const pending: Unconfirmed = {
+        reject: (error) => {
+          this.unconfirmed.delete(pending);
+          this.returned.delete(options.messageId);
+          reject(error);
+        },
+      };
       this.unconfirmed.add(pending);
       let unroutable = false;
       this.returned.set(options.messageId, () => {
         unroutable = true;
       });
-      channel.publish(
-        exchange,
-        key,
-        body,
-        { persistent: true, contentType: 'application/json', ...options },
-        (error: unknown) => {
-          this.unconfirmed.delete(pending);
-          this.returned.delete(options.messageId);
-          if (unroutable) {
-            reject(
-              new DomainError({
-                kind: 'unavailable',
-                code: 'MessagingUnroutable',
-                message: `No server is listening for ${exchange} ${key}.`,
-              }),
-            );
-          } else if (error !== null && error !== undefined) reject(brokerUnavailable('the broker refused the message'));
-          else resolve();
-        },
-      );
+      const confirmed = (error: unknown): void => {
+        this.unconfirmed.delete(pending);
+        this.returned.delete(options.messageId);
+        if (unroutable) reject(unroutableError(exchange, key));
+        else if (error !== null && error !== undefined) reject(brokerUnavailable('the broker refused the message'));
+        else resolve();
+      };
+      try {
+        channel.publish(
+          exchange,
+          key,
+          body,
+          { persistent: true, contentType: 'application/json', ...options },
+          confirmed,
+        );
+      } catch (error) {
+        // The channel has just closed.
+        pending.reject(brokerUnavailable(String(error)));
+      }
     });
   }
 
@@ -203,12 +209,13 @@ export class Broker {
     channel.on('return', (message: { properties: { messageId?: string } }) =>
       this.returned.get(message.properties.messageId ?? '')?.(),
     );
+    // Without its publishing channel a connection is of no use: it is made anew.
+    channel.once('close', () => this.connection === connection && void connection.close().catch(() => undefined));
     await channel.consume(DIRECT_REPLY, (message) => message !== null && this.onReply(message), { noAck: true });
     this.exchanges.clear();
-    this.channel = channel;
     for (const [topology, entry] of this.topologies) await this.setUp(topology, entry);
-    this.log.info(null, 'broker.connected');
-    for (const back of this.backListeners) back();
+    if (this.connection !== connection) throw brokerUnavailable('the connection was lost while it was set up');
+    this.channel = channel;
   }
 
   /** Once for each connection, however many ask. */
@@ -221,12 +228,19 @@ export class Broker {
   }
 
   private async setUpOnce(topology: Topology, entry: Seat): Promise<void> {
-    if (this.connection === null) throw brokerUnavailable('not connected');
-    const channel = await this.connection.createChannel();
+    const { connection } = this;
+    if (connection === null) throw brokerUnavailable('not connected');
+    const channel = await connection.createChannel();
     channel.on('error', (error: unknown) => this.log.warn(null, 'broker.channel_error', { error: String(error) }));
     await channel.prefetch(entry.prefetch);
     await topology(channel);
     entry.channel = channel;
+    channel.once('close', () => {
+      // The broker closed this channel alone (a delivery held too long): what it held is delivered again to a new one.
+      if (this.closed || this.connection !== connection || entry.channel !== channel) return;
+      entry.channel = null;
+      this.setUp(topology, entry).catch(() => void connection.close().catch(() => undefined));
+    });
   }
 
   private lost(connection: ChannelModel): void {
@@ -234,9 +248,7 @@ export class Broker {
     this.connection = null;
     this.channel = null;
     for (const entry of this.topologies.values()) entry.channel = null;
-    for (const pending of this.unconfirmed) pending.reject(brokerUnavailable('the connection was lost'));
-    this.unconfirmed.clear();
-    this.returned.clear();
+    for (const pending of [...this.unconfirmed]) pending.reject(brokerUnavailable('the connection was lost'));
     if (this.closed) return;
     this.log.warn(null, 'broker.lost');
     for (const listener of this.lostListeners) listener();
@@ -249,6 +261,14 @@ function withHeartbeat(url: string): string {
   const parsed = new URL(url);
   if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', '10');
   return parsed.toString();
+}
+
+function unroutableError(exchange: string, key: string): DomainError {
+  return new DomainError({
+    kind: 'unavailable',
+    code: 'MessagingUnroutable',
+    message: `No server is listening for ${exchange} ${key}.`,
+  });
 }
 
 async function withDeadline<T>(promise: Promise<T>, deadline: number): Promise<T> {

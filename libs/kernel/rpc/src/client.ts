@@ -107,8 +107,9 @@ export class RpcClientProxy extends ClientProxy {
         ),
       deadline - Date.now(),
     );
+    const messageId = call.options.messageId ?? randomUUID();
     const send = (): Promise<void> =>
-      this.transmit(call, deadline, { correlationId: id, replyTo: 'amq.rabbitmq.reply-to' });
+      this.transmit(call, deadline, messageId, { correlationId: id, replyTo: 'amq.rabbitmq.reply-to' });
     this.replies.add(id, {
       call,
       deadline,
@@ -123,20 +124,20 @@ export class RpcClientProxy extends ClientProxy {
   }
 
   protected override async dispatchEvent<T>(packet: ReadPacket<Call>): Promise<T> {
-    await this.transmit(packet.data, null, {});
+    await this.transmit(packet.data, null, packet.data.options.messageId ?? randomUUID(), {});
     return undefined as T;
   }
 
   private async transmit(
     call: Call,
     deadline: number | null,
+    messageId: string,
     properties: { correlationId?: string; replyTo?: string },
   ): Promise<void> {
     const { rpc, method, declaration, ctx, args, options } = call;
     const body = Buffer.from(
-      JSON.stringify(messageOf(ctx, { method, version: rpc.version, args, from: this.from, deadline })),
+      JSON.stringify(messageOf(ctx, { method, version: declaration.since, args, from: this.from, deadline })),
     );
-    const messageId = options.messageId ?? randomUUID();
     const until = deadline ?? Date.now() + CAST_MS;
     if (declaration.kind === 'fanout') {
       await this.broker.publish(`${rpc.exchange}.${rpc.topic}_fanout`, '', body, { messageId }, until, {

@@ -8,8 +8,8 @@ export interface FanoutBus {
   publish(exchange: string, message: unknown): Promise<void>;
   /** Calls the handler for each message from now on, over reconnections; messages sent while the broker was away are missed. */
   subscribe(exchange: string, handler: (message: unknown) => void): Promise<void>;
-  /** Called when messages may have been missed. */
-  onGap(listener: () => void): void;
+  /** Called with false when messages begin to be missed, with true when they arrive again. */
+  onFeed(listener: (alive: boolean) => void): void;
 }
 
 /** Nest injection token of `FanoutBus`. */
@@ -26,7 +26,11 @@ export function createFanoutBus(broker: Broker, log: Logger): FanoutBus {
         Date.now() + 10_000,
         { type: 'fanout' },
       ),
-    onGap: (listener) => broker.watch(listener, listener),
+    onFeed: (listener) =>
+      broker.watch(
+        () => listener(false),
+        () => listener(true),
+      ),
     subscribe: async (exchange, handler) => {
       await broker.join(async (channel) => {
         await channel.assertExchange(exchange, 'fanout', { durable: true });

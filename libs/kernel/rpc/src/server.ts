@@ -1,11 +1,12 @@
 import { lastValueFrom, from as toObservable, isObservable } from 'rxjs';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
-import { DomainError, retryable, type WireError } from '@nestack/kernel/errors';
+import { DomainError, type WireError } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
 import { recordTrace } from '@nestack/kernel/trace';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ValidateFunction } from 'ajv';
 import type { Channel, ConsumeMessage } from 'amqplib';
+import type { TSchema } from 'typebox';
 import type { Broker } from './broker';
 import type { RpcInterface, RpcMethod } from './define-rpc';
 import { contextOf, parseMessage, type RpcAnswer, type RpcMessage } from './envelope';
@@ -15,12 +16,14 @@ import { RecentResults } from './recent-results';
 export interface RpcServerOptions {
   readonly broker: Broker;
   readonly log: Logger;
-  /** Name in traces: `nova-compute`. */
+  /** Name in logs: `nova-compute`. */
   readonly service: string;
   /** For host queues. */
   readonly host: string;
-  /** Messages that are worked on at a time. */
+  /** Messages that are worked on at a time, default 64. */
   readonly prefetch?: number;
+  /** Whether replies are checked against their schema too: in tests and development. */
+  readonly checkReplies?: boolean;
 }
 
 /** Deliveries of one command before it goes to the dead letters. */
@@ -35,7 +38,7 @@ const DRAIN_MS = 25_000;
 export class RpcServer extends Server implements CustomTransportStrategy {
   override readonly transportId = RPC_TRANSPORT;
   private readonly results = new RecentResults<RpcAnswer>(2000, 300_000);
-  private readonly validators = new Map<RpcMethod, ValidateFunction>();
+  private readonly validators = new Map<TSchema, ValidateFunction>();
   private readonly ajv = new Ajv2020({ strict: false, validateFormats: false });
   private readonly tags: { channel: Channel; tag: string }[] = [];
   private seat: { channel: () => Channel | null; leave: () => Promise<void> } | null = null;
@@ -98,7 +101,13 @@ export class RpcServer extends Server implements CustomTransportStrategy {
         const queue = `${rpc.exchange}.${key}`;
         await channel.assertQueue(queue, {
           durable: true,
-          arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': DELIVERY_LIMIT, 'x-dead-letter-exchange': dead },
+          arguments: {
+            'x-queue-type': 'quorum',
+            'x-delivery-limit': DELIVERY_LIMIT,
+            'x-dead-letter-exchange': dead,
+            // Long commands hold their delivery: a day instead of the broker's half hour.
+            'x-consumer-timeout': 86_400_000,
+          },
         });
         await channel.bindQueue(queue, rpc.exchange, key);
         await this.consume(channel, queue, rpc);
@@ -155,15 +164,10 @@ export class RpcServer extends Server implements CustomTransportStrategy {
     this.busy += 1;
     try {
       const messageId = String(delivery.properties.messageId ?? '');
-      const answer = await this.results.once(
-        messageId,
-        () => this.handle(rpc, method, message, delivery),
-        (one) => one.ok || !retryable(one.error.kind),
-      );
+      const answer = await this.results.once(messageId, () => this.handle(rpc, method, message, delivery), definitive);
       await this.reply(delivery, answer);
-      const again =
-        method.kind === 'cast' && !answer.ok && (answer.error.kind === 'unavailable' || answer.error.kind === 'bug');
-      if (again) await new Promise((resolve) => setTimeout(resolve, 500));
+      const again = method.kind === 'cast' && !answer.ok && !definitive(answer);
+      if (again) await this.pause(Math.min(30_000, 250 * 2 ** deliveriesOf(delivery)));
       settle(() => (again ? channel.nack(delivery, false, true) : channel.ack(delivery)));
     } finally {
       this.busy -= 1;
@@ -194,10 +198,11 @@ export class RpcServer extends Server implements CustomTransportStrategy {
     };
     const outcome: unknown = await handler(data);
     const answer = (isObservable(outcome) ? await lastValueFrom(toObservable(outcome)) : outcome) as RpcAnswer;
+    const host = servedBy(patternOf(rpc, message.method))?.queues === 'topic' ? '' : `@${this.options.host}`;
     recordTrace(this.options.log, ctx, {
       kind: 'rpc.in',
       from: message.from,
-      to: this.options.service,
+      to: `${rpc.exchange}-${rpc.topic}${host}`,
       name: message.method,
       start,
       durationMs: performance.now() - began,
@@ -205,13 +210,16 @@ export class RpcServer extends Server implements CustomTransportStrategy {
     });
     if (!answer.ok && answer.error.kind === 'bug')
       this.options.log.error(ctx, 'rpc.failed', { method: message.method, error: answer.error });
+    if (answer.ok && this.options.checkReplies === true && method.reply !== undefined)
+      this.checkReply(method.reply, message, answer.reply);
     return answer;
   }
 
   /** Why the arguments are refused, or null. */
   private invalid(rpc: RpcInterface, method: RpcMethod, message: RpcMessage): WireError | null {
-    const [major] = rpc.version.split('.');
-    if (message.version.split('.')[0] !== major) {
+    const [major = 0, minor = 0] = rpc.version.split('.').map(Number);
+    const [askedMajor = 0, askedMinor = 0] = message.version.split('.').map(Number);
+    if (askedMajor !== major || askedMinor > minor) {
       return {
         kind: 'unsupported',
         code: 'UnsupportedVersion',
@@ -219,11 +227,7 @@ export class RpcServer extends Server implements CustomTransportStrategy {
         message: `Specified RPC version, ${message.version}, not supported by this endpoint.`,
       };
     }
-    let validate = this.validators.get(method);
-    if (validate === undefined) {
-      validate = this.ajv.compile(method.args as object);
-      this.validators.set(method, validate);
-    }
+    const validate = this.validator(method.args);
     if (validate(message.args)) return null;
     return {
       kind: 'badRequest',
@@ -231,6 +235,28 @@ export class RpcServer extends Server implements CustomTransportStrategy {
       args: {},
       message: `${message.method}: ${this.ajv.errorsText(validate.errors)}`,
     };
+  }
+
+  private validator(schema: TSchema): ValidateFunction {
+    let validate = this.validators.get(schema);
+    if (validate === undefined) {
+      validate = this.ajv.compile(schema as object);
+      this.validators.set(schema, validate);
+    }
+    return validate;
+  }
+
+  private checkReply(schema: TSchema, message: RpcMessage, reply: unknown): void {
+    const validate = this.validator(schema);
+    // As it will be on the wire: undefined fields are not there.
+    if (validate(JSON.parse(JSON.stringify(reply)))) return;
+    throw new Error(`the reply of ${message.method} does not fit its schema: ${this.ajv.errorsText(validate.errors)}`);
+  }
+
+  /** Waits, but not into a shutdown. */
+  private async pause(ms: number): Promise<void> {
+    const end = Date.now() + ms;
+    while (!this.draining && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, Math.min(100, ms)));
   }
 
   private async reply(delivery: ConsumeMessage, answer: RpcAnswer): Promise<void> {
@@ -248,4 +274,15 @@ export class RpcServer extends Server implements CustomTransportStrategy {
       )
       .catch((failure: unknown) => this.options.log.warn(null, 'rpc.reply_lost', { error: String(failure) }));
   }
+}
+
+/** Whether asking again would give the same answer. */
+function definitive(answer: RpcAnswer): boolean {
+  return answer.ok || (answer.error.kind !== 'unavailable' && answer.error.kind !== 'bug');
+}
+
+/** How often a message came before; quorum queues count it. */
+function deliveriesOf(delivery: ConsumeMessage): number {
+  const count: unknown = (delivery.properties.headers as Record<string, unknown> | undefined)?.['x-delivery-count'];
+  return typeof count === 'number' ? count : 0;
 }
