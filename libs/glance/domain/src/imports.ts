@@ -92,7 +92,8 @@ export class Imports {
       await transfers.finish(image, token, `${image.id}.staged`, image.staged);
       return;
     }
-    const written = await store.write(temporary, await web.fetch(task.input.uri ?? ''), limits.image_size_cap);
+    const source = await web.fetch(task.input.uri ?? '');
+    const written = await store.write(temporary, source, limits.image_size_cap).finally(() => source.destroy());
     await transfers.finish(image, token, temporary, transfers.verify(image, written));
   }
 

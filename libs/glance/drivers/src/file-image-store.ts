@@ -78,7 +78,8 @@ export class FileImageStore implements ImageStore {
       at = (at + 1) % BLOCKS;
     };
     try {
-      for await (const chunk of source as AsyncIterable<Buffer>) {
+      // A refused upload's connection must live on to carry the refusal.
+      for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
         size += chunk.length;
         if (size > limit) throw GlanceError.TooLarge({ limit });
         for (let from = 0; from < chunk.length; ) {

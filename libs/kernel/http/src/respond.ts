@@ -5,8 +5,11 @@ import { schemaFor } from './microversion';
 import { ApiReply, type ApiVersion, type Operation } from './operation';
 import { validatorOf } from './validation';
 
-/** How much of an unwanted body is read before the connection is cut instead; so that the client can read our answer first. */
-const DRAIN_LIMIT = 16 * 1024 * 1024;
+/**
+ * How much of an unwanted body is read before the connection is cut instead: a client that is cut while it sends never
+ * reads why. Bytes.
+ */
+const DRAIN_LIMIT = 1024 * 1024 * 1024;
 
 const BODILESS = new Set([204, 205, 304]);
 

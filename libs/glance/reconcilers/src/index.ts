@@ -1,0 +1,2 @@
+export { BackgroundImports } from './background-imports';
+export { SweepLoop } from './sweep-loop';
