@@ -1,7 +1,8 @@
 import Type, { type Static } from 'typebox';
 import { apiConfig, authConfig, brokerConfig, commonConfig, databaseConfig } from '@nestack/kernel/config';
 
-const strings = (fallback: string[], description: string) => Type.Optional(Type.Array(Type.String(), { default: fallback, description }));
+const strings = (fallback: string[], description: string) =>
+  Type.Optional(Type.Array(Type.String(), { default: fallback, description }));
 
 /** Settings of glance. */
 export const glanceConfig = Type.Object(
@@ -13,12 +14,18 @@ export const glanceConfig = Type.Object(
     ...brokerConfig,
     ...authConfig,
     filesystem_store_datadir: Type.String({ description: 'Directory of the images; the files are named by image id.' }),
-    image_size_cap: Type.Optional(Type.Integer({ minimum: 1, default: 1_099_511_627_776, description: 'Largest image, bytes.' })),
-    user_storage_quota: Type.Optional(Type.Integer({ minimum: 0, default: 0, description: "Bytes that a project's images may take, 0 for any." })),
+    image_size_cap: Type.Optional(
+      Type.Integer({ minimum: 1, default: 1_099_511_627_776, description: 'Largest image, bytes.' }),
+    ),
+    user_storage_quota: Type.Optional(
+      Type.Integer({ minimum: 0, default: 0, description: "Bytes that a project's images may take, 0 for any." }),
+    ),
     image_property_quota: Type.Optional(Type.Integer({ minimum: 0, default: 128 })),
     image_tag_quota: Type.Optional(Type.Integer({ minimum: 0, default: 128 })),
     image_member_quota: Type.Optional(Type.Integer({ minimum: 0, default: 128 })),
-    require_image_format_match: Type.Optional(Type.Boolean({ default: true, description: 'Refuse data that is not what disk_format says.' })),
+    require_image_format_match: Type.Optional(
+      Type.Boolean({ default: true, description: 'Refuse data that is not what disk_format says.' }),
+    ),
     import_filtering: Type.Optional(
       Type.Object(
         {

@@ -40,7 +40,12 @@ let web: ReturnType<typeof createServer>;
 const authenticator: Authenticator = {
   async authenticate(token) {
     const [project = '', role = 'member'] = token.split(':');
-    const implied: Record<string, string[]> = { admin: ['admin', 'member', 'reader'], member: ['member', 'reader'], reader: ['reader'], service: ['service'] };
+    const implied: Record<string, string[]> = {
+      admin: ['admin', 'member', 'reader'],
+      member: ['member', 'reader'],
+      reader: ['reader'],
+      service: ['service'],
+    };
     const domain = { id: 'default', name: 'Default' };
     return {
       actor: {
@@ -86,7 +91,14 @@ beforeAll(async () => {
   const module: DynamicModule = { module: GlanceTestModule, imports: [kernel], providers: glanceProviders(config) };
   app = await NestFactory.create(module, createHttpAdapter(), { logger: ['error'] });
   const policy = createPolicy(glancePolicies);
-  const { port } = await serveApi(app, glanceApi, { authenticator, policy, log: silentLogger, port: 0, bind: '127.0.0.1', service: 'glance' });
+  const { port } = await serveApi(app, glanceApi, {
+    authenticator,
+    policy,
+    log: silentLogger,
+    port: 0,
+    bind: '127.0.0.1',
+    service: 'glance',
+  });
   base = `http://127.0.0.1:${String(port)}`;
 });
 
@@ -103,7 +115,11 @@ interface Answer {
   bytes: Buffer;
 }
 
-async function call(method: string, path: string, options: { as?: string; body?: unknown; data?: Buffer; headers?: Record<string, string> } = {}): Promise<Answer> {
+async function call(
+  method: string,
+  path: string,
+  options: { as?: string; body?: unknown; data?: Buffer; headers?: Record<string, string> } = {},
+): Promise<Answer> {
   const { body, data } = options;
   const response = await request(`${base}${path}`, {
     method: method as 'GET',
@@ -163,7 +179,13 @@ function qcow2(fields: { backing?: boolean; dataFile?: boolean } = {}): Buffer {
 describe('images', () => {
   it('are created, uploaded, shown, downloaded and deleted', async () => {
     const created = await call('POST', '/v2/images', {
-      body: { name: 'cirros', disk_format: 'raw', container_format: 'bare', tags: ['a'], 'owner_specified.openstack.md5': '' },
+      body: {
+        name: 'cirros',
+        disk_format: 'raw',
+        container_format: 'bare',
+        tags: ['a'],
+        'owner_specified.openstack.md5': '',
+      },
     });
     const id = created.json['id'] as string;
     expect(created.headers['location']).toBe(`${base}/v2/images/${id}`);
@@ -214,7 +236,11 @@ describe('images', () => {
     });
     expect(file.bytes.equals(raw)).toBe(true);
     const part = await call('GET', `/v2/images/${id}/file`, { headers: { range: 'bytes=5-9' } });
-    expect([part.status, part.headers['content-range'], part.bytes.toString()]).toEqual([206, `bytes 5-9/${String(raw.length)}`, 'raw d']);
+    expect([part.status, part.headers['content-range'], part.bytes.toString()]).toEqual([
+      206,
+      `bytes 5-9/${String(raw.length)}`,
+      'raw d',
+    ]);
     expect((await call('GET', `/v2/images/${id}/file`, { headers: { range: 'bytes=99999999-' } })).status).toBe(416);
     expect((await call('PUT', `/v2/images/${id}/file`, { data: raw })).status).toBe(409);
     expect((await call('DELETE', `/v2/images/${id}`)).status).toBe(204);
@@ -234,7 +260,13 @@ describe('images', () => {
     ]);
     expect(changed.json).toMatchObject({ name: 'new', 'os.distro': 'debian', 'a/b': 'x', tags: ['x', 'y'] });
     expect((await patch([{ op: 'remove', path: '/os.distro' }])).json).not.toHaveProperty('os.distro');
-    expect((await patch([{ replace: '/min_ram', value: 64 }], { 'content-type': 'application/openstack-images-v2.0-json-patch' })).json).toMatchObject({ min_ram: 64 });
+    expect(
+      (
+        await patch([{ replace: '/min_ram', value: 64 }], {
+          'content-type': 'application/openstack-images-v2.0-json-patch',
+        })
+      ).json,
+    ).toMatchObject({ min_ram: 64 });
     expect((await patch([{ op: 'replace', path: '/nothing', value: 'x' }])).status).toBe(409);
     expect((await patch([{ op: 'replace', path: '/status', value: 'active' }])).status).toBe(403);
     expect((await patch([{ op: 'remove', path: '/name' }])).status).toBe(403);
@@ -244,7 +276,15 @@ describe('images', () => {
     expect((await patch([{ op: 'add', path: '/number', value: 4 }])).status).toBe(400);
     expect((await patch({ op: 'add' })).status).toBe(400);
     expect((await call('PATCH', `/v2/images/${id}`, { body: [] })).status).toBe(415);
-    expect((await call('PATCH', `/v2/images/${id}`, { body: [{ op: 'replace', path: '/name', value: 'x' }], headers: PATCH, as: 'p2:member' })).status).toBe(404);
+    expect(
+      (
+        await call('PATCH', `/v2/images/${id}`, {
+          body: [{ op: 'replace', path: '/name', value: 'x' }],
+          headers: PATCH,
+          as: 'p2:member',
+        })
+      ).status,
+    ).toBe(404);
     await patch([{ op: 'replace', path: '/protected', value: true }]);
     expect((await call('DELETE', `/v2/images/${id}`)).status).toBe(403);
     await patch([{ op: 'replace', path: '/protected', value: false }]);
@@ -281,7 +321,9 @@ describe('images', () => {
     const id = await create();
     const { port } = new URL(base);
     const socket = connect(Number(port), '127.0.0.1');
-    socket.write(`PUT /v2/images/${id}/file HTTP/1.1\r\nhost: x\r\nx-auth-token: p1:member\r\ncontent-type: application/octet-stream\r\ncontent-length: 9000000\r\n\r\n`);
+    socket.write(
+      `PUT /v2/images/${id}/file HTTP/1.1\r\nhost: x\r\nx-auth-token: p1:member\r\ncontent-type: application/octet-stream\r\ncontent-length: 9000000\r\n\r\n`,
+    );
     socket.write(Buffer.alloc(2_000_000));
     await until(async () => (await status(id)) === 'saving');
     socket.destroy();
@@ -294,7 +336,9 @@ describe('images', () => {
     const id = await create();
     const imported = await create();
     const port = String((web.address() as AddressInfo).port);
-    await call('POST', `/v2/images/${imported}/import`, { body: { method: { name: 'web-download', uri: `http://127.0.0.1:${port}/x` } } });
+    await call('POST', `/v2/images/${imported}/import`, {
+      body: { method: { name: 'web-download', uri: `http://127.0.0.1:${port}/x` } },
+    });
     await until(async () => (await status(imported)) === 'active');
     await test.database.run('as a killed process leaves it', async (tx) => {
       const { execute } = await import('@nestack/kernel/db');
@@ -324,7 +368,10 @@ describe('images', () => {
     await until(async () => (await status(id)) === 'active');
     expect((await call('GET', `/v2/images/${id}/file`)).bytes.equals(raw)).toBe(true);
     await until(async () => {
-      const tasks = (await call('GET', `/v2/images/${id}/tasks`)).json['tasks'] as { status: string; request_id: string }[];
+      const tasks = (await call('GET', `/v2/images/${id}/tasks`)).json['tasks'] as {
+        status: string;
+        request_id: string;
+      }[];
       expect(tasks[0]?.request_id).toBe(accepted.headers['x-openstack-request-id']);
       return tasks[0]?.status === 'success';
     });
@@ -351,7 +398,9 @@ describe('who sees an image', () => {
     const community = await create({ name: 'vis', visibility: 'community' });
     const hidden = await create({ name: 'vis', visibility: 'public', os_hidden: true }, admin);
     const seen = async (query: string, as: string) =>
-      ((await call('GET', `/v2/images?name=vis${query}`, { as })).json['images'] as { id: string }[]).map((one) => one.id).sort();
+      ((await call('GET', `/v2/images?name=vis${query}`, { as })).json['images'] as { id: string }[])
+        .map((one) => one.id)
+        .sort();
     expect(await seen('', 'p1:member')).toEqual([shared, secret, open, community].sort());
     expect(await seen('', 'p2:member')).toEqual([open]);
     expect(await seen('&visibility=community', 'p2:member')).toEqual([community]);
@@ -363,7 +412,11 @@ describe('who sees an image', () => {
     expect((await call('GET', `/v2/images/${secret}`, { as: 'nova:service' })).status).toBe(200);
 
     const member = await call('POST', `/v2/images/${shared}/members`, { body: { member: 'p2' } });
-    expect([member.status, member.json['status'], member.json['schema']]).toEqual([200, 'pending', '/v2/schemas/member']);
+    expect([member.status, member.json['status'], member.json['schema']]).toEqual([
+      200,
+      'pending',
+      '/v2/schemas/member',
+    ]);
     expect((await call('POST', `/v2/images/${shared}/members`, { body: { member: 'p2' } })).status).toBe(409);
     expect((await call('POST', `/v2/images/${secret}/members`, { body: { member: 'p2' } })).status).toBe(403);
     expect((await call('GET', `/v2/images/${shared}`, { as: 'p2:member' })).status).toBe(200);
@@ -383,11 +436,19 @@ describe('lists', () => {
   it('are paged, sorted and filtered', async () => {
     const as = 'lister:member';
     const ids: string[] = [];
-    for (const name of ['b', 'a', 'c, d', 'a', 'e']) ids.push(await create({ name, os_type: name === 'a' ? 'linux' : 'other', tags: [name.slice(0, 1), 't'] }, as));
+    for (const name of ['b', 'a', 'c, d', 'a', 'e'])
+      ids.push(await create({ name, os_type: name === 'a' ? 'linux' : 'other', tags: [name.slice(0, 1), 't'] }, as));
     const list = async (query: string) => (await call('GET', `/v2/images?visibility=shared&${query}`, { as })).json;
-    const found = async (query: string) => ((await list(query))['images'] as { id: string }[]).map((one) => ids.indexOf(one.id));
+    const found = async (query: string) =>
+      ((await list(query))['images'] as { id: string }[]).map((one) => ids.indexOf(one.id));
     expect(await found('')).toEqual([4, 3, 2, 1, 0]);
-    expect((await found('sort=name:asc')).map((at) => ['b', 'a', 'c, d', 'a', 'e'][at])).toEqual(['a', 'a', 'b', 'c, d', 'e']);
+    expect((await found('sort=name:asc')).map((at) => ['b', 'a', 'c, d', 'a', 'e'][at])).toEqual([
+      'a',
+      'a',
+      'b',
+      'c, d',
+      'e',
+    ]);
     expect(await found('name=in:b,%22c,%20d%22')).toEqual([2, 0]);
     expect((await found('os_type=linux')).sort()).toEqual([1, 3]);
     expect(await found('tag=t&tag=e')).toEqual([4]);
@@ -415,13 +476,19 @@ describe('the service', () => {
   it('tells versions, schemas, import methods and errors as clients read them', async () => {
     const root = await call('GET', '/');
     expect(root.status).toBe(300);
-    expect((root.json['versions'] as object[])[0]).toEqual({ id: 'v2.15', status: 'CURRENT', links: [{ rel: 'self', href: `${base}/v2/` }] });
+    expect((root.json['versions'] as object[])[0]).toEqual({
+      id: 'v2.15',
+      status: 'CURRENT',
+      links: [{ rel: 'self', href: `${base}/v2/` }],
+    });
     expect((await call('GET', '/versions')).status).toBe(200);
     for (const name of ['image', 'images', 'member', 'members', 'metadefs/namespace', 'metadefs/resource_type']) {
       expect((await call('GET', `/v2/schemas/${name}`)).status).toBe(200);
     }
     expect((await call('GET', '/v2/schemas/nothing')).status).toBe(404);
-    expect((await call('GET', '/v2/info/import')).json).toMatchObject({ 'import-methods': { value: ['glance-direct', 'web-download'] } });
+    expect((await call('GET', '/v2/info/import')).json).toMatchObject({
+      'import-methods': { value: ['glance-direct', 'web-download'] },
+    });
     expect((await call('GET', '/v2/info/stores')).status).toBe(404);
     expect((await call('GET', '/v2/tasks')).status).toBe(403);
     const html = await call('GET', '/v2/images/nothing', { headers: { accept: '*/*' } });

@@ -8,7 +8,14 @@ import { ImagesRepository, MembersRepository, TasksRepository } from '@nestack/g
 import { ImageData, Images, Imports, Members, Sweeper, Transfers, type GlanceLimits } from '@nestack/glance/domain';
 import { FileImageStore, Hasher, HttpWebSource } from '@nestack/glance/drivers';
 import { BackgroundImports, SweepLoop } from '@nestack/glance/reconcilers';
-import { ImageDataController, ImagesController, InfoController, MembersController, TASKS, TRANSACTIONS } from '@nestack/glance/rest';
+import {
+  ImageDataController,
+  ImagesController,
+  InfoController,
+  MembersController,
+  TASKS,
+  TRANSACTIONS,
+} from '@nestack/glance/rest';
 import type { GlanceConfig } from './glance.config';
 
 /** What the use cases share. */
@@ -82,7 +89,10 @@ export function glanceProviders(config: GlanceConfig): Provider[] {
     from(Imports, (parts) => parts.imports),
     from(TASKS, (parts) => parts.tasks),
     from(TRANSACTIONS, (parts) => parts.db),
-    from(SweepLoop, (parts) => new SweepLoop(new Sweeper(parts, parts.imports, parts.background.start), parts.clock, parts.log)),
+    from(
+      SweepLoop,
+      (parts) => new SweepLoop(new Sweeper(parts, parts.imports, parts.background.start), parts.clock, parts.log),
+    ),
     ImagesController,
     ImageDataController,
     MembersController,

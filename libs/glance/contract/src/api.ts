@@ -41,7 +41,13 @@ export const updateImage = operation({
   response: ImageView,
   status: 200,
 });
-export const deleteImage = operation({ id: 'deleteImage', summary: 'Deletes an image', method: 'DELETE', path: '/images/{image_id}', status: 204 });
+export const deleteImage = operation({
+  id: 'deleteImage',
+  summary: 'Deletes an image',
+  method: 'DELETE',
+  path: '/images/{image_id}',
+  status: 204,
+});
 export const deactivateImage = operation({
   id: 'deactivateImage',
   summary: 'Forbids downloads of an image',
@@ -99,8 +105,20 @@ export const listImageTasks = operation({
   path: '/images/{image_id}/tasks',
   status: 200,
 });
-export const addTag = operation({ id: 'addTag', summary: 'Tags an image', method: 'PUT', path: '/images/{image_id}/tags/{tag_value}', status: 204 });
-export const removeTag = operation({ id: 'removeTag', summary: 'Removes a tag', method: 'DELETE', path: '/images/{image_id}/tags/{tag_value}', status: 204 });
+export const addTag = operation({
+  id: 'addTag',
+  summary: 'Tags an image',
+  method: 'PUT',
+  path: '/images/{image_id}/tags/{tag_value}',
+  status: 204,
+});
+export const removeTag = operation({
+  id: 'removeTag',
+  summary: 'Removes a tag',
+  method: 'DELETE',
+  path: '/images/{image_id}/tags/{tag_value}',
+  status: 204,
+});
 export const listMembers = operation({
   id: 'listMembers',
   summary: 'Lists with whom an image is shared',
@@ -142,13 +160,57 @@ export const deleteMember = operation({
   path: '/images/{image_id}/members/{member_id}',
   status: 204,
 });
-export const listTasks = operation({ id: 'listTasks', summary: 'Lists tasks', method: 'GET', path: '/tasks', status: 200, policy: 'tasks_api_access' });
-export const showTask = operation({ id: 'showTask', summary: 'Shows a task', method: 'GET', path: '/tasks/{task_id}', status: 200, policy: 'tasks_api_access' });
-export const showImportInfo = operation({ id: 'showImportInfo', summary: 'Names the import methods', method: 'GET', path: '/info/import', status: 200 });
-export const showStores = operation({ id: 'showStores', summary: 'Lists stores', method: 'GET', path: '/info/stores', status: 200 });
-export const showUsage = operation({ id: 'showUsage', summary: 'Shows limits and usage', method: 'GET', path: '/info/usage', status: 200 });
-export const showCache = operation({ id: 'showCache', summary: 'Shows the cache', method: 'GET', path: '/cache', status: 200 });
-export const showSchema = operation({ id: 'showSchema', summary: 'Shows a JSON schema', method: 'GET', path: '/schemas/{name}', status: 200 });
+export const listTasks = operation({
+  id: 'listTasks',
+  summary: 'Lists tasks',
+  method: 'GET',
+  path: '/tasks',
+  status: 200,
+  policy: 'tasks_api_access',
+});
+export const showTask = operation({
+  id: 'showTask',
+  summary: 'Shows a task',
+  method: 'GET',
+  path: '/tasks/{task_id}',
+  status: 200,
+  policy: 'tasks_api_access',
+});
+export const showImportInfo = operation({
+  id: 'showImportInfo',
+  summary: 'Names the import methods',
+  method: 'GET',
+  path: '/info/import',
+  status: 200,
+});
+export const showStores = operation({
+  id: 'showStores',
+  summary: 'Lists stores',
+  method: 'GET',
+  path: '/info/stores',
+  status: 200,
+});
+export const showUsage = operation({
+  id: 'showUsage',
+  summary: 'Shows limits and usage',
+  method: 'GET',
+  path: '/info/usage',
+  status: 200,
+});
+export const showCache = operation({
+  id: 'showCache',
+  summary: 'Shows the cache',
+  method: 'GET',
+  path: '/cache',
+  status: 200,
+});
+export const showSchema = operation({
+  id: 'showSchema',
+  summary: 'Shows a JSON schema',
+  method: 'GET',
+  path: '/schemas/{name}',
+  status: 200,
+});
 export const showMetadefSchema = operation({
   id: 'showMetadefSchema',
   summary: 'Shows a JSON schema of the metadata definitions',

@@ -6,7 +6,20 @@ export type ImageStatus = 'queued' | 'saving' | 'uploading' | 'importing' | 'act
 export const VISIBILITIES = ['public', 'private', 'shared', 'community'] as const;
 export type Visibility = (typeof VISIBILITIES)[number];
 
-export const DISK_FORMATS = ['ami', 'ari', 'aki', 'vhd', 'vhdx', 'vmdk', 'raw', 'qcow2', 'vdi', 'iso', 'ploop', 'gpt'] as const;
+export const DISK_FORMATS = [
+  'ami',
+  'ari',
+  'aki',
+  'vhd',
+  'vhdx',
+  'vmdk',
+  'raw',
+  'qcow2',
+  'vdi',
+  'iso',
+  'ploop',
+  'gpt',
+] as const;
 export const CONTAINER_FORMATS = ['ami', 'ari', 'aki', 'bare', 'ovf', 'ova', 'docker', 'compressed'] as const;
 
 export const MEMBER_STATUSES = ['pending', 'accepted', 'rejected'] as const;
@@ -16,7 +29,9 @@ const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([Type.Null(),
 
 /** What a client may set. Every further key is a property of the image, text always. */
 export const writableImage = {
-  id: Type.Optional(Type.String({ pattern: '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$' })),
+  id: Type.Optional(
+    Type.String({ pattern: '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$' }),
+  ),
   name: Type.Optional(nullable(Type.String({ maxLength: 255 }))),
   visibility: Type.Optional(Type.Enum([...VISIBILITIES])),
   protected: Type.Optional(Type.Boolean()),

@@ -8,15 +8,33 @@ const readOnly = { readOnly: true };
 
 /** The properties of an image; old clients build their model from this and check answers against it. */
 const IMAGE_PROPERTIES: Json = {
-  id: text('An identifier for the image', { pattern: '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$' }),
+  id: text('An identifier for the image', {
+    pattern: '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$',
+  }),
   name: maybeText('Descriptive name for the image', { maxLength: 255 }),
-  status: text('Status of the image', { ...readOnly, enum: ['queued', 'saving', 'active', 'killed', 'deleted', 'uploading', 'importing', 'pending_delete', 'deactivated'] }),
+  status: text('Status of the image', {
+    ...readOnly,
+    enum: [
+      'queued',
+      'saving',
+      'active',
+      'killed',
+      'deleted',
+      'uploading',
+      'importing',
+      'pending_delete',
+      'deactivated',
+    ],
+  }),
   visibility: text('Scope of image accessibility', { enum: [...VISIBILITIES] }),
   protected: { type: 'boolean', description: 'If true, image will not be deletable.' },
   os_hidden: { type: 'boolean', description: 'If true, image will not appear in default image list response.' },
   checksum: maybeText('md5 hash of image contents.', { ...readOnly, maxLength: 32 }),
   os_hash_algo: maybeText('Algorithm to calculate the os_hash_value', { ...readOnly, maxLength: 64 }),
-  os_hash_value: maybeText('Hexdigest of the image contents using the algorithm specified by the os_hash_algo', { ...readOnly, maxLength: 128 }),
+  os_hash_value: maybeText('Hexdigest of the image contents using the algorithm specified by the os_hash_algo', {
+    ...readOnly,
+    maxLength: 128,
+  }),
   owner: maybeText('Owner of the image', { maxLength: 255 }),
   size: { type: ['null', 'integer'], description: 'Size of image file in bytes', ...readOnly },
   virtual_size: { type: ['null', 'integer'], description: 'Virtual size of image in bytes', ...readOnly },
@@ -24,7 +42,11 @@ const IMAGE_PROPERTIES: Json = {
   disk_format: maybeText('Format of the disk', { enum: [null, ...DISK_FORMATS] }),
   created_at: text('Date and time of image registration', readOnly),
   updated_at: text('Date and time of the last image modification', readOnly),
-  tags: { type: 'array', description: 'List of strings related to the image', items: { type: 'string', maxLength: 255 } },
+  tags: {
+    type: 'array',
+    description: 'List of strings related to the image',
+    items: { type: 'string', maxLength: 255 },
+  },
   min_ram: { type: 'integer', description: 'Amount of ram (in MB) required to boot image.' },
   min_disk: { type: 'integer', description: 'Amount of disk space (in GB) required to boot image.' },
   self: text('An image self url', readOnly),
@@ -47,7 +69,9 @@ const MEMBER: Json = {
   name: 'member',
   properties: {
     member_id: text('An identifier for the image member (tenantId)'),
-    image_id: text('An identifier for the image', { pattern: '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$' }),
+    image_id: text('An identifier for the image', {
+      pattern: '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$',
+    }),
     created_at: text('Date and time of image member creation'),
     updated_at: text('Date and time of last modification of image member'),
     status: text('The status of this image member', { enum: [...MEMBER_STATUSES] }),
@@ -99,7 +123,9 @@ const RESOURCE_TYPE: Json = {
   properties: {
     name: text('Resource type names should be aligned with Heat resource types whenever possible', { maxLength: 80 }),
     prefix: text('Specifies the prefix to use for the given resource type.', { maxLength: 80 }),
-    properties_target: text('Some resource types allow more than one key / value pair per instance.', { maxLength: 80 }),
+    properties_target: text('Some resource types allow more than one key / value pair per instance.', {
+      maxLength: 80,
+    }),
     created_at: text('Date and time of resource type association', readOnly),
     updated_at: text('Date and time of the last resource type association modification', readOnly),
   },

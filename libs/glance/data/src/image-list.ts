@@ -53,7 +53,8 @@ export function listConditions(viewer: Viewer, query: ImageQuery, params: Params
   const where = ['deleted_at IS NULL', `os_hidden = ${params.add(query.os_hidden)}`];
   where.push(...visibilityConditions(viewer, query, params));
   for (const comparison of query.comparisons) where.push(compare(comparison, params));
-  if (Object.keys(query.properties).length > 0) where.push(`properties @> ${params.add(JSON.stringify(query.properties))}::jsonb`);
+  if (Object.keys(query.properties).length > 0)
+    where.push(`properties @> ${params.add(JSON.stringify(query.properties))}::jsonb`);
   if (query.tags.length > 0) where.push(`tags @> ${params.add(JSON.stringify(query.tags))}::jsonb`);
   return where;
 }
@@ -85,7 +86,11 @@ function compare(comparison: Comparison, params: Params): string {
 }
 
 /** `ORDER BY` of a list and the condition that begins it behind the marker's image. */
-export function ordering(query: ImageQuery, marker: Image | null, params: Params): { readonly order: string; readonly after: string | null } {
+export function ordering(
+  query: ImageQuery,
+  marker: Image | null,
+  params: Params,
+): { readonly order: string; readonly after: string | null } {
   const keys = query.sort.map((one) => ({ ...one, expression: expressionOf(one.key) }));
   const order = keys.map((one) => `${one.expression} ${one.direction}`).join(', ');
   if (marker === null) return { order, after: null };

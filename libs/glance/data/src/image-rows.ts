@@ -33,7 +33,12 @@ export type ImageRow = Omit<Image, 'size' | 'virtual_size'> & {
 };
 
 export function imageOf(row: ImageRow): Image {
-  return { ...row, size: numberOf(row.size), virtual_size: numberOf(row.virtual_size), staged: row.staged as StoredData | null };
+  return {
+    ...row,
+    size: numberOf(row.size),
+    virtual_size: numberOf(row.virtual_size),
+    staged: row.staged as StoredData | null,
+  };
 }
 
 /** A column's value for a statement. */

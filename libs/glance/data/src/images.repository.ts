@@ -49,9 +49,24 @@ export class ImagesRepository implements ImageRepository {
 
   async update(tx: Tx, image: Image): Promise<void> {
     const params = new Params();
-    const kept = new Set<string>(['id', 'created_at', 'size', 'virtual_size', 'checksum', 'os_hash_algo', 'os_hash_value', 'staged']);
-    const sets = IMAGE_COLUMNS.filter((column) => !kept.has(column)).map((column) => `${column} = ${params.add(columnValue(image, column))}`);
-    await execute(tx, `UPDATE image SET ${sets.join(', ')} WHERE id = ${params.add(image.id)} AND deleted_at IS NULL`, params.values);
+    const kept = new Set<string>([
+      'id',
+      'created_at',
+      'size',
+      'virtual_size',
+      'checksum',
+      'os_hash_algo',
+      'os_hash_value',
+      'staged',
+    ]);
+    const sets = IMAGE_COLUMNS.filter((column) => !kept.has(column)).map(
+      (column) => `${column} = ${params.add(columnValue(image, column))}`,
+    );
+    await execute(
+      tx,
+      `UPDATE image SET ${sets.join(', ')} WHERE id = ${params.add(image.id)} AND deleted_at IS NULL`,
+      params.values,
+    );
   }
 
   async remove(tx: Tx, id: string): Promise<void> {
@@ -92,11 +107,21 @@ export class ImagesRepository implements ImageRepository {
   }
 
   async ownsTransfer(tx: Tx, id: string, token: string): Promise<boolean> {
-    const row = await sqlOne(tx, 'SELECT 1 FROM image WHERE id = $1 AND transfer_token = $2 AND deleted_at IS NULL FOR UPDATE', [id, token]);
+    const row = await sqlOne(
+      tx,
+      'SELECT 1 FROM image WHERE id = $1 AND transfer_token = $2 AND deleted_at IS NULL FOR UPDATE',
+      [id, token],
+    );
     return row !== null;
   }
 
-  async endTransfer(tx: Tx, id: string, status: ImageStatus, data: StoredData | null, staged: StoredData | null): Promise<void> {
+  async endTransfer(
+    tx: Tx,
+    id: string,
+    status: ImageStatus,
+    data: StoredData | null,
+    staged: StoredData | null,
+  ): Promise<void> {
     await execute(
       tx,
       `UPDATE image SET status = $2, transfer_token = NULL, transfer_until = NULL, staged = $3, size = $4, virtual_size = $5,
@@ -126,7 +151,11 @@ export class ImagesRepository implements ImageRepository {
 
   async existing(tx: Tx, ids: readonly string[]): Promise<ReadonlySet<string>> {
     const uuids = ids.filter((id) => isUuidLike(id));
-    const rows = await sql<{ id: string }>(tx, 'SELECT id FROM image WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL', [uuids]);
+    const rows = await sql<{ id: string }>(
+      tx,
+      'SELECT id FROM image WHERE id = ANY ($1::uuid[]) AND deleted_at IS NULL',
+      [uuids],
+    );
     return new Set(rows.map((row) => row.id));
   }
 }

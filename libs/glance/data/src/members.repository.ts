@@ -17,17 +17,23 @@ export class MembersRepository implements MemberRepository {
         member.updated_at,
       ]);
     } catch (error) {
-      if (isUniqueViolation(error)) throw GlanceError.MemberExists({ member_id: member.member_id, image_id: member.image_id });
+      if (isUniqueViolation(error))
+        throw GlanceError.MemberExists({ member_id: member.member_id, image_id: member.image_id });
       throw error;
     }
   }
 
   async list(tx: Tx, imageId: string): Promise<readonly Member[]> {
-    return sql<Member>(tx, `SELECT ${COLUMNS} FROM image_member WHERE image_id = $1 ORDER BY created_at, member_id`, [imageId]);
+    return sql<Member>(tx, `SELECT ${COLUMNS} FROM image_member WHERE image_id = $1 ORDER BY created_at, member_id`, [
+      imageId,
+    ]);
   }
 
   async find(tx: Tx, imageId: string, memberId: string): Promise<Member | null> {
-    return sqlOne<Member>(tx, `SELECT ${COLUMNS} FROM image_member WHERE image_id = $1 AND member_id = $2`, [imageId, memberId]);
+    return sqlOne<Member>(tx, `SELECT ${COLUMNS} FROM image_member WHERE image_id = $1 AND member_id = $2`, [
+      imageId,
+      memberId,
+    ]);
   }
 
   async update(tx: Tx, imageId: string, memberId: string, status: MemberStatus, at: Date): Promise<void> {
@@ -40,6 +46,8 @@ export class MembersRepository implements MemberRepository {
   }
 
   async remove(tx: Tx, imageId: string, memberId: string): Promise<boolean> {
-    return (await execute(tx, 'DELETE FROM image_member WHERE image_id = $1 AND member_id = $2', [imageId, memberId])) === 1;
+    return (
+      (await execute(tx, 'DELETE FROM image_member WHERE image_id = $1 AND member_id = $2', [imageId, memberId])) === 1
+    );
   }
 }

@@ -45,6 +45,11 @@ export class TasksRepository implements TaskRepository {
   }
 
   async update(tx: Tx, id: string, status: TaskStatus, message: string, at: Date): Promise<void> {
-    await execute(tx, 'UPDATE task SET status = $2, message = $3, updated_at = $4 WHERE id = $1', [id, status, message, at]);
+    await execute(tx, 'UPDATE task SET status = $2, message = $3, updated_at = $4 WHERE id = $1', [
+      id,
+      status,
+      message,
+      at,
+    ]);
   }
 }

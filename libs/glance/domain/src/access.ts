@@ -16,11 +16,23 @@ export const EVERYTHING: Viewer = { projectId: null, all: true };
 
 /** An image as policy rules see it. */
 export function targetOf(image: Image): Readonly<Record<string, unknown>> {
-  return { project_id: image.owner, owner: image.owner, tenant: image.owner, visibility: image.visibility, protected: image.protected };
+  return {
+    project_id: image.owner,
+    owner: image.owner,
+    tenant: image.owner,
+    visibility: image.visibility,
+    protected: image.protected,
+  };
 }
 
 /** Throws 403 when the caller may not do this to an image that he can see. */
-export function mustAllow(ctx: RequestContext, policy: ImagePolicy, rule: string, image: Image, verb: 'modify' | 'delete' = 'modify'): void {
+export function mustAllow(
+  ctx: RequestContext,
+  policy: ImagePolicy,
+  rule: string,
+  image: Image,
+  verb: 'modify' | 'delete' = 'modify',
+): void {
   if (policy.allows(ctx, rule, targetOf(image))) return;
   const foreign = image.owner !== (ctx.actor?.projectId ?? null);
   throw foreign ? GlanceError.NotYours({ verb }) : GlanceError.Forbidden({ action: rule });

@@ -23,9 +23,24 @@ describe('formats told from bytes', () => {
         more(b);
       });
     expect(inspect(qcow2(), NO_TAIL)).toEqual({ formats: new Set(['qcow2']), virtualSize: 5 * 2 ** 30, unsafe: null });
-    expect(inspect(qcow2((b) => b.writeBigUInt64BE(100n, 8)), NO_TAIL).unsafe).toBe('backing_file');
-    expect(inspect(qcow2((b) => b.writeBigUInt64BE(4n, 72)), NO_TAIL).unsafe).toBe('data_file');
-    expect(inspect(qcow2((b) => b.writeBigUInt64BE(1n << 40n, 72)), NO_TAIL).unsafe).toBe('unknown_features');
+    expect(
+      inspect(
+        qcow2((b) => b.writeBigUInt64BE(100n, 8)),
+        NO_TAIL,
+      ).unsafe,
+    ).toBe('backing_file');
+    expect(
+      inspect(
+        qcow2((b) => b.writeBigUInt64BE(4n, 72)),
+        NO_TAIL,
+      ).unsafe,
+    ).toBe('data_file');
+    expect(
+      inspect(
+        qcow2((b) => b.writeBigUInt64BE(1n << 40n, 72)),
+        NO_TAIL,
+      ).unsafe,
+    ).toBe('unknown_features');
     const old = qcow2((b) => {
       b.writeUInt32BE(2, 4);
       b.writeBigUInt64BE(4n, 72);
@@ -37,7 +52,12 @@ describe('formats told from bytes', () => {
     expect(formatsOf(bytes(512, (b) => b.write('vhdxfile')))).toEqual(['vhdx']);
     expect(formatsOf(bytes(40_000, (b) => b.write('CD001', 0x8001)))).toEqual(['iso']);
     expect(formatsOf(bytes(512, (b) => b.writeUInt32LE(0xbeda107f, 0x40)))).toEqual(['vdi']);
-    expect(formatsOf(Buffer.alloc(512), bytes(512, (b) => b.write('conectix')))).toEqual(['vhd']);
+    expect(
+      formatsOf(
+        Buffer.alloc(512),
+        bytes(512, (b) => b.write('conectix')),
+      ),
+    ).toEqual(['vhd']);
     expect(formatsOf(bytes(512, (b) => b.writeUInt16LE(0xaa55, 510)))).toEqual(['gpt']);
     expect(formatsOf(Buffer.alloc(600))).toEqual([]);
     expect(formatsOf(Buffer.alloc(0))).toEqual([]);

@@ -59,7 +59,8 @@ export function inspect(head: Buffer, tail: Buffer): Inspection {
   if (head.toString('latin1', 0x8001, 0x8006) === 'CD001') formats.add('iso');
   if (head.length >= 512 && head.readUInt16LE(510) === 0xaa55 && plausiblePartitions(head)) formats.add('gpt');
   if (starts(head, 'LUKS\xba\xbe')) formats.add('luks');
-  if (starts(head, 'ploop') || starts(head, 'WithoutFreeSpace') || starts(head, 'WithouFreSpacExt')) formats.add('ploop');
+  if (starts(head, 'ploop') || starts(head, 'WithoutFreeSpace') || starts(head, 'WithouFreSpacExt'))
+    formats.add('ploop');
   return { formats, virtualSize, unsafe };
 }
 

@@ -36,7 +36,8 @@ const WRITABLE = new Set([
 export function reserved(name: string): Error | null {
   if (READ_ONLY.has(name)) return GlanceError.AttributeReadOnly({ name });
   if (RESERVED.has(name) || name.startsWith('os_glance')) return GlanceError.AttributeReserved({ name });
-  if (name.length > 255) return GlanceError.InvalidInput({ reason: 'Property names may not be longer than 255 characters.' });
+  if (name.length > 255)
+    return GlanceError.InvalidInput({ reason: 'Property names may not be longer than 255 characters.' });
   return null;
 }
 
@@ -95,7 +96,8 @@ function setAttribute(image: Image, name: string, value: unknown, admin: boolean
     default: {
       const allowed: readonly string[] = name === 'disk_format' ? DISK_FORMATS : CONTAINER_FORMATS;
       if (value !== null && !allowed.includes(value as string)) throw notOneOf(name, value, allowed);
-      if (value !== image[name as 'disk_format'] && image.status !== 'queued') throw GlanceError.FormatOnlyWhenQueued({ name });
+      if (value !== image[name as 'disk_format'] && image.status !== 'queued')
+        throw GlanceError.FormatOnlyWhenQueued({ name });
       return { ...image, [name]: value };
     }
   }

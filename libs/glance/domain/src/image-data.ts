@@ -67,7 +67,10 @@ export class ImageData {
     const viewer = viewerOf(ctx, policy);
     const image = await db.read('image.download', (tx) => images.find(tx, id, viewer));
     if (image === null) throw GlanceError.ImageNotFound({ image_id: id });
-    if (!viewer.all && !policy.allows(ctx, 'download_image', { ...targetOf(image), member_id: ctx.actor?.projectId ?? null })) {
+    if (
+      !viewer.all &&
+      !policy.allows(ctx, 'download_image', { ...targetOf(image), member_id: ctx.actor?.projectId ?? null })
+    ) {
       throw GlanceError.Forbidden({ action: 'download_image' });
     }
     if (image.status === 'deactivated' && !policy.allows(ctx, 'context_is_admin')) throw GlanceError.Deactivated();

@@ -84,7 +84,9 @@ export class Images {
   }
 
   async list(ctx: RequestContext, query: ImageQuery): Promise<readonly Image[]> {
-    return this.parts.db.read('image.list', (tx) => this.parts.images.list(tx, viewerOf(ctx, this.parts.policy), query));
+    return this.parts.db.read('image.list', (tx) =>
+      this.parts.images.list(tx, viewerOf(ctx, this.parts.policy), query),
+    );
   }
 
   /** Applies a JSON patch in one transaction. */
@@ -120,10 +122,13 @@ export class Images {
       const image = await this.#find(tx, ctx, id, true);
       mustAllow(ctx, this.parts.policy, active ? 'reactivate' : 'deactivate', image);
       if (image.status !== 'active' && image.status !== 'deactivated') {
-        throw active ? GlanceError.CannotReactivate({ status: image.status }) : GlanceError.CannotDeactivate({ status: image.status });
+        throw active
+          ? GlanceError.CannotReactivate({ status: image.status })
+          : GlanceError.CannotDeactivate({ status: image.status });
       }
       const status = active ? 'active' : 'deactivated';
-      if (image.status !== status) await this.parts.images.update(tx, { ...image, status, updated_at: this.parts.clock.now() });
+      if (image.status !== status)
+        await this.parts.images.update(tx, { ...image, status, updated_at: this.parts.clock.now() });
     });
   }
 
@@ -148,8 +153,10 @@ export class Images {
   }
 
   #publishing(ctx: RequestContext, visibility: Visibility, image: Image): void {
-    const action = visibility === 'public' ? 'publicize_image' : visibility === 'community' ? 'communitize_image' : null;
-    if (action !== null && !this.parts.policy.allows(ctx, action, targetOf(image))) throw GlanceError.Forbidden({ action });
+    const action =
+      visibility === 'public' ? 'publicize_image' : visibility === 'community' ? 'communitize_image' : null;
+    if (action !== null && !this.parts.policy.allows(ctx, action, targetOf(image)))
+      throw GlanceError.Forbidden({ action });
   }
 
   #limits(image: Image): void {

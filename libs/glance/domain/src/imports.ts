@@ -33,7 +33,8 @@ export class Imports {
       mustAllow(ctx, policy, 'modify_image', image);
       if (image.container_format === null) throw GlanceError.FormatNeededForImport({ name: 'container_format' });
       if (image.disk_format === null) throw GlanceError.FormatNeededForImport({ name: 'disk_format' });
-      if (method === 'glance-direct' && (image.status !== 'uploading' || image.staged === null)) throw GlanceError.NeedsStaging();
+      if (method === 'glance-direct' && (image.status !== 'uploading' || image.staged === null))
+        throw GlanceError.NeedsStaging();
       if (method === 'web-download' && image.status !== 'queued') throw GlanceError.NeedsQueued();
       const now = clock.now();
       const made: ImportTask = {
@@ -98,7 +99,9 @@ export class Imports {
   }
 
   async #end(task: ImportTask, status: 'success' | 'failure', message: string): Promise<void> {
-    await this.parts.db.run('task.end', (tx) => this.parts.tasks.update(tx, task.id, status, message, this.parts.clock.now()));
+    await this.parts.db.run('task.end', (tx) =>
+      this.parts.tasks.update(tx, task.id, status, message, this.parts.clock.now()),
+    );
   }
 }
 

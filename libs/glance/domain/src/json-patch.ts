@@ -47,11 +47,14 @@ function parts(path: unknown): string[] {
   if (!path.startsWith('/')) throw bad('Json path should start with a /.');
   if (path.endsWith('/') || path.includes('//')) throw bad('Json path contains an empty part.');
   if (/~(?![01])/.test(path)) throw bad('Pointer contains "~" not part of a recognized escape sequence.');
-  const found = path.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~').trim());
+  const found = path
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~').trim());
   if (found.some((part) => part === '')) throw bad('Json path contains an empty part.');
   const [first] = found;
   const depth = first === 'locations' ? 2 : 1;
-  if (found.length > depth) throw bad('Invalid JSON pointer for this resource: \'' + path + '\'');
+  if (found.length > depth) throw bad("Invalid JSON pointer for this resource: '" + path + "'");
   return found;
 }
 

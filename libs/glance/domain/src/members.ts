@@ -40,12 +40,19 @@ export class Members {
   async add(ctx: RequestContext, imageId: string, memberId: string): Promise<Member> {
     return this.parts.db.run('member.add', async (tx) => {
       const image = await this.#shared(tx, ctx, imageId, true);
-      if (!this.parts.policy.allows(ctx, 'add_member', targetOf(image))) throw GlanceError.MembersNotYours({ verb: 'create' });
+      if (!this.parts.policy.allows(ctx, 'add_member', targetOf(image)))
+        throw GlanceError.MembersNotYours({ verb: 'create' });
       const count = (await this.parts.members.list(tx, imageId)).length + 1;
       const maximum = this.parts.limits.image_member_quota;
       if (count > maximum) throw GlanceError.TooMany({ what: 'members', attempted: count, maximum });
       const now = this.parts.clock.now();
-      const member: Member = { image_id: imageId, member_id: memberId, status: 'pending', created_at: now, updated_at: now };
+      const member: Member = {
+        image_id: imageId,
+        member_id: memberId,
+        status: 'pending',
+        created_at: now,
+        updated_at: now,
+      };
       await this.parts.members.insert(tx, member);
       return member;
     });
@@ -73,7 +80,8 @@ export class Members {
   async remove(ctx: RequestContext, imageId: string, memberId: string): Promise<void> {
     await this.parts.db.run('member.remove', async (tx) => {
       const image = await this.#shared(tx, ctx, imageId, true);
-      if (!this.parts.policy.allows(ctx, 'delete_member', targetOf(image))) throw GlanceError.MembersNotYours({ verb: 'delete' });
+      if (!this.parts.policy.allows(ctx, 'delete_member', targetOf(image)))
+        throw GlanceError.MembersNotYours({ verb: 'delete' });
       if (!(await this.parts.members.remove(tx, imageId, memberId))) {
         throw GlanceError.MemberNotFound({ member_id: memberId, image_id: imageId });
       }

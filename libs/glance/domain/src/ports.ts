@@ -46,7 +46,13 @@ export interface ImageRepository {
   /** Whether the transfer is still ours; locks the row. */
   ownsTransfer(tx: Tx, id: string, token: string): Promise<boolean>;
   /** Ends the transfer: status, and the data's facts when there is any. */
-  endTransfer(tx: Tx, id: string, status: ImageStatus, data: StoredData | null, staged: StoredData | null): Promise<void>;
+  endTransfer(
+    tx: Tx,
+    id: string,
+    status: ImageStatus,
+    data: StoredData | null,
+    staged: StoredData | null,
+  ): Promise<void>;
   /** Images whose transfer's lease has ended: their process is gone. Locks them, leaves out what others hold. */
   abandoned(tx: Tx): Promise<readonly Image[]>;
   /** Which of these ids belong to an image that still exists. */
@@ -93,7 +99,9 @@ export interface ImageStore {
   read(imageId: string, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
   remove(imageId: string): Promise<void>;
   /** Names of data and of temporary data that have not changed for a while. */
-  inventory(unchangedForMs: number): Promise<{ readonly images: readonly string[]; readonly temporary: readonly string[] }>;
+  inventory(
+    unchangedForMs: number,
+  ): Promise<{ readonly images: readonly string[]; readonly temporary: readonly string[] }>;
 }
 
 /** Fetches data from the web for an import. Throws `InvalidInput` when the source refuses. */

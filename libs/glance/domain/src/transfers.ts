@@ -51,7 +51,9 @@ export class Transfers {
       await this.parts.clock.sleep(EXTEND_MS, signal);
       if (signal.aborted) return;
       try {
-        const ours = await this.parts.db.run('image.lease', (tx) => this.parts.images.extendTransfer(tx, imageId, token, LEASE_SECONDS));
+        const ours = await this.parts.db.run('image.lease', (tx) =>
+          this.parts.images.extendTransfer(tx, imageId, token, LEASE_SECONDS),
+        );
         if (!ours) return;
       } catch {
         // The database may be away for a moment; whether the lease outlived that shows when the transfer ends.
@@ -63,9 +65,20 @@ export class Transfers {
   /** Checks what was written against what the image claims to be. Throws `FormatMismatch` or `UnsafeFormat`. */
   verify(image: Image, written: Written): StoredData {
     const found = inspect(written.head, written.tail);
-    const data = { size: written.size, md5: written.md5, sha512: written.sha512, virtual_size: virtualSize(image, written, found.virtualSize) };
-    if (!this.parts.limits.require_image_format_match || image.disk_format === null || image.container_format !== 'bare') return data;
-    if (!formatMatches(image.disk_format, found.formats)) throw GlanceError.FormatMismatch({ declared: image.disk_format });
+    const data = {
+      size: written.size,
+      md5: written.md5,
+      sha512: written.sha512,
+      virtual_size: virtualSize(image, written, found.virtualSize),
+    };
+    if (
+      !this.parts.limits.require_image_format_match ||
+      image.disk_format === null ||
+      image.container_format !== 'bare'
+    )
+      return data;
+    if (!formatMatches(image.disk_format, found.formats))
+      throw GlanceError.FormatMismatch({ declared: image.disk_format });
     if (found.unsafe !== null) throw GlanceError.UnsafeFormat({ reason: found.unsafe });
     return data;
   }
@@ -94,7 +107,8 @@ export class Transfers {
   async abandon(imageId: string, token: string, temporary: string, status: ImageStatus): Promise<void> {
     await this.parts.store.discard(temporary);
     await this.parts.db.run('image.abandon', async (tx) => {
-      if (await this.parts.images.ownsTransfer(tx, imageId, token)) await this.parts.images.endTransfer(tx, imageId, status, null, null);
+      if (await this.parts.images.ownsTransfer(tx, imageId, token))
+        await this.parts.images.endTransfer(tx, imageId, status, null, null);
     });
   }
 }
@@ -107,5 +121,7 @@ export function failureText(error: unknown): string {
 /** A raw disk's inside is as large as the file. */
 function virtualSize(image: Image, written: Written, found: number | null): number | null {
   if (found !== null) return found;
-  return image.disk_format === 'raw' || image.disk_format === 'iso' || image.disk_format === 'gpt' ? written.size : null;
+  return image.disk_format === 'raw' || image.disk_format === 'iso' || image.disk_format === 'gpt'
+    ? written.size
+    : null;
 }

@@ -82,7 +82,7 @@ export class FileImageStore implements ImageStore {
       for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
         size += chunk.length;
         if (size > limit) throw GlanceError.TooLarge({ limit });
-        for (let from = 0; from < chunk.length; ) {
+        for (let from = 0; from < chunk.length;) {
           if (used === 0) await busy[at];
           if (failure !== null) throw failure;
           const count = Math.min(BLOCK - used, chunk.length - from);
@@ -157,7 +157,7 @@ function isName(name: string): boolean {
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
   }
 }

@@ -55,7 +55,9 @@ export class HashedStream {
   }
 
   async digest(): Promise<{ readonly md5: string; readonly sha512: string }> {
-    const [md5 = '', sha512 = ''] = await Promise.all(this.threads.map((thread) => thread.call({ op: 'end', stream: this.id })));
+    const [md5 = '', sha512 = ''] = await Promise.all(
+      this.threads.map((thread) => thread.call({ op: 'end', stream: this.id })),
+    );
     return { md5, sha512 };
   }
 
@@ -87,7 +89,12 @@ class HashThread {
     this.#worker.on('exit', () => this.#fail(new Error('the hashing thread has ended')));
   }
 
-  call(message: { readonly op: string; readonly stream: number; readonly buffer?: SharedArrayBuffer; readonly length?: number }): Promise<string> {
+  call(message: {
+    readonly op: string;
+    readonly stream: number;
+    readonly buffer?: SharedArrayBuffer;
+    readonly length?: number;
+  }): Promise<string> {
     this.#calls += 1;
     const call = this.#calls;
     return new Promise((resolve, reject) => {

@@ -16,14 +16,24 @@ export class ImageDataController {
   @Handles(uploadImageFile)
   async upload(request: ApiRequest): Promise<null> {
     octets(request);
-    await this.data.upload(request.ctx, request.params['image_id'] ?? '', request.stream as Readable, announced(request));
+    await this.data.upload(
+      request.ctx,
+      request.params['image_id'] ?? '',
+      request.stream as Readable,
+      announced(request),
+    );
     return null;
   }
 
   @Handles(stageImageFile)
   async stage(request: ApiRequest): Promise<null> {
     octets(request);
-    await this.data.stage(request.ctx, request.params['image_id'] ?? '', request.stream as Readable, announced(request));
+    await this.data.stage(
+      request.ctx,
+      request.params['image_id'] ?? '',
+      request.stream as Readable,
+      announced(request),
+    );
     return null;
   }
 
@@ -56,7 +66,11 @@ export class ImageDataController {
 function octets(request: ApiRequest): void {
   const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
   if (type === undefined || type === '' || type === 'application/octet-stream') return;
-  throw new DomainError({ kind: 'unsupportedMediaType', code: 'InvalidContentType', message: `Invalid content type ${type}` });
+  throw new DomainError({
+    kind: 'unsupportedMediaType',
+    code: 'InvalidContentType',
+    message: `Invalid content type ${type}`,
+  });
 }
 
 function announced(request: ApiRequest): number | null {

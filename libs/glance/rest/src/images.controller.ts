@@ -16,7 +16,19 @@ import { imageQueryOf } from './list-query';
 import { imageView } from './views';
 
 /** The keys of a create request that are the image's own; all others are properties. */
-const OWN = ['id', 'name', 'visibility', 'protected', 'os_hidden', 'owner', 'container_format', 'disk_format', 'min_ram', 'min_disk', 'tags'];
+const OWN = [
+  'id',
+  'name',
+  'visibility',
+  'protected',
+  'os_hidden',
+  'owner',
+  'container_format',
+  'disk_format',
+  'min_ram',
+  'min_disk',
+  'tags',
+];
 
 @Injectable()
 export class ImagesController {
@@ -34,7 +46,9 @@ export class ImagesController {
       images: images.map(imageView),
       first: firstQuery === '' ? '/v2/images' : `/v2/images?${firstQuery}`,
       schema: '/v2/schemas/images',
-      ...(last !== undefined && images.length === query.limit ? { next: `/v2/images?${nextQuery(request.rawQuery, last.id)}` } : {}),
+      ...(last !== undefined && images.length === query.limit
+        ? { next: `/v2/images?${nextQuery(request.rawQuery, last.id)}` }
+        : {}),
     };
   }
 
@@ -48,7 +62,10 @@ export class ImagesController {
     }
     const image = await this.images.create(request.ctx, own as NewImage, properties);
     return new ApiReply(imageView(image), {
-      headers: { Location: `${request.baseUrl}/images/${image.id}`, 'OpenStack-image-import-methods': IMPORT_METHODS.join(',') },
+      headers: {
+        Location: `${request.baseUrl}/images/${image.id}`,
+        'OpenStack-image-import-methods': IMPORT_METHODS.join(','),
+      },
     });
   }
 

@@ -55,7 +55,9 @@ export class InfoController {
 
   @Handles(showImportInfo)
   async importInfo() {
-    return { 'import-methods': { description: 'Import methods available.', type: 'array', value: [...IMPORT_METHODS] } };
+    return {
+      'import-methods': { description: 'Import methods available.', type: 'array', value: [...IMPORT_METHODS] },
+    };
   }
 
   @Handles(showStores)

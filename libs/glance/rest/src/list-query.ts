@@ -1,5 +1,11 @@
 import { parseBoolean, parsePage, parseSort } from '@nestack/kernel/http';
-import { GlanceError, MEMBER_STATUSES, VISIBILITIES, type MemberStatus, type Visibility } from '@nestack/glance/contract';
+import {
+  GlanceError,
+  MEMBER_STATUSES,
+  VISIBILITIES,
+  type MemberStatus,
+  type Visibility,
+} from '@nestack/glance/contract';
 import type { Comparison, ImageQuery, SortKey } from '@nestack/glance/domain';
 
 /** Upstream's `limit_param_default` and `api_limit_max`. */
@@ -7,7 +13,17 @@ const DEFAULT_LIMIT = 25;
 const MAX_LIMIT = 1000;
 
 const SORT_KEYS = ['name', 'status', 'container_format', 'disk_format', 'size', 'id', 'created_at', 'updated_at'];
-const PAGING = new Set(['limit', 'marker', 'sort_key', 'sort_dir', 'sort', 'visibility', 'member_status', 'os_hidden', 'tag']);
+const PAGING = new Set([
+  'limit',
+  'marker',
+  'sort_key',
+  'sort_dir',
+  'sort',
+  'visibility',
+  'member_status',
+  'os_hidden',
+  'tag',
+]);
 const LISTABLE = new Set(['id', 'name', 'status', 'container_format', 'disk_format']);
 const EXACT = new Set(['owner', 'checksum', 'os_hash_algo', 'os_hash_value']);
 const TIMES = new Set(['created_at', 'updated_at']);
@@ -24,7 +40,8 @@ export function imageQueryOf(query: URLSearchParams): ImageQuery {
     else if (key === 'protected') comparisons.push({ field: key, op: 'eq', values: [String(flag(key, value))] });
     else if (key === 'size_min' || key === 'size_max') {
       comparisons.push({ field: 'size', op: key === 'size_min' ? 'gte' : 'lte', values: [number(key, value)] });
-    } else if (key === 'min_ram' || key === 'min_disk' || key === 'size') comparisons.push({ field: key, op: 'eq', values: [number(key, value)] });
+    } else if (key === 'min_ram' || key === 'min_disk' || key === 'size')
+      comparisons.push({ field: key, op: 'eq', values: [number(key, value)] });
     else properties[key] = value;
   }
   const page = parsePage(query, { max: MAX_LIMIT, absent: DEFAULT_LIMIT });
@@ -36,7 +53,9 @@ export function imageQueryOf(query: URLSearchParams): ImageQuery {
     visibility: visibilityOf(query.get('visibility')),
     member_status: memberStatusOf(query.get('member_status')),
     os_hidden: hidden === null ? false : flag('os_hidden', hidden),
-    sort: total(parseSort(query, { allowed: SORT_KEYS, defaults: [{ key: 'created_at', direction: 'desc' }], direction: 'desc' })),
+    sort: total(
+      parseSort(query, { allowed: SORT_KEYS, defaults: [{ key: 'created_at', direction: 'desc' }], direction: 'desc' }),
+    ),
     marker: page.marker,
     limit: page.limit,
   };
@@ -59,9 +78,10 @@ function listable(field: string, value: string): Comparison {
 function splitList(text: string): string[] {
   const values: string[] = [];
   const pattern = /\s*("((?:[^"\\]|\\.)*)"|[^",]*)\s*(,|$)/y;
-  for (let end = false; !end; ) {
+  for (let end = false; !end;) {
     const match = pattern.exec(text);
-    if (match === null) throw GlanceError.InvalidInput({ reason: `Invalid filter value ${text}. The quote is not closed.` });
+    if (match === null)
+      throw GlanceError.InvalidInput({ reason: `Invalid filter value ${text}. The quote is not closed.` });
     values.push(match[2] === undefined ? (match[1] ?? '') : match[2].replaceAll('\\"', '"'));
     end = match[3] !== ',';
   }
@@ -81,7 +101,10 @@ function time(field: string, value: string): Comparison {
 
 function flag(name: string, value: string): boolean {
   const parsed = parseBoolean(value);
-  if (parsed === null) throw GlanceError.InvalidInput({ reason: `Invalid value '${value}' for '${name}' filter. Valid values are case insensitive 'true' or 'false'.` });
+  if (parsed === null)
+    throw GlanceError.InvalidInput({
+      reason: `Invalid value '${value}' for '${name}' filter. Valid values are case insensitive 'true' or 'false'.`,
+    });
   return parsed;
 }
 

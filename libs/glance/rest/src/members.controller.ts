@@ -16,7 +16,9 @@ export class MembersController {
 
   @Handles(showMember)
   async show(request: ApiRequest) {
-    return memberView(await this.members.show(request.ctx, request.params['image_id'] ?? '', request.params['member_id'] ?? ''));
+    return memberView(
+      await this.members.show(request.ctx, request.params['image_id'] ?? '', request.params['member_id'] ?? ''),
+    );
   }
 
   @Handles(createMember)

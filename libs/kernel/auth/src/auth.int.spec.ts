@@ -5,9 +5,23 @@ import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@nestack/kernel/log';
-import { RemoteAuthenticator, ServiceSession, TokenSigner, TokenVerifier, type RevocationEvent, type TokenClaims } from './index';
+import {
+  RemoteAuthenticator,
+  ServiceSession,
+  TokenSigner,
+  TokenVerifier,
+  type RevocationEvent,
+  type TokenClaims,
+} from './index';
 
-const NOTHING: RevocationEvent = { auditId: null, userId: null, projectId: null, domainId: null, roleId: null, issuedBefore: '2026-01-01T00:00:00Z' };
+const NOTHING: RevocationEvent = {
+  auditId: null,
+  userId: null,
+  projectId: null,
+  domainId: null,
+  roleId: null,
+  issuedBefore: '2026-01-01T00:00:00Z',
+};
 
 let server: Server;
 let url: string;
@@ -106,10 +120,14 @@ describe('token signatures', () => {
     await expect(verifier.verify(await forger.sign(claims()))).rejects.toMatchObject({ kind: 'unauthenticated' });
     const [head, , signature] = token.split('.');
     const body = Buffer.from(JSON.stringify(claims({ sub: 'admin' }))).toString('base64url');
-    await expect(verifier.verify(`${String(head)}.${body}.${String(signature)}`)).rejects.toMatchObject({ kind: 'unauthenticated' });
+    await expect(verifier.verify(`${String(head)}.${body}.${String(signature)}`)).rejects.toMatchObject({
+      kind: 'unauthenticated',
+    });
     const none = Buffer.from('{"alg":"none"}').toString('base64url');
     await expect(verifier.verify(`${none}.${body}.x`)).rejects.toMatchObject({ kind: 'unauthenticated' });
-    await expect(verifier.verify(await signer.sign(claims({ exp: 1000 })))).rejects.toMatchObject({ kind: 'unauthenticated' });
+    await expect(verifier.verify(await signer.sign(claims({ exp: 1000 })))).rejects.toMatchObject({
+      kind: 'unauthenticated',
+    });
     expect((await verifier.verify(await signer.sign(claims({ exp: 1000 })), { allowExpired: true })).sub).toBe('u1');
     await signer.rotate();
     const fresh = new TokenVerifier(publicKeys);
@@ -186,7 +204,10 @@ describe('the token filter', () => {
   });
 
   it('finds endpoints, internal ones first', async () => {
-    const session = new ServiceSession({ keystone_url: url, username: 'nova', password: 'x', region: 'RegionOne' }, 'nova-api');
+    const session = new ServiceSession(
+      { keystone_url: url, username: 'nova', password: 'x', region: 'RegionOne' },
+      'nova-api',
+    );
     expect(await session.endpoint('image')).toBe('http://internal:9292');
     await expect(session.endpoint('compute')).rejects.toMatchObject({ kind: 'unavailable', code: 'EndpointNotFound' });
   });

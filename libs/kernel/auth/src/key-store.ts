@@ -35,7 +35,10 @@ export class PublicKeys {
   async #read(): Promise<void> {
     for (const name of await pemFiles(this.directory)) {
       if (this.#keys.has(name)) continue;
-      this.#keys.set(name, await importSPKI(await readFile(join(this.directory, `${name}.pem`), 'utf8'), TOKEN_ALGORITHM));
+      this.#keys.set(
+        name,
+        await importSPKI(await readFile(join(this.directory, `${name}.pem`), 'utf8'), TOKEN_ALGORITHM),
+      );
     }
   }
 }
@@ -70,7 +73,8 @@ export async function createKey(privateDirectory: string, publicDirectory: strin
 /** Removes all but the newest `keep` keys of a directory. */
 export async function pruneKeys(directory: string, keep: number): Promise<void> {
   const names = (await pemFiles(directory)).sort();
-  for (const name of names.slice(0, Math.max(0, names.length - keep))) await rm(join(directory, `${name}.pem`), { force: true });
+  for (const name of names.slice(0, Math.max(0, names.length - keep)))
+    await rm(join(directory, `${name}.pem`), { force: true });
 }
 
 async function put(directory: string, kid: string, pem: string, mode: number): Promise<void> {
@@ -81,7 +85,9 @@ async function put(directory: string, kid: string, pem: string, mode: number): P
 
 async function pemFiles(directory: string): Promise<string[]> {
   try {
-    return (await readdir(directory)).filter((name) => name.endsWith('.pem') && !name.startsWith('.')).map((name) => name.slice(0, -4));
+    return (await readdir(directory))
+      .filter((name) => name.endsWith('.pem') && !name.startsWith('.'))
+      .map((name) => name.slice(0, -4));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;

@@ -141,7 +141,12 @@ export class RemoteAuthenticator implements Authenticator {
         answer = await response.body.json().catch(() => null);
       } catch (error) {
         if (attempt === 0) continue;
-        throw new DomainError({ kind: 'unavailable', code: 'KeystoneUnavailable', message: 'The identity service cannot be reached.', cause: error });
+        throw new DomainError({
+          kind: 'unavailable',
+          code: 'KeystoneUnavailable',
+          message: 'The identity service cannot be reached.',
+          cause: error,
+        });
       }
       if (status === 200) return (answer as { token: TokenBody }).token;
       if (status === 404) return null;

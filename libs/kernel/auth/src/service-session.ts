@@ -15,7 +15,12 @@ export interface ServiceCredentials {
 
 interface CatalogEntry {
   readonly type: string;
-  readonly endpoints: readonly { readonly interface: string; readonly url: string; readonly region_id?: string; readonly region?: string }[];
+  readonly endpoints: readonly {
+    readonly interface: string;
+    readonly url: string;
+    readonly region_id?: string;
+    readonly region?: string;
+  }[];
 }
 
 interface Session {
@@ -70,7 +75,11 @@ export class ServiceSession {
       url = this.#find(session.catalog, type);
     }
     if (url === null) {
-      throw new DomainError({ kind: 'unavailable', code: 'EndpointNotFound', message: `The catalogue has no ${type} endpoint.` });
+      throw new DomainError({
+        kind: 'unavailable',
+        code: 'EndpointNotFound',
+        message: `The catalogue has no ${type} endpoint.`,
+      });
     }
     return url.replace(/\/+$/, '');
   }
@@ -79,7 +88,8 @@ export class ServiceSession {
     for (const name of ALIASES[type] ?? [type]) {
       const endpoints = catalog.filter((entry) => entry.type === name).flatMap((entry) => entry.endpoints);
       const region = this.credentials.region;
-      const near = region === undefined ? endpoints : endpoints.filter((one) => (one.region_id ?? one.region) === region);
+      const near =
+        region === undefined ? endpoints : endpoints.filter((one) => (one.region_id ?? one.region) === region);
       const found = near.find((one) => one.interface === 'internal') ?? near.find((one) => one.interface === 'public');
       if (found !== undefined) return found.url;
     }
@@ -120,7 +130,12 @@ export class ServiceSession {
       token = Array.isArray(header) ? header[0] : header;
       answer = await response.body.json().catch(() => null);
     } catch (error) {
-      throw new DomainError({ kind: 'unavailable', code: 'KeystoneUnavailable', message: 'The identity service cannot be reached.', cause: error });
+      throw new DomainError({
+        kind: 'unavailable',
+        code: 'KeystoneUnavailable',
+        message: 'The identity service cannot be reached.',
+        cause: error,
+      });
     }
     const claims = (answer as { token?: { expires_at?: string; catalog?: readonly CatalogEntry[] } } | null)?.token;
     if (status !== 201 || token === undefined || claims === undefined) {

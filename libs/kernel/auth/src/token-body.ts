@@ -22,7 +22,8 @@ export function actorOf(token: TokenBody): Actor {
     userDomain: { id: token.user.domain.id, name: token.user.domain.name },
     projectId: token.project?.id ?? null,
     projectName: token.project?.name ?? null,
-    projectDomain: token.project === undefined ? null : { id: token.project.domain.id, name: token.project.domain.name },
+    projectDomain:
+      token.project === undefined ? null : { id: token.project.domain.id, name: token.project.domain.name },
     domainId: token.domain?.id ?? null,
     systemScope: token.system?.all === true,
     roles,

@@ -21,7 +21,8 @@ export class TokenSigner {
 
   /** Makes the first key when there is none. */
   async ensureKey(): Promise<void> {
-    if ((await currentKid(this.privateDirectory)) === null) await createKey(this.privateDirectory, this.publicDirectory);
+    if ((await currentKid(this.privateDirectory)) === null)
+      await createKey(this.privateDirectory, this.publicDirectory);
   }
 
   /** Makes a new current key and forgets the oldest; call it at most every token lifetime. Returns its kid. */

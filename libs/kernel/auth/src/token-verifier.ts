@@ -22,7 +22,8 @@ export class TokenVerifier {
         requiredClaims: ['sub', 'iat', 'exp'],
         ...(options.allowExpired === true ? { currentDate: new Date(0) } : {}),
       });
-      if (!Array.isArray(payload['openstack_audit_ids']) || !Array.isArray(payload['openstack_methods'])) throw invalidToken();
+      if (!Array.isArray(payload['openstack_audit_ids']) || !Array.isArray(payload['openstack_methods']))
+        throw invalidToken();
       return payload as unknown as TokenClaims;
     } catch (error) {
       if (error instanceof errors.JOSEError || error instanceof TypeError) throw invalidToken(error);

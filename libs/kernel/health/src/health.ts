@@ -3,11 +3,19 @@ export type HealthCheck = () => Promise<void>;
 
 export interface HealthReport {
   readonly healthy: boolean;
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly reason: string; readonly durationMs: number }[];
+  readonly checks: readonly {
+    readonly name: string;
+    readonly ok: boolean;
+    readonly reason: string;
+    readonly durationMs: number;
+  }[];
 }
 
 /** Runs all checks at once, each for at most `timeoutMs`. */
-export async function checkHealth(checks: Readonly<Record<string, HealthCheck>>, timeoutMs = 2000): Promise<HealthReport> {
+export async function checkHealth(
+  checks: Readonly<Record<string, HealthCheck>>,
+  timeoutMs = 2000,
+): Promise<HealthReport> {
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
       const began = performance.now();

@@ -34,10 +34,20 @@ const TABLE: Readonly<Record<string, Conventions>> = {
     requestIdAlias: 'x-compute-request-id',
     unknownMethodIsNotFound: true,
   },
-  identity: { wrongContentType: 'badRequest', contentTypeRequired: false, messages: 'keystone', unknownPathPublic: true },
+  identity: {
+    wrongContentType: 'badRequest',
+    contentTypeRequired: false,
+    messages: 'keystone',
+    unknownPathPublic: true,
+  },
   image: { wrongContentType: 'ignore', contentTypeRequired: false, messages: 'glance', unknownPathPublic: false },
   network: { wrongContentType: 'ignore', contentTypeRequired: false, messages: 'neutron', unknownPathPublic: false },
-  placement: { wrongContentType: 'unsupported', contentTypeRequired: true, messages: 'placement', unknownPathPublic: false },
+  placement: {
+    wrongContentType: 'unsupported',
+    contentTypeRequired: true,
+    messages: 'placement',
+    unknownPathPublic: false,
+  },
 };
 
 const DEFAULT: Conventions = {

@@ -75,7 +75,10 @@ export const glanceEnvelope: ErrorEnvelope = (error, status, requestId, request)
         body: `<html>\n <head>\n  <title>${line}</title>\n </head>\n <body>\n  <h1>${line}</h1>\n  ${escapeHtml(error.message)}<br /><br />\n\n\n </body>\n</html>`,
       };
     case 'json':
-      return { contentType: 'application/json', body: { message: `${error.message}<br /><br />\n\n\n`, code: line, title } };
+      return {
+        contentType: 'application/json',
+        body: { message: `${error.message}<br /><br />\n\n\n`, code: line, title },
+      };
     case 'text':
       return { contentType: 'text/plain; charset=UTF-8', body: `${line}\n\n${error.message}\n\n   ` };
   }

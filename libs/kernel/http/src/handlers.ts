@@ -22,7 +22,8 @@ export function findHandlers(app: INestApplicationContext, api: ApiDeclaration):
       const operation = handledOperation(method);
       if (operation === null) continue;
       const where = `${instance.constructor.name}.${name}`;
-      if (!wanted.has(operation)) throw new Error(`${where} handles ${operation.id}, which the ${api.service} API does not declare`);
+      if (!wanted.has(operation))
+        throw new Error(`${where} handles ${operation.id}, which the ${api.service} API does not declare`);
       if (handlers.has(operation)) throw new Error(`${where}: ${operation.id} has another handler already`);
       handlers.set(operation, (request) => method.call(instance, request) as Promise<unknown>);
     }
@@ -34,7 +35,11 @@ export function findHandlers(app: INestApplicationContext, api: ApiDeclaration):
 
 function* methodsOf(instance: object): Generator<readonly [string, (request: ApiRequest) => unknown]> {
   const seen = new Set<string>();
-  for (let at: object | null = instance; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at) as object | null) {
+  for (
+    let at: object | null = instance;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
     for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
       if (seen.has(name) || typeof property.value !== 'function') continue;
       seen.add(name);

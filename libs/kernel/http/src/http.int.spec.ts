@@ -2,191 +2,36 @@ import 'reflect-metadata';
 import { Readable } from 'node:stream';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Injectable, Module, type INestApplication } from '@nestjs/common';
+import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import Type from 'typebox';
 import { Agent, request } from 'undici';
-import type { Authenticator } from '@nestack/kernel/auth';
-import type { Actor } from '@nestack/kernel/context';
-import { DomainError } from '@nestack/kernel/errors';
+import { newContext } from '@nestack/kernel/context';
 import { createLogger } from '@nestack/kernel/log';
 import { createPolicy } from '@nestack/kernel/policy';
-import {
-  ApiReply,
-  createApiClients,
-  createHttpAdapter,
-  defineApi,
-  Handles,
-  operation,
-  novaEnvelope,
-  serveApi,
-  type ApiRequest,
-  type RequestOf,
-} from './index';
-
-const listThings = operation({
-  id: 'listThings',
-  summary: 'Lists',
-  method: 'GET',
-  path: '/things',
-  query: Type.Object({
-    limit: Type.Optional(Type.Integer({ minimum: 0 })),
-    all_tenants: Type.Optional(Type.Boolean()),
-    tag: Type.Optional(Type.Array(Type.String())),
-  }),
-  status: 200,
-});
-const showThing = operation({ id: 'showThing', summary: 'Shows', method: 'GET', path: '/things/{thing_id}', status: 200 });
-const detailThings = operation({ id: 'detailThings', summary: 'Details', method: 'GET', path: '/things/detail', status: 200 });
-const createThing = operation({
-  id: 'createThing',
-  summary: 'Creates',
-  method: 'POST',
-  path: '/things',
-  body: [
-    { since: '2.1', schema: Type.Object({ thing: Type.Object({ name: Type.String({ minLength: 1 }) }, { additionalProperties: false }) }) },
-    {
-      since: '2.10',
-      schema: Type.Object({
-        thing: Type.Object({ name: Type.String({ minLength: 1 }), tags: Type.Array(Type.String()) }, { additionalProperties: false }),
-      }),
-    },
-  ],
-  status: 202,
-});
-const startThing = operation({
-  id: 'startThing',
-  summary: 'Starts',
-  method: 'POST',
-  path: '/things/{thing_id}/action',
-  action: 'os-start',
-  body: Type.Object({ 'os-start': Type.Null() }),
-  status: 202,
-});
-const lockThing = operation({
-  id: 'lockThing',
-  summary: 'Locks',
-  method: 'POST',
-  path: '/things/{thing_id}/action',
-  action: 'lock',
-  minVersion: '2.5',
-  status: 202,
-});
-const adminOnly = operation({ id: 'adminOnly', summary: 'Admin', method: 'GET', path: '/secrets', policy: 'things:secrets', status: 200 });
-const breaks = operation({ id: 'breaks', summary: 'Breaks', method: 'GET', path: '/breaks', status: 200 });
-const upload = operation({ id: 'upload', summary: 'Upload', method: 'PUT', path: '/things/{thing_id}/file', bodyType: 'raw', status: 200 });
-const download = operation({ id: 'download', summary: 'Download', method: 'GET', path: '/things/{thing_id}/file', status: 200 });
-const remove = operation({ id: 'remove', summary: 'Remove', method: 'DELETE', path: '/things/{thing_id}', status: 204 });
-
-const api = defineApi({
-  service: 'nova',
-  type: 'compute',
-  title: 'Things',
-  prefixes: ['/v2.1', '/v2.1/{project_id}'],
-  microversions: { min: '2.1', max: '2.96', service: 'compute', legacyHeader: 'X-OpenStack-Nova-API-Version' },
-  envelope: novaEnvelope,
-  operations: [listThings, showThing, detailThings, createThing, startThing, lockThing, adminOnly, breaks, upload, download, remove],
-  documents: {
-    '/': ({ rootUrl }) => ({ status: 200, body: { versions: [{ href: `${rootUrl}/v2.1/` }] } }),
-    '*': () => ({ status: 300, body: { choices: [] } }),
-  },
-  bodyLimit: 2000,
-});
-
-@Injectable()
-class Things {
-  @Handles(listThings)
-  async list(r: RequestOf<typeof listThings>) {
-    return { query: r.query, base: r.baseUrl, project: r.ctx.actor?.projectId };
-  }
-  @Handles(showThing)
-  async show(r: ApiRequest) {
-    if (r.params['thing_id'] === 'missing') throw new DomainError({ kind: 'notFound', code: 'ThingNotFound', message: 'Thing missing could not be found.' });
-    return { thing: { id: r.params['thing_id'], global: r.ctx.globalRequestId } };
-  }
-  @Handles(detailThings)
-  async detail() {
-    return { things: [] };
-  }
-  @Handles(createThing)
-  async create(r: RequestOf<typeof createThing>) {
-    return new ApiReply({ thing: { id: 't1', ...r.body.thing } }, { headers: { Location: `${r.baseUrl}/things/t1` } });
-  }
-  @Handles(startThing)
-  async start() {
-    return null;
-  }
-  @Handles(lockThing)
-  async lock() {
-    return null;
-  }
-  @Handles(adminOnly)
-  async secrets() {
-    return {};
-  }
-  @Handles(breaks)
-  async breaks() {
-    throw new Error('the password is hunter2');
-  }
-  @Handles(upload)
-  async upload(r: ApiRequest) {
-    let size = 0;
-    for await (const chunk of r.stream as AsyncIterable<Buffer>) size += chunk.length;
-    return { size };
-  }
-  @Handles(download)
-  async download(r: ApiRequest) {
-    const broken = r.params['thing_id'] === 'broken';
-    const chunks = function* () {
-      for (let index = 0; index < 50; index += 1) {
-        if (broken && index === 20) throw new Error('disk');
-        yield Buffer.alloc(65_536, index);
-      }
-    };
-    return new ApiReply(Readable.from(chunks()), { headers: { 'Content-Type': 'application/octet-stream' } });
-  }
-  @Handles(remove)
-  async remove() {
-    return null;
-  }
-}
-
-@Module({ providers: [Things] })
-class ThingsModule {}
-
-@Module({})
-class EmptyModule {}
-
-const actor = (roles: string[]): Actor => ({
-  userId: 'u1',
-  userName: 'demo',
-  userDomain: { id: 'default', name: 'Default' },
-  projectId: 'p1',
-  projectName: 'demo',
-  projectDomain: { id: 'default', name: 'Default' },
-  domainId: null,
-  systemScope: false,
-  roles,
-});
-
-const authenticator: Authenticator = {
-  authUri: 'http://keystone/v3',
-  async authenticate(token) {
-    if (token !== 'member' && token !== 'admin') throw new DomainError({ kind: 'unauthenticated', code: 'Unauthorized', message: 'no' });
-    return { actor: actor([token]), expiresAt: new Date(Date.now() + 60_000), auditIds: [], serviceRoles: [] };
-  },
-};
+import { createApiClients, createHttpAdapter, serveApi } from '@nestack/kernel/http';
+import { api, authenticator, EmptyModule, showThing, ThingsModule } from '../test/things-api';
 
 let app: INestApplication;
 let base: string;
 const lines: Record<string, unknown>[] = [];
-const log = createLogger({ service: 'nova-api', host: 'h', write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
+const log = createLogger({
+  service: 'nova-api',
+  host: 'h',
+  write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>),
+});
 const agent = new Agent({ keepAliveTimeout: 1000 });
 
 beforeAll(async () => {
   app = await NestFactory.create(ThingsModule, createHttpAdapter(), { logger: false });
   const policy = createPolicy([{ name: 'things:secrets', check: 'rule:context_is_admin' }]);
-  const { port } = await serveApi(app, api, { authenticator, policy, log, port: 0, bind: '127.0.0.1', service: 'nova-api' });
+  const { port } = await serveApi(app, api, {
+    authenticator,
+    policy,
+    log,
+    port: 0,
+    bind: '127.0.0.1',
+    service: 'nova-api',
+  });
   base = `http://127.0.0.1:${String(port)}`;
 });
 
@@ -195,9 +40,18 @@ afterAll(async () => {
   await app.close();
 });
 
-async function call(method: string, path: string, options: { body?: unknown; headers?: Record<string, string>; token?: string | null } = {}) {
+async function call(
+  method: string,
+  path: string,
+  options: { body?: unknown; headers?: Record<string, string>; token?: string | null } = {},
+) {
   const token = options.token === undefined ? 'member' : options.token;
-  const text = typeof options.body === 'string' ? options.body : options.body === undefined ? undefined : JSON.stringify(options.body);
+  const text =
+    typeof options.body === 'string'
+      ? options.body
+      : options.body === undefined
+        ? undefined
+        : JSON.stringify(options.body);
   const response = await request(`${base}${path}`, {
     dispatcher: agent,
     method: method as 'GET',
@@ -215,7 +69,12 @@ async function call(method: string, path: string, options: { body?: unknown; hea
   } catch {
     json = null;
   }
-  return { status: response.statusCode, headers: response.headers as Record<string, string | undefined>, text: received, json };
+  return {
+    status: response.statusCode,
+    headers: response.headers as Record<string, string | undefined>,
+    text: received,
+    json,
+  };
 }
 
 describe('the HTTP side', () => {
@@ -227,7 +86,9 @@ describe('the HTTP side', () => {
   });
 
   it('answers with request ids, versions and the exact content type', async () => {
-    const answer = await call('GET', '/v2.1/things?limit=3&all_tenants=True&tag=a&tag=b&unknown=1', { headers: { host: 'cloud.example:8774' } });
+    const answer = await call('GET', '/v2.1/things?limit=3&all_tenants=True&tag=a&tag=b&unknown=1', {
+      headers: { host: 'cloud.example:8774' },
+    });
     expect(answer.status).toBe(200);
     expect(answer.headers['content-type']).toBe('application/json');
     expect(answer.headers['x-openstack-request-id']).toMatch(/^req-[0-9a-f-]{36}$/);
@@ -247,7 +108,10 @@ describe('the HTTP side', () => {
     const other = await call('GET', '/v2.1/p2/things');
     expect(other.status).toBe(400);
     expect(other.json).toEqual({
-      badRequest: { code: 400, message: "Malformed request URL: URL's project_id 'p2' doesn't match Context's project_id 'p1'" },
+      badRequest: {
+        code: 400,
+        message: "Malformed request URL: URL's project_id 'p2' doesn't match Context's project_id 'p1'",
+      },
     });
     expect((await call('GET', '/v2.1/things/detail')).json).toEqual({ things: [] });
     const odd = await call('GET', '/v2.1/things/a%2Fb%20%C3%A9%zz');
@@ -257,14 +121,25 @@ describe('the HTTP side', () => {
 
   it('negotiates microversions', async () => {
     const asked = (headers: Record<string, string>) => call('GET', '/v2.1/things/x', { headers });
-    expect((await asked({ 'openstack-api-version': 'compute latest' })).headers['x-openstack-nova-api-version']).toBe('2.96');
-    expect((await asked({ 'x-openstack-nova-api-version': '2.53' })).headers['openstack-api-version']).toBe('compute 2.53');
-    expect((await asked({ 'openstack-api-version': 'volume 3.50, compute 2.7' })).headers['openstack-api-version']).toBe('compute 2.7');
-    expect((await asked({ 'openstack-api-version': 'volume 3.50' })).headers['openstack-api-version']).toBe('compute 2.1');
+    expect((await asked({ 'openstack-api-version': 'compute latest' })).headers['x-openstack-nova-api-version']).toBe(
+      '2.96',
+    );
+    expect((await asked({ 'x-openstack-nova-api-version': '2.53' })).headers['openstack-api-version']).toBe(
+      'compute 2.53',
+    );
+    expect(
+      (await asked({ 'openstack-api-version': 'volume 3.50, compute 2.7' })).headers['openstack-api-version'],
+    ).toBe('compute 2.7');
+    expect((await asked({ 'openstack-api-version': 'volume 3.50' })).headers['openstack-api-version']).toBe(
+      'compute 2.1',
+    );
     const high = await asked({ 'openstack-api-version': 'compute 2.97' });
     expect(high.status).toBe(406);
     expect(high.json).toEqual({
-      computeFault: { code: 406, message: 'Version 2.97 is not supported by the API. Minimum is 2.1 and maximum is 2.96.' },
+      computeFault: {
+        code: 406,
+        message: 'Version 2.97 is not supported by the API. Minimum is 2.1 and maximum is 2.96.',
+      },
     });
     expect((await asked({ 'openstack-api-version': 'compute 2.01' })).status).toBe(400);
     expect((await asked({ 'openstack-api-version': 'compute abc' })).status).toBe(400);
@@ -283,14 +158,24 @@ describe('the HTTP side', () => {
       },
     });
     const headers = { 'openstack-api-version': 'compute 2.10' };
-    expect((await call('POST', '/v2.1/things', { body: { thing: { name: 'a', tags: [] } }, headers })).status).toBe(202);
+    expect((await call('POST', '/v2.1/things', { body: { thing: { name: 'a', tags: [] } }, headers })).status).toBe(
+      202,
+    );
     const wrong = await call('POST', '/v2.1/things', { body: { thing: { name: null } } });
     expect(wrong.json).toEqual({
-      badRequest: { code: 400, message: "Invalid input for field/attribute name. Value: None. None is not of type 'string'" },
+      badRequest: {
+        code: 400,
+        message: "Invalid input for field/attribute name. Value: None. None is not of type 'string'",
+      },
     });
-    expect((await call('POST', '/v2.1/things')).json).toEqual({ badRequest: { code: 400, message: "None is not of type 'object'" } });
+    expect((await call('POST', '/v2.1/things')).json).toEqual({
+      badRequest: { code: 400, message: "None is not of type 'object'" },
+    });
     expect((await call('GET', '/v2.1/things?limit=x')).json).toEqual({
-      badRequest: { code: 400, message: "Invalid input for query parameters limit. Value: x. 'x' is not of type 'integer'" },
+      badRequest: {
+        code: 400,
+        message: "Invalid input for query parameters limit. Value: x. 'x' is not of type 'integer'",
+      },
     });
   });
 
@@ -316,7 +201,10 @@ describe('the HTTP side', () => {
     expect(foreign.status).toBe(415);
     const empty = await call('DELETE', '/v2.1/things/x', { headers: { 'content-type': 'application/json' } });
     expect([empty.status, empty.text, empty.headers['content-type']]).toEqual([204, '', undefined]);
-    expect((await call('GET', '/v2.1/things', { headers: { 'content-type': 'application/octet-stream', accept: '' } })).status).toBe(200);
+    expect(
+      (await call('GET', '/v2.1/things', { headers: { 'content-type': 'application/octet-stream', accept: '' } }))
+        .status,
+    ).toBe(200);
   });
 
   it('tells 401, 403, 404 and 500 in their envelopes and keeps details to itself', async () => {
@@ -325,9 +213,13 @@ describe('the HTTP side', () => {
     expect(anonymous.headers['www-authenticate']).toBe('Keystone uri="http://keystone/v3"');
     expect(anonymous.json).toMatchObject({ error: { code: 401, title: 'Unauthorized' } });
     expect((await call('GET', '/v2.1/nothing', { token: null })).status).toBe(401);
-    expect((await call('GET', '/v2.1/nothing')).json).toEqual({ itemNotFound: { code: 404, message: 'The resource could not be found.' } });
+    expect((await call('GET', '/v2.1/nothing')).json).toEqual({
+      itemNotFound: { code: 404, message: 'The resource could not be found.' },
+    });
     expect((await call('PATCH', '/v2.1/things')).status).toBe(404);
-    expect((await call('GET', '/v2.1/things/missing')).json).toEqual({ itemNotFound: { code: 404, message: 'Thing missing could not be found.' } });
+    expect((await call('GET', '/v2.1/things/missing')).json).toEqual({
+      itemNotFound: { code: 404, message: 'Thing missing could not be found.' },
+    });
     expect((await call('GET', '/v2.1/secrets')).json).toEqual({
       forbidden: { code: 403, message: "Policy doesn't allow things:secrets to be performed." },
     });
@@ -342,21 +234,37 @@ describe('the HTTP side', () => {
     const head = await call('HEAD', '/v2.1/things');
     expect([head.status, head.text]).toEqual([200, '']);
     expect(Number(head.headers['content-length'])).toBeGreaterThan(0);
-    const root = await call('GET', '/', { token: null, headers: { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'cloud' } });
+    const root = await call('GET', '/', {
+      token: null,
+      headers: { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'cloud' },
+    });
     expect(root.json).toEqual({ versions: [{ href: 'https://cloud/v2.1/' }] });
     expect((await call('GET', '/elsewhere', { token: null })).status).toBe(300);
   });
 
   it('streams bodies of any size in both directions and cuts the connection when a stream fails', async () => {
-    const body = Readable.from((function* () {
-      for (let index = 0; index < 64; index += 1) yield Buffer.alloc(262_144);
-    })());
-    const up = await request(`${base}/v2.1/things/x/file`, { dispatcher: agent, method: 'PUT', headers: { 'x-auth-token': 'member' }, body });
+    const body = Readable.from(
+      (function* () {
+        for (let index = 0; index < 64; index += 1) yield Buffer.alloc(262_144);
+      })(),
+    );
+    const up = await request(`${base}/v2.1/things/x/file`, {
+      dispatcher: agent,
+      method: 'PUT',
+      headers: { 'x-auth-token': 'member' },
+      body,
+    });
     expect(await up.body.json()).toEqual({ size: 16_777_216 });
-    const down = await request(`${base}/v2.1/things/x/file`, { dispatcher: agent, headers: { 'x-auth-token': 'member' } });
+    const down = await request(`${base}/v2.1/things/x/file`, {
+      dispatcher: agent,
+      headers: { 'x-auth-token': 'member' },
+    });
     expect(down.headers['content-type']).toBe('application/octet-stream');
     expect((await down.body.arrayBuffer()).byteLength).toBe(50 * 65_536);
-    const cut = await request(`${base}/v2.1/things/broken/file`, { dispatcher: agent, headers: { 'x-auth-token': 'member' } });
+    const cut = await request(`${base}/v2.1/things/broken/file`, {
+      dispatcher: agent,
+      headers: { 'x-auth-token': 'member' },
+    });
     await expect(cut.body.arrayBuffer()).rejects.toThrow();
   });
 
@@ -366,7 +274,9 @@ describe('the HTTP side', () => {
     const { port } = new URL(base);
     await new Promise<void>((resolve) => {
       const socket = connect(Number(port), '127.0.0.1', () => {
-        socket.write('POST /v2.1/things HTTP/1.1\r\nhost: x\r\nx-auth-token: member\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"thi');
+        socket.write(
+          'POST /v2.1/things HTTP/1.1\r\nhost: x\r\nx-auth-token: member\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"thi',
+        );
         setImmediate(() => socket.destroy());
       });
       socket.on('close', () => resolve());
@@ -379,7 +289,10 @@ describe('the HTTP side', () => {
     expect([health.status, health.text]).toEqual([200, 'OK']);
     const metrics = await call('GET', '/metrics', { token: null });
     expect(metrics.text).toMatch(/^nestack_http_request_duration_seconds_count\{.*operation="listThings".*\} \d+$/m);
-    const document = (await call('GET', '/openapi.json', { token: null })).json as { openapi: string; paths: Record<string, object> };
+    const document = (await call('GET', '/openapi.json', { token: null })).json as {
+      openapi: string;
+      paths: Record<string, object>;
+    };
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths['/v2.1/things'] ?? {})).toEqual(['get', 'post']);
   });
@@ -392,14 +305,20 @@ describe('the HTTP side', () => {
       service: 'tester',
     });
     // The service's own token comes from keystone, which is not there.
-    const ctx = { ...(await import('@nestack/kernel/context')).newContext(), token: 'member' };
+    const ctx = { ...newContext(), token: 'member' };
     const client = clients.client(api);
-    await expect(client.call(ctx, showThing, { params: { thing_id: 'a' } }, 'user')).rejects.toMatchObject({ kind: 'unavailable', code: 'KeystoneUnavailable' });
+    await expect(client.call(ctx, showThing, { params: { thing_id: 'a' } }, 'user')).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'KeystoneUnavailable',
+    });
     await clients.close();
   });
 
   it('writes a trace record for each request', async () => {
-    const answer = await call('POST', '/v2.1/things', { body: { thing: { name: 'a' } }, headers: { 'x-nestack-service': 'horizon' } });
+    const answer = await call('POST', '/v2.1/things', {
+      body: { thing: { name: 'a' } },
+      headers: { 'x-nestack-service': 'horizon' },
+    });
     const id = answer.headers['x-openstack-request-id'];
     const record = lines.find((line) => line['event'] === 'trace' && line['request_id'] === id);
     expect(record?.['trace']).toMatchObject({

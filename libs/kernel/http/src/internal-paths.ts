@@ -18,9 +18,14 @@ export async function serveInternal(
     case '/healthcheck': {
       const report = await checkHealth(options.checks ?? {});
       const status = report.healthy ? 200 : 503;
-      const detailed = new URLSearchParams(search).has('detail') || (message.headers.accept ?? '').includes('application/json');
+      const detailed =
+        new URLSearchParams(search).has('detail') || (message.headers.accept ?? '').includes('application/json');
       if (detailed) {
-        const reasons = report.checks.map((check) => ({ class: check.name, reason: check.reason, duration_ms: check.durationMs }));
+        const reasons = report.checks.map((check) => ({
+          class: check.name,
+          reason: check.reason,
+          duration_ms: check.durationMs,
+        }));
         send(message, response, status, { detailed: true, healthy: report.healthy, reasons });
       } else {
         response.setHeader('Content-Type', 'text/plain');

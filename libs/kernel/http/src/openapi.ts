@@ -26,7 +26,13 @@ export function openApiOf(api: ApiDeclaration): Json {
     info: { title: api.title, version: api.microversions?.max ?? '1.0' },
     ...(api.microversions === undefined
       ? {}
-      : { 'x-openstack-microversions': { min: api.microversions.min, max: api.microversions.max, service: api.microversions.service } }),
+      : {
+          'x-openstack-microversions': {
+            min: api.microversions.min,
+            max: api.microversions.max,
+            service: api.microversions.service,
+          },
+        }),
     paths,
     components: { securitySchemes: { token: { type: 'apiKey', in: 'header', name: 'X-Auth-Token' } } },
   };
@@ -82,7 +88,13 @@ function schemaOf(versioned: Versioned | undefined): unknown {
   if (!Array.isArray(versioned)) return versioned;
   const rows = versioned as readonly { since: string; schema: TSchema }[];
   if (rows.length === 1) return rows[0]?.schema ?? null;
-  return { oneOf: rows.map((row) => ({ title: `since ${row.since}`, 'x-openstack-since': row.since, ...(row.schema as object) })) };
+  return {
+    oneOf: rows.map((row) => ({
+      title: `since ${row.since}`,
+      'x-openstack-since': row.since,
+      ...(row.schema as object),
+    })),
+  };
 }
 
 function pathParameters(operation: Operation): Json[] {

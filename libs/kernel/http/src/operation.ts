@@ -120,7 +120,9 @@ export interface ApiDeclaration {
   readonly envelope: ErrorEnvelope;
   readonly operations: readonly Operation[];
   /** Version documents and other paths outside the prefixes (public), by exact path: `/`, `/v2.1`, `/v2.1/`. */
-  readonly documents?: Readonly<Record<string, (request: { readonly rootUrl: string }) => { readonly status: number; readonly body: unknown }>>;
+  readonly documents?: Readonly<
+    Record<string, (request: { readonly rootUrl: string }) => { readonly status: number; readonly body: unknown }>
+  >;
   /** Largest JSON body in bytes (default 114,688, oslo's); larger ones are 413. */
   readonly bodyLimit?: number;
   /** Kind of envelope code for a body that fails its schema; default `badRequest`. */

@@ -11,7 +11,10 @@ export interface PageRequest {
  * `limit` and `marker` of a list request. A limit above the service's maximum is cut down to it; a negative one or a word is
  * 400 with nova's text. `absent` is the limit when none is given (glance 25, others their maximum).
  */
-export function parsePage(query: URLSearchParams, options: { readonly max: number; readonly absent?: number }): PageRequest {
+export function parsePage(
+  query: URLSearchParams,
+  options: { readonly max: number; readonly absent?: number },
+): PageRequest {
   const text = query.get('limit');
   const marker = query.get('marker');
   let limit = options.absent ?? options.max;
@@ -57,25 +60,35 @@ export interface SortKey {
  */
 export function parseSort(
   query: URLSearchParams,
-  options: { readonly allowed: readonly string[]; readonly defaults: readonly SortKey[]; readonly direction?: 'asc' | 'desc' },
+  options: {
+    readonly allowed: readonly string[];
+    readonly defaults: readonly SortKey[];
+    readonly direction?: 'asc' | 'desc';
+  },
 ): SortKey[] {
   const fallback = options.direction ?? 'desc';
   const combined = query.getAll('sort').filter((text) => text !== '');
   const keys = query.getAll('sort_key').filter((text) => text !== '');
   const dirs = query.getAll('sort_dir');
   if (combined.length > 0 && (keys.length > 0 || dirs.length > 0)) {
-    throw invalid('The "sort_key" and "sort_dir" parameters are deprecated and cannot be used with the "sort" parameter.');
+    throw invalid(
+      'The "sort_key" and "sort_dir" parameters are deprecated and cannot be used with the "sort" parameter.',
+    );
   }
   const pairs: (readonly [string, string])[] =
     combined.length > 0
-      ? combined.flatMap((text) => text.split(',')).map((text) => {
-          const [key = '', dir = fallback] = text.trim().split(':');
-          return [key, dir] as const;
-        })
+      ? combined
+          .flatMap((text) => text.split(','))
+          .map((text) => {
+            const [key = '', dir = fallback] = text.trim().split(':');
+            return [key, dir] as const;
+          })
       : keys.map((key, index) => [key, dirs[index] ?? dirs.at(-1) ?? fallback] as const);
   if (pairs.length === 0) {
     const dir = dirs[0];
-    return dir === undefined ? [...options.defaults] : options.defaults.map((one) => ({ key: one.key, direction: direction(dir) }));
+    return dir === undefined
+      ? [...options.defaults]
+      : options.defaults.map((one) => ({ key: one.key, direction: direction(dir) }));
   }
   return pairs.map(([key, dir]) => {
     if (!options.allowed.includes(key)) throw invalid(`Sort key supplied is invalid: ${key}`);
@@ -90,7 +103,10 @@ function direction(text: string): 'asc' | 'desc' {
 
 /** The names in repeated `fields` parameters (commas allowed), or null when all are wanted. */
 export function parseFields(query: URLSearchParams): ReadonlySet<string> | null {
-  const names = query.getAll('fields').flatMap((text) => text.split(',')).filter((name) => name !== '');
+  const names = query
+    .getAll('fields')
+    .flatMap((text) => text.split(','))
+    .filter((name) => name !== '');
   return names.length === 0 ? null : new Set(names);
 }
 

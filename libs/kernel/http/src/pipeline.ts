@@ -117,7 +117,10 @@ export class RequestPipeline {
     const match = this.#router.match(x.path);
     const method = x.message.method ?? 'GET';
     const named = match?.methods.get(method) ?? (method === 'HEAD' ? match?.methods.get('GET') : undefined) ?? [];
-    const isPublic = match === null || named.length === 0 ? this.#conventions.unknownPathPublic : named.every((one) => one.public === true);
+    const isPublic =
+      match === null || named.length === 0
+        ? this.#conventions.unknownPathPublic
+        : named.every((one) => one.public === true);
     await this.#authenticate(x, isPublic);
     const version = this.#version(x);
     if (match === null) throw this.#notFound();
@@ -196,12 +199,16 @@ export class RequestPipeline {
     const actions = candidates.filter((one) => one.action !== undefined);
     if (actions.length === 0) {
       const wants = first.body !== undefined && first.method !== 'GET' && first.method !== 'HEAD';
-      return { operation: first, body: wants ? parseBody(bytes, x.headers['content-type'], first, this.#conventions) : undefined };
+      return {
+        operation: first,
+        body: wants ? parseBody(bytes, x.headers['content-type'], first, this.#conventions) : undefined,
+      };
     }
     const body = parseBody(bytes, x.headers['content-type'], null, this.#conventions);
     const keys = typeof body === 'object' && body !== null && !Array.isArray(body) ? Object.keys(body) : [];
     const [name] = keys;
-    if (name === undefined || keys.length !== 1) throw this.#badRequest('Malformed request body', 'MalformedRequestBody');
+    if (name === undefined || keys.length !== 1)
+      throw this.#badRequest('Malformed request body', 'MalformedRequestBody');
     const operation = actions.find((one) => one.action === name);
     if (operation === undefined) throw this.#badRequest(`There is no such action: ${name}`, 'NoSuchAction');
     return { operation, body };
@@ -302,7 +309,6 @@ export class RequestPipeline {
     return new DomainError({ kind: 'badRequest', code, message });
   }
 }
-
 
 /** The URL as sent; Fastify sees another when it could not decode this one. */
 function urlOf(message: IncomingMessage): string {

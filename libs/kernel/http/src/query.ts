@@ -27,7 +27,9 @@ export function coerceQuery(raw: URLSearchParams, schema: TSchema | null): Recor
     const property = propertyOf(root, key);
     const array = property === null ? null : arrayOf(property);
     const value =
-      array !== null ? values.map((item) => convert(item, array.items ?? {})) : convert(values.at(-1) ?? '', property ?? {});
+      array !== null
+        ? values.map((item) => convert(item, array.items ?? {}))
+        : convert(values.at(-1) ?? '', property ?? {});
     // A client chooses the key: `__proto__` must become a plain property.
     Object.defineProperty(query, key, { value, enumerable: true, writable: true, configurable: true });
   }

@@ -50,7 +50,8 @@ export class Router {
       }
     }
     if (at.methods.size === 0) at.names = names;
-    else if (at.names.join() !== names.join()) throw new Error(`${operation.id}: parameter names differ from those of another operation at ${operation.path}`);
+    else if (at.names.join() !== names.join())
+      throw new Error(`${operation.id}: parameter names differ from those of another operation at ${operation.path}`);
     const same = at.methods.get(operation.method);
     if (same === undefined) at.methods.set(operation.method, [operation]);
     else same.push(operation);
@@ -76,7 +77,12 @@ export class Router {
       const params: Record<string, string> = {};
       found.values.forEach((value, index) => (params[found.node.names[index] ?? ''] = decode(value)));
       if (project !== null) params['project_id'] ??= project;
-      return { methods: found.node.methods, params, project, prefix: `/${raw.slice(0, prefix.length).join('/')}`.replace(/\/$/, '') };
+      return {
+        methods: found.node.methods,
+        params,
+        project,
+        prefix: `/${raw.slice(0, prefix.length).join('/')}`.replace(/\/$/, ''),
+      };
     }
     return null;
   }

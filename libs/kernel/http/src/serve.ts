@@ -33,7 +33,11 @@ export interface ServeOptions {
  * request of the listener itself, listens. `port: 0` takes a free one; the result says which. Throws when an operation has
  * no handler or the port is taken.
  */
-export async function serveApi(app: INestApplication, api: ApiDeclaration, options: ServeOptions): Promise<{ port: number }> {
+export async function serveApi(
+  app: INestApplication,
+  api: ApiDeclaration,
+  options: ServeOptions,
+): Promise<{ port: number }> {
   const pipeline = new RequestPipeline(api, findHandlers(app, api), {
     ...options,
     metrics: options.metrics ?? new ServiceMetrics(options.service),

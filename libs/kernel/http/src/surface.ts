@@ -48,7 +48,11 @@ export interface ApiClient {
     operation: Operation,
     call: ApiCall<unknown, unknown>,
     as: CallAs,
-  ): Promise<{ readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: NodeJS.ReadableStream }>;
+  ): Promise<{
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: NodeJS.ReadableStream;
+  }>;
 }
 
 /** Makes clients; injected under `API_CLIENTS`. */

@@ -104,9 +104,13 @@ function tell(error: ErrorObject, source: ValidationSource): string {
     case 'keystone':
       return path.length === 0 ? message : `Invalid input for field '${path.join('/')}': ${message}`;
     case 'glance':
-      return source.part === 'query' ? `Invalid value for ${name}: ${message}` : `Provided object does not match schema 'image': ${message}`;
+      return source.part === 'query'
+        ? `Invalid value for ${name}: ${message}`
+        : `Provided object does not match schema 'image': ${message}`;
     case 'placement':
-      return source.part === 'query' ? `Invalid query string parameters: ${message}` : `JSON does not validate: ${message}`;
+      return source.part === 'query'
+        ? `Invalid query string parameters: ${message}`
+        : `JSON does not validate: ${message}`;
     case 'neutron':
       if (error.keyword === 'additionalProperties') {
         return `Unrecognized attribute(s) '${String(error.params['additionalProperty'])}'`;

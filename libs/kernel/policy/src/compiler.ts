@@ -44,7 +44,8 @@ export function compileRules(rules: Readonly<Record<string, string>>): ReadonlyM
     if (done !== undefined) return done;
     const check = parsed.get(name);
     if (check === undefined) return () => false;
-    if (path.includes(name)) throw new PolicySyntaxError(`the policy rules go in a circle: ${[...path, name].join(' -> ')}`);
+    if (path.includes(name))
+      throw new PolicySyntaxError(`the policy rules go in a circle: ${[...path, name].join(' -> ')}`);
     path.push(name);
     const made = compile(check, resolve);
     path.pop();
@@ -126,7 +127,8 @@ function lookup(from: unknown, path: readonly string[]): unknown[] {
   for (const name of path) {
     const next: unknown[] = [];
     for (const item of found.flatMap((one) => (Array.isArray(one) ? (one as unknown[]) : [one]))) {
-      if (typeof item === 'object' && item !== null && Object.hasOwn(item, name)) next.push((item as Record<string, unknown>)[name]);
+      if (typeof item === 'object' && item !== null && Object.hasOwn(item, name))
+        next.push((item as Record<string, unknown>)[name]);
     }
     found = next;
   }

@@ -26,7 +26,8 @@ export function readPolicyFile(path: string): Record<string, string> {
   // YAML is a superset of JSON.
   const content: unknown = parseYaml(readFileSync(path, 'utf8'));
   if (content === null || content === undefined) return {};
-  if (typeof content !== 'object' || Array.isArray(content)) throw new PolicySyntaxError(`${path}: not a mapping of rules`);
+  if (typeof content !== 'object' || Array.isArray(content))
+    throw new PolicySyntaxError(`${path}: not a mapping of rules`);
   for (const [name, check] of Object.entries(content)) {
     if (typeof check !== 'string') throw new PolicySyntaxError(`${path}: the rule ${name} is not text`);
   }

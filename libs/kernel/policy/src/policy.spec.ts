@@ -82,9 +82,12 @@ describe('the policy language', () => {
     expect(holds('system_scope:all', as({ systemScope: true }))).toBe(true);
   });
 
-  it.each(['role:a and', '(role:a', 'role:a)', 'role:a role:b', 'nonsense', 'and role:a', 'not', '()'])('refuses %s', (text) => {
-    expect(() => parseCheck(text)).toThrow(PolicySyntaxError);
-  });
+  it.each(['role:a and', '(role:a', 'role:a)', 'role:a role:b', 'nonsense', 'and role:a', 'not', '()'])(
+    'refuses %s',
+    (text) => {
+      expect(() => parseCheck(text)).toThrow(PolicySyntaxError);
+    },
+  );
 
   it('refuses rules that go in a circle when they are loaded', () => {
     const rules = [
@@ -107,7 +110,13 @@ describe('the policy language', () => {
   it('takes single rules from a file', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'policy-')), 'policy.yaml');
     writeFileSync(file, '# ours\nread: "role:auditor"\ncontext_is_admin: "role:boss"\n');
-    const policy = createPolicy([{ name: 'read', check: '@' }, { name: 'write', check: 'rule:context_is_admin' }], { file });
+    const policy = createPolicy(
+      [
+        { name: 'read', check: '@' },
+        { name: 'write', check: 'rule:context_is_admin' },
+      ],
+      { file },
+    );
     expect(policy.allows(member, 'read')).toBe(false);
     expect(policy.allows(as({ roles: ['auditor'] }), 'read')).toBe(true);
     expect(policy.allows(as({ roles: ['Boss'] }), 'write')).toBe(true);

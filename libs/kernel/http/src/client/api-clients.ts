@@ -24,7 +24,8 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 
 /** Typed clients of other services' APIs over kept-alive connections; see `ApiClient` for what they promise. */
 export function createApiClients(options: ApiClientsOptions): ApiClients & { close(): Promise<void> } {
-  const session = options.auth instanceof ServiceSession ? options.auth : new ServiceSession(options.auth, options.service);
+  const session =
+    options.auth instanceof ServiceSession ? options.auth : new ServiceSession(options.auth, options.service);
   const dispatcher = new Agent({ connections: 64, keepAliveTimeout: 30_000, keepAliveMaxTimeout: 60_000 });
   const clients = new Map<ApiDeclaration, ApiClient>();
   return {
@@ -68,14 +69,21 @@ class HttpApiClient implements ApiClient {
     operation: Operation,
     call: AnyCall,
     as: CallAs,
-  ): Promise<{ readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: NodeJS.ReadableStream }> {
+  ): Promise<{
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: NodeJS.ReadableStream;
+  }> {
     return this.#traced(ctx, operation, call, async (span) => {
       const response = await this.#send(span, operation, call, as);
       const headers: Record<string, string> = {};
       for (const [name, value] of Object.entries(response.headers)) {
         if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
       }
-      return { status: response.statusCode, result: { status: response.statusCode, headers, body: response.body as Readable } };
+      return {
+        status: response.statusCode,
+        result: { status: response.statusCode, headers, body: response.body as Readable },
+      };
     });
   }
 
@@ -184,7 +192,8 @@ class HttpApiClient implements ApiClient {
       body = JSON.stringify(call.body);
       headers['content-type'] ??= 'application/json';
     }
-    const timeout = call.timeoutMs ?? (ctx.deadline === null ? DEFAULT_TIMEOUT_MS : Math.max(1, ctx.deadline - Date.now()));
+    const timeout =
+      call.timeoutMs ?? (ctx.deadline === null ? DEFAULT_TIMEOUT_MS : Math.max(1, ctx.deadline - Date.now()));
     return request(await this.#url(operation, call), {
       dispatcher: this.dispatcher,
       method: operation.method,
@@ -266,6 +275,11 @@ function parse(service: string, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new DomainError({ kind: 'bug', code: 'RemoteAnswerNotJson', message: `The ${service} service gave an answer that is not JSON.`, cause: error });
+    throw new DomainError({
+      kind: 'bug',
+      code: 'RemoteAnswerNotJson',
+      message: `The ${service} service gave an answer that is not JSON.`,
+      cause: error,
+    });
   }
 }

@@ -48,7 +48,8 @@ function read(text: string): Told {
   const errors = body['errors'];
   if (Array.isArray(errors) && isObject(errors[0])) return told(errors[0]['code'], trimmed(errors[0]['detail']));
   // Glance's flat form.
-  if (typeof body['message'] === 'string') return told(undefined, trimmed(body['message'].replaceAll(/<br\s*\/?>/g, '')));
+  if (typeof body['message'] === 'string')
+    return told(undefined, trimmed(body['message'].replaceAll(/<br\s*\/?>/g, '')));
   const [name, value] = Object.entries(body)[0] ?? [];
   if (!isObject(value)) return {};
   const type = typeof value['type'] === 'string' ? value['type'] : name === 'error' ? undefined : name;
