@@ -8,7 +8,7 @@ import { Agent, request } from 'undici';
 import { newContext } from '@nestack/kernel/context';
 import { createLogger } from '@nestack/kernel/log';
 import { createPolicy } from '@nestack/kernel/policy';
-import { createApiClients, createHttpAdapter, serveApi } from '@nestack/kernel/http';
+import { createApiClients, createHttpAdapter, serveApi } from './index';
 import { api, authenticator, EmptyModule, showThing, ThingsModule } from '../test/things-api';
 
 let app: INestApplication;

@@ -12,7 +12,7 @@ import {
   operation,
   type ApiRequest,
   type RequestOf,
-} from '@nestack/kernel/http';
+} from '../src/index';
 
 const listThings = operation({
   id: 'listThings',
