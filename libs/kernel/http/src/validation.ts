@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020';
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { DomainError } from '@nestack/kernel/errors';
 import { isUuidLike } from '@nestack/kernel/ids';
 import type { TSchema } from 'typebox';
