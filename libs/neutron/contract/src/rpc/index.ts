@@ -1,0 +1,3 @@
+export * from './agent';
+export * from './plugin';
+export * from './types';

@@ -1,0 +1,156 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Logger } from '@nestack/kernel/log';
+import { bridgeName, vxlanName, type DeviceDetails, type NetworkInfo } from '@nestack/neutron/contract';
+import type { DataplaneEvents, L2Dataplane } from '@nestack/neutron/domain';
+import type { Link, NetworkNamespace } from './host';
+import { LinkMonitor } from './link-monitor';
+
+export interface LinuxBridgeOptions {
+  readonly namespace: NetworkNamespace;
+  /** Where the names of networks on this host are kept, so that leftovers are found after a crash. */
+  readonly stateDir: string;
+  /** This host's tunnel address; without one networks stay on the host. */
+  readonly localIp: string | null;
+  readonly vxlanPort: number;
+  readonly log: Logger;
+}
+
+/** Where frames go whose receiver is not known yet: one such entry per other host. */
+const FLOOD = '00:00:00:00:00:00';
+
+/** Linux bridges: one per network, with a VXLAN device to the other hosts and a tap per port. */
+export class LinuxBridge implements L2Dataplane {
+  private monitor: LinkMonitor | null = null;
+
+  constructor(private readonly options: LinuxBridgeOptions) {}
+
+  async start(events: DataplaneEvents): Promise<void> {
+    await mkdir(this.dir, { recursive: true });
+    this.monitor = new LinkMonitor(this.options.namespace, this.options.log, events);
+    await this.monitor.start();
+  }
+
+  async close(): Promise<void> {
+    this.monitor?.close();
+  }
+
+  async devices(): Promise<readonly string[]> {
+    const links = await this.options.namespace.links();
+    return links.map((link) => link.ifname).filter((name) => /^tap[0-9a-f]{8}-[0-9a-f]{2}$/.test(name));
+  }
+
+  async ensureNetwork(network: NetworkInfo): Promise<void> {
+    const { namespace, localIp, vxlanPort } = this.options;
+    const bridge = bridgeName(network.id);
+    const mtu = String(network.mtu);
+    const state = network.admin_state_up ? 'up' : 'down';
+    const vni = network.network_type === 'vxlan' ? network.segmentation_id : null;
+    await mkdir(this.dir, { recursive: true });
+    await writeFile(path.join(this.dir, network.id), vni === null ? '' : vxlanName(vni));
+    const links = new Map((await namespace.links()).map((link) => [link.ifname, link]));
+    const commands: string[][] = [];
+    if (!links.has(bridge)) {
+      commands.push(
+        `link add name ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0 ageing_time 30000`.split(' '),
+      );
+    }
+    const found = links.get(bridge);
+    if (found === undefined || found.mtu !== network.mtu || isUp(found) !== network.admin_state_up) {
+      commands.push(['link', 'set', bridge, 'mtu', mtu, 'addrgenmode', 'none', state]);
+    }
+    const tunnel = vni === null || localIp === null ? null : vxlanName(vni);
+    if (tunnel !== null) {
+      const present = links.get(tunnel);
+      if (present !== undefined && present.linkinfo?.info_data?.['local'] !== localIp) {
+        commands.push(['link', 'del', tunnel]);
+        links.delete(tunnel);
+      }
+      if (!links.has(tunnel)) {
+        commands.push(
+          `link add ${tunnel} type vxlan id ${vni ?? 0} local ${localIp ?? ''} dstport ${vxlanPort} ttl 64`.split(' '),
+        );
+      }
+      if (links.get(tunnel)?.master !== bridge || links.get(tunnel)?.mtu !== network.mtu) {
+        commands.push(['link', 'set', tunnel, 'mtu', mtu, 'addrgenmode', 'none', 'master', bridge, 'up']);
+      }
+    }
+    for (const command of commands) {
+      const result = await namespace.try('ip', command);
+      if (result.code !== 0 && !/File exists/.test(result.stderr)) {
+        throw new Error(`ip ${command.join(' ')}: ${result.stderr.trim()}`);
+      }
+    }
+    if (tunnel !== null) await this.ensurePeers(tunnel, new Set(network.tunnel_endpoints.filter((ip) => ip !== localIp)));
+  }
+
+  /** Flooded frames go to each of the peers; further entries are learned. */
+  private async ensurePeers(tunnel: string, peers: ReadonlySet<string>): Promise<void> {
+    const { namespace } = this.options;
+    const text = await namespace.run('bridge', ['-j', 'fdb', 'show', 'dev', tunnel]);
+    const entries = (text.trim() === '' ? [] : JSON.parse(text)) as readonly { mac: string; dst?: string }[];
+    const present = new Set(entries.filter((one) => one.mac === FLOOD && one.dst !== undefined).map((one) => one.dst ?? ''));
+    for (const peer of peers) {
+      if (present.has(peer)) continue;
+      await namespace.run('bridge', ['fdb', 'append', FLOOD, 'dev', tunnel, 'dst', peer]);
+    }
+    for (const peer of present) {
+      if (!peers.has(peer)) await namespace.try('bridge', ['fdb', 'del', FLOOD, 'dev', tunnel, 'dst', peer]);
+    }
+  }
+
+  async absentNetwork(networkId: string): Promise<void> {
+    const { namespace } = this.options;
+    const bridge = bridgeName(networkId);
+    if (namespace.exists()) {
+      const links = await namespace.links();
+      for (const link of links) {
+        if (link.master === bridge && link.linkinfo?.info_kind === 'vxlan') await remove(namespace, link.ifname);
+      }
+      if (links.some((link) => link.ifname === bridge)) await remove(namespace, bridge);
+    }
+    await rm(path.join(this.dir, networkId), { force: true });
+  }
+
+  async ensurePort(port: DeviceDetails): Promise<boolean> {
+    const { namespace } = this.options;
+    const link = await namespace.link(port.device);
+    if (link === null) return false;
+    const bridge = bridgeName(port.network.id);
+    const wrong =
+      link.master !== bridge || link.mtu !== port.network.mtu || isUp(link) !== port.admin_state_up;
+    if (wrong) {
+      const result = await namespace.try('ip', [
+        ...['link', 'set', port.device, 'master', bridge, 'mtu', String(port.network.mtu)],
+        ...['addrgenmode', 'none', port.admin_state_up ? 'up' : 'down'],
+      ]);
+      if (result.code !== 0) {
+        // The guest may have ended between the two looks.
+        if ((await namespace.link(port.device)) === null) return false;
+        throw new Error(`cannot put ${port.device} into ${bridge}: ${result.stderr.trim()}`);
+      }
+    }
+    return true;
+  }
+
+  async sweep(networkIds: ReadonlySet<string>): Promise<void> {
+    for (const networkId of await readdir(this.dir).catch(() => [])) {
+      if (!networkIds.has(networkId)) await this.absentNetwork(networkId);
+    }
+  }
+
+  private get dir(): string {
+    return path.join(this.options.stateDir, 'networks');
+  }
+}
+
+function isUp(link: Link): boolean {
+  return link.flags.includes('UP');
+}
+
+async function remove(namespace: NetworkNamespace, name: string): Promise<void> {
+  const result = await namespace.try('ip', ['link', 'del', name]);
+  if (result.code !== 0 && (await namespace.link(name)) !== null) {
+    throw new Error(`cannot remove ${name}: ${result.stderr.trim()}`);
+  }
+}

@@ -1,0 +1,41 @@
+import path from 'node:path';
+import type { Logger } from '@nestack/kernel/log';
+import type { Dataplane } from '@nestack/neutron/domain';
+import { UnixMetadataProxy } from '../metadata/metadata-proxy';
+import { NetworkNamespace } from './host';
+import { LinuxBridge } from './linux-bridge';
+import { LinuxDhcp } from './linux-dhcp';
+import { NftFirewall } from './nft-firewall';
+
+export interface LinuxDataplaneOptions {
+  /** Network namespace of the compute host; null is the agent's own. */
+  readonly namespace: string | null;
+  readonly stateDir: string;
+  readonly localIp: string | null;
+  readonly vxlanPort: number;
+  /** Name of the nftables tables. */
+  readonly table: string;
+  readonly dnsDomain: string;
+  readonly dnsServers: readonly string[];
+  readonly metadata: { readonly novaHost: string; readonly novaPort: number; readonly sharedSecret: string };
+  readonly log: Logger;
+}
+
+/** The real data plane of a Linux host. Needs root, iproute2, nftables, dnsmasq and haproxy. */
+export function createLinuxDataplane(options: LinuxDataplaneOptions): Dataplane {
+  const { log, stateDir } = options;
+  const namespace = new NetworkNamespace(options.namespace, log);
+  const socket = path.join(stateDir, 'metadata.sock');
+  return {
+    l2: new LinuxBridge({ namespace, stateDir, localIp: options.localIp, vxlanPort: options.vxlanPort, log }),
+    firewall: new NftFirewall(namespace, options.table, log),
+    dhcp: new LinuxDhcp({
+      namespace,
+      stateDir,
+      metadataSocket: socket,
+      dnsmasq: { domain: options.dnsDomain, servers: options.dnsServers },
+      log,
+    }),
+    metadata: new UnixMetadataProxy({ socket, ...options.metadata, log }),
+  };
+}
