@@ -108,6 +108,8 @@ export interface BootRequest {
   readonly networks: readonly NetworkRequest[] | 'none';
   /** Security group ids for the ports that nova makes. */
   readonly security_groups: readonly string[];
+  /** The same as the user named them. */
+  readonly security_group_names: readonly string[];
   readonly scheduler_hints: Readonly<Record<string, unknown>>;
   readonly availability_zone: string | null;
   readonly force_host: string | null;

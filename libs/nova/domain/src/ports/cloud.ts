@@ -80,6 +80,19 @@ export interface NetworkPort {
   /** Deletes the ports that nova made and unbinds the user's. Ports that are gone already are no error. Finds leftovers by device_id too. */
   releasePorts(ctx: RequestContext, instanceUuid: string, nics: readonly Nic[]): Promise<void>;
   releasePort(ctx: RequestContext, instanceUuid: string, nic: Nic): Promise<void>;
+  /** Adds a security group to the ports of the NICs, or takes it away. */
+  changeSecurityGroup(
+    ctx: RequestContext,
+    nics: readonly Nic[],
+    groupId: string,
+    change: 'add' | 'remove',
+  ): Promise<void>;
+  /** The groups of the instance's ports, in neutron's own form. */
+  securityGroupsOf(
+    ctx: RequestContext,
+    instanceUuid: string,
+    nics: readonly Nic[],
+  ): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** The NICs as neutron knows them now, by device_id, with each port's status. */
   current(
     ctx: RequestContext,
@@ -182,3 +195,9 @@ export interface PlacementPort {
   release(ctx: RequestContext, consumerUuid: string): Promise<void>;
   removeProvider(ctx: RequestContext, providerUuid: string): Promise<void>;
 }
+
+/** Injection tokens of the ports, for what is wired by token. */
+export const IMAGE_PORT = Symbol('ImagePort');
+export const NETWORK_PORT = Symbol('NetworkPort');
+export const VOLUME_PORT = Symbol('VolumePort');
+export const PLACEMENT_PORT = Symbol('PlacementPort');

@@ -240,5 +240,10 @@ export function bootRequest(
   resolved: Pick<BootRequest, 'networks' | 'security_groups' | 'availability_zone' | 'force_host'>,
   hints: Readonly<Record<string, unknown>>,
 ): BootRequest {
-  return { ...resolved, scheduler_hints: hints, personality: (fields.personality ?? []).map((file) => ({ ...file })) };
+  return {
+    ...resolved,
+    security_group_names: (fields.security_groups ?? []).flatMap(({ name }) => (name === undefined ? [] : [name])),
+    scheduler_hints: hints,
+    personality: (fields.personality ?? []).map((file) => ({ ...file })),
+  };
 }

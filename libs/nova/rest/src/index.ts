@@ -1,0 +1,10 @@
+export { FlavorsController } from './flavors/flavors.controller';
+export { HostsController } from './hosts/hosts.controller';
+export { KeyPairsController } from './keypairs/key-pairs.controller';
+export { MetadataServer, type MetadataOptions } from './metadata/metadata-server';
+export { novaPolicies } from './policies';
+export { QuotasController } from './quotas/quotas.controller';
+export { AttachmentsController } from './servers/attachments.controller';
+export { ServerActionsController } from './servers/server-actions.controller';
+export { ServerPartsController } from './servers/server-parts.controller';
+export { ServersController } from './servers/servers.controller';

@@ -1,0 +1,71 @@
+import type { PolicyRule } from '@nestack/kernel/policy';
+import { novaApi } from '@nestack/nova/contract';
+
+/** Rules that are not for members of the project; everything else is `project_member_or_admin`, reads `project_reader_or_admin`. */
+const ADMIN: readonly string[] = [
+  'os_compute_api:os-services:list',
+  'os_compute_api:os-services:update',
+  'os_compute_api:os-services:delete',
+  'os_compute_api:os-hypervisors:list',
+  'os_compute_api:os-hypervisors:list-detail',
+  'os_compute_api:os-hypervisors:statistics',
+  'os_compute_api:os-hypervisors:show',
+  'os_compute_api:os-hypervisors:uptime',
+  'os_compute_api:os-availability-zone:detail',
+  'os_compute_api:os-flavor-manage:create',
+  'os_compute_api:os-flavor-manage:update',
+  'os_compute_api:os-flavor-manage:delete',
+  'os_compute_api:os-flavor-extra-specs:create',
+  'os_compute_api:os-flavor-extra-specs:update',
+  'os_compute_api:os-flavor-extra-specs:delete',
+  'os_compute_api:os-flavor-access',
+  'os_compute_api:os-flavor-access:add_tenant_access',
+  'os_compute_api:os-flavor-access:remove_tenant_access',
+  'os_compute_api:os-quota-sets:update',
+  'os_compute_api:os-quota-sets:delete',
+  'os_compute_api:os-quota-class-sets:show',
+  'os_compute_api:os-quota-class-sets:update',
+  'os_compute_api:os-admin-actions:reset_state',
+  'os_compute_api:os-server-diagnostics',
+  'os_compute_api:os-extended-server-attributes',
+  'os_compute_api:os-instance-actions:events',
+  'os_compute_api:os-lock-server:unlock:unlock_override',
+  'os_compute_api:servers:create:forced_host',
+];
+/** Everybody with a token. */
+const ANY: readonly string[] = [
+  'os_compute_api:flavors',
+  'os_compute_api:extensions',
+  'os_compute_api:limits',
+  'os_compute_api:os-availability-zone:list',
+  'os_compute_api:os-keypairs:index',
+  'os_compute_api:os-keypairs:create',
+  'os_compute_api:os-keypairs:show',
+  'os_compute_api:os-keypairs:delete',
+  'os_compute_api:os-flavor-extra-specs:index',
+  'os_compute_api:os-flavor-extra-specs:show',
+  'os_compute_api:os-quota-sets:defaults',
+  'os_compute_api:os-quota-sets:show',
+  'os_compute_api:os-quota-sets:detail',
+];
+const SERVICE: readonly string[] = ['os_compute_api:os-server-external-events:create'];
+
+/** Nova's rules with secure-RBAC defaults. upstream: nova/policies/ */
+export const novaPolicies: readonly PolicyRule[] = rules();
+
+function rules(): PolicyRule[] {
+  const reading = new Set(
+    novaApi.operations.filter((operation) => operation.method === 'GET').map((operation) => operation.policy),
+  );
+  const names = new Set([...novaApi.operations.flatMap((operation) => operation.policy ?? []), ...ADMIN]);
+  return [...names].map((name) => ({ name, check: checkOf(name, reading.has(name)) }));
+}
+
+function checkOf(name: string, reads: boolean): string {
+  if (SERVICE.includes(name)) return 'role:service or role:admin';
+  if (ADMIN.includes(name)) return 'role:admin';
+  if (ANY.includes(name)) return '@';
+  return reads
+    ? 'role:admin or role:service or (role:reader and project_id:%(project_id)s)'
+    : 'role:admin or role:service or (role:member and project_id:%(project_id)s)';
+}

@@ -1,0 +1,45 @@
+import { isoMicros } from '@nestack/kernel/clock';
+import type { ApiVersion } from '@nestack/kernel/http';
+import type { Instance, OperationHistory } from '@nestack/nova/domain';
+import { hostId } from './servers.views';
+
+/** Results of events. upstream: nova/objects/instance_action.py */
+function result(action: OperationHistory, event: string): string | null {
+  if (event === 'done') return 'Success';
+  if (event === 'failed' || event === 'undone') return 'Error';
+  return action.state === 'undone' ? 'Error' : null;
+}
+
+/** An instance action: a view of the journal. upstream: nova/api/openstack/compute/instance_actions.py */
+export function actionView(
+  instance: Instance,
+  action: OperationHistory,
+  version: ApiVersion,
+  show: { readonly events: boolean; readonly admin: boolean } = { events: false, admin: false },
+): Record<string, unknown> {
+  return {
+    action: action.action,
+    instance_uuid: instance.uuid,
+    request_id: action.requestId,
+    user_id: action.userId,
+    project_id: action.projectId,
+    start_time: isoMicros(action.startedAt),
+    message: action.state === 'undone' || action.state === 'unwinding' ? 'Error' : null,
+    ...(version.atLeast('2.58') ? { updated_at: isoMicros(action.updatedAt) } : {}),
+    ...(show.events
+      ? {
+          events: action.steps.map((step) => ({
+            event: step.name,
+            start_time: isoMicros(step.startedAt),
+            finish_time: step.finishedAt === null ? null : isoMicros(step.finishedAt),
+            result: result(action, step.event),
+            ...(show.admin ? { traceback: step.error } : {}),
+            ...(version.atLeast('2.62')
+              ? { ...(show.admin ? { host: step.host } : {}), hostId: hostId(instance) }
+              : {}),
+            ...(version.atLeast('2.84') ? { details: step.error } : {}),
+          })),
+        }
+      : {}),
+  };
+}
