@@ -4,15 +4,7 @@ import Type from 'typebox';
 import type { Authenticator } from '@nestack/kernel/auth';
 import type { Actor } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import {
-  ApiReply,
-  defineApi,
-  Handles,
-  novaEnvelope,
-  operation,
-  type ApiRequest,
-  type RequestOf,
-} from '../src/index';
+import { ApiReply, defineApi, Handles, novaEnvelope, operation, type ApiRequest, type RequestOf } from '../src/index';
 
 const listThings = operation({
   id: 'listThings',
