@@ -1,0 +1,164 @@
+import path from 'node:path';
+import type { GatewayConfig, RoleConfig } from '../compose/role';
+import { databaseUrlOf } from './databases';
+import { writeAtomically } from './files';
+import type { Layout } from './layout';
+import { libvirtUri } from './libvirt';
+import { portOf, portsOf, secretOf, type CloudSettings, type PortName, type ServiceName } from './settings';
+import type { Underlay } from './underlay';
+
+/** What the settings of apps are made from. */
+export interface ConfigSources {
+  readonly layout: Layout;
+  readonly settings: CloudSettings;
+  readonly underlay: Underlay;
+  /** Administrator's URL of PostgreSQL, and the URL of RabbitMQ. */
+  readonly databaseUrl: string;
+  readonly brokerUrl: string;
+  readonly publicHost: string;
+}
+
+/** Apps of the controller, in the order of their start; the compute host's own two come after. */
+export const CONTROLLER_APPS = [
+  'keystone',
+  'glance',
+  'placement',
+  'neutron',
+  'cinder',
+  'nova-api',
+  'nova-conductor',
+  'nova-scheduler',
+] as const;
+
+export const COMPUTE_APPS = ['neutron-agent', 'nova-compute'] as const;
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** The role of the first host: all services, its own compute and agent. */
+export function controllerRole(sources: ConfigSources): RoleConfig {
+  const { settings } = sources;
+  const [host = 'localhost'] = settings.hosts;
+  const builders: Readonly<Record<(typeof CONTROLLER_APPS)[number], () => Values>> = {
+    keystone: () => keystone(sources, host),
+    glance: () => glance(sources, host),
+    placement: () => ({ ...api(sources, host, 'placement', 'placement'), ...auth(sources, 'placement') }),
+    neutron: () => neutron(sources, host),
+    cinder: () => cinder(sources, host),
+    'nova-api': () => novaApi(sources, host),
+    'nova-conductor': () => ({ ...nova(sources, host) }),
+    'nova-scheduler': () => ({ ...nova(sources, host) }),
+  };
+  const apps: Record<string, Values> = {};
+  for (const name of CONTROLLER_APPS) apps[name] = builders[name]();
+  Object.assign(apps, computeApps(sources, host));
+  return { apps, ...(settings.hosts.length > 1 ? { gateway: gatewayOf(sources) } : {}) };
+}
+
+/** The role of a further compute host in its network namespace. */
+export function computeRole(sources: ConfigSources, host: string): RoleConfig {
+  return { apps: computeApps(sources, host), uplink: gatewayOf(sources) };
+}
+
+/** The name of a role's file and process. */
+export function roleName(settings: Pick<CloudSettings, 'hosts'>, host: string): string {
+  return host === settings.hosts[0] ? 'controller' : `compute-${host}`;
+}
+
+/** Writes the role files of all hosts; they hold passwords. Returns them by host. */
+export function writeRoles(sources: ConfigSources): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const host of sources.settings.hosts) {
+    const role = host === sources.settings.hosts[0] ? controllerRole(sources) : computeRole(sources, host);
+    const file = path.join(sources.layout.config, `${roleName(sources.settings, host)}.json`);
+    writeAtomically(file, `${JSON.stringify(role, null, 2)}\n`, 0o600);
+    files.set(host, file);
+  }
+  return files;
+}
+
+function gatewayOf(sources: ConfigSources): GatewayConfig {
+  const private_: PortName[] = ['postgres', 'rabbitmqDist', 'epmd'];
+  const ports = portsOf(sources.settings).filter(([name]) => !private_.includes(name));
+  return { dir: path.join(sources.layout.run, 'gateway'), ports: ports.map(([, port]) => port) };
+}
+
+function common(sources: ConfigSources, host: string): Values {
+  return { host, broker: { url: sources.brokerUrl } };
+}
+
+function database(sources: ConfigSources, service: ServiceName, poolSize = 8): Values {
+  const url = databaseUrlOf(sources.settings, sources.databaseUrl, service);
+  return { database: { url, schema: service, pool_size: poolSize } };
+}
+
+function api(sources: ConfigSources, host: string, service: ServiceName, port: PortName): Values {
+  return {
+    ...common(sources, host),
+    ...database(sources, service),
+    bind: sources.settings.bind,
+    port: portOf(sources.settings, port),
+    public_url: publicUrl(sources, port),
+  };
+}
+
+function publicUrl(sources: ConfigSources, port: PortName): string {
+  return `http://${sources.publicHost}:${portOf(sources.settings, port)}`;
+}
+
+function auth(sources: ConfigSources, user: ServiceName): Values {
+  return {
+    auth: {
+      keystone_url: `${publicUrl(sources, 'keystone')}/v3`,
+      jws_public_keys: sources.layout.keys.public,
+      username: user,
+      password: secretOf(sources.settings, `user-${user}`),
+    },
+  };
+}
+
+function keystone(sources: ConfigSources, host: string): Values {
+  return api(sources, host, 'keystone', 'keystone');
+}
+
+function glance(sources: ConfigSources, host: string): Values {
+  return {
+    ...api(sources, host, 'glance', 'glance'),
+    ...auth(sources, 'glance'),
+    filesystem_store_datadir: sources.layout.glance,
+  };
+}
+
+function neutron(sources: ConfigSources, host: string): Values {
+  return { ...api(sources, host, 'neutron', 'neutron'), ...auth(sources, 'neutron') };
+}
+
+function cinder(sources: ConfigSources, host: string): Values {
+  return { ...api(sources, host, 'cinder', 'cinder'), ...auth(sources, 'cinder') };
+}
+
+function nova(sources: ConfigSources, host: string): Values {
+  return { ...common(sources, host), ...database(sources, 'nova'), ...auth(sources, 'nova') };
+}
+
+function novaApi(sources: ConfigSources, host: string): Values {
+  return { ...api(sources, host, 'nova', 'nova'), ...auth(sources, 'nova') };
+}
+
+function computeApps(sources: ConfigSources, host: string): Record<string, Values> {
+  const { layout, settings, underlay } = sources;
+  return {
+    'neutron-agent': {
+      ...common(sources, host),
+      driver: settings.net,
+      state_path: path.join(layout.host(host), 'neutron'),
+      local_ip: underlay.address(host),
+    },
+    'nova-compute': {
+      ...common(sources, host),
+      ...auth(sources, 'nova'),
+      driver: settings.virt,
+      state_path: path.join(layout.host(host), 'nova'),
+      libvirt_uri: libvirtUri(layout, host),
+    },
+  };
+}

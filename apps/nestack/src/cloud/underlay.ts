@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { run, tryRun } from '@nestack/kernel/process';
+import type { Layout } from './layout';
+import type { CloudSettings } from './settings';
+
+/** The network between the compute hosts of one machine: a bridge, and a namespace with one leg in it per further host. */
+export interface Underlay {
+  readonly bridge: string;
+  readonly prefix: string;
+  /** The namespace of a host, or null for the controller's own. */
+  netns(host: string): string | null;
+  /** A host's address, which its tunnels end at. */
+  address(host: string): string;
+}
+
+/** The underlay of a cloud; names and addresses tell clouds on one machine apart. */
+export function underlayOf(layout: Layout, settings: Pick<CloudSettings, 'hosts'>): Underlay {
+  const digest = createHash('sha256').update(layout.root).digest();
+  const tag = digest.toString('hex').slice(0, 6);
+  const prefix = `172.${16 + ((digest[3] ?? 0) % 15)}.${digest[4] ?? 0}`;
+  return {
+    bridge: `nst${tag}`,
+    prefix,
+    netns: (host) => (host === settings.hosts[0] ? null : `nestack-${tag}-${host}`),
+    address: (host) => `${prefix}.${hostNumber(settings, host)}`,
+  };
+}
+
+function hostNumber(settings: Pick<CloudSettings, 'hosts'>, host: string): number {
+  const index = settings.hosts.indexOf(host);
+  if (index < 0) throw new Error(`${host} is no host of this cloud`);
+  return index + 1;
+}
+
+/** Makes what is missing of the underlay for all hosts. */
+export async function ensureUnderlay(underlay: Underlay, hosts: readonly string[]): Promise<void> {
+  const { bridge } = underlay;
+  if ((await tryRun('ip', ['link', 'show', 'dev', bridge])).code !== 0) {
+    await run('ip', ['link', 'add', 'name', bridge, 'type', 'bridge']);
+  }
+  await run('ip', ['link', 'set', bridge, 'up']);
+  const [first] = hosts;
+  if (first !== undefined) await run('ip', ['address', 'replace', `${underlay.address(first)}/24`, 'dev', bridge]);
+  for (const host of hosts) {
+    const netns = underlay.netns(host);
+    if (netns !== null) await ensureLeg(underlay, host, netns);
+  }
+}
+
+async function ensureLeg(underlay: Underlay, host: string, netns: string): Promise<void> {
+  const existing = (await run('ip', ['netns', 'list'])).split('\n').map((line) => line.split(' ')[0]);
+  if (!existing.includes(netns)) await run('ip', ['netns', 'add', netns]);
+  const inside = ['-n', netns];
+  await run('ip', [...inside, 'link', 'set', 'lo', 'up']);
+  if ((await tryRun('ip', [...inside, 'link', 'show', 'dev', 'underlay'])).code !== 0) {
+    const outside = legName(underlay, host);
+    await tryRun('ip', ['link', 'delete', outside]);
+    await run('ip', ['link', 'add', outside, 'type', 'veth', 'peer', 'name', 'underlay', 'netns', netns]);
+    await run('ip', ['link', 'set', outside, 'master', underlay.bridge]);
+  }
+  await run('ip', ['link', 'set', legName(underlay, host), 'up']);
+  await run('ip', [...inside, 'address', 'replace', `${underlay.address(host)}/24`, 'dev', 'underlay']);
+  await run('ip', [...inside, 'link', 'set', 'underlay', 'up']);
+}
+
+/** Interface names have 15 characters at most. */
+function legName(underlay: Underlay, host: string): string {
+  return `${underlay.bridge}-${underlay.address(host).split('.')[3] ?? '0'}`;
+}
+
+/** Removes one host's leg and namespace with all that is in it. */
+export async function removeLeg(underlay: Underlay, host: string): Promise<void> {
+  const netns = underlay.netns(host);
+  if (netns === null) return;
+  await tryRun('ip', ['link', 'delete', legName(underlay, host)]);
+  await tryRun('ip', ['netns', 'delete', netns]);
+}
+
+/** Removes the underlay of all hosts. */
+export async function removeUnderlay(underlay: Underlay, hosts: readonly string[]): Promise<void> {
+  for (const host of hosts) await removeLeg(underlay, host);
+  await tryRun('ip', ['link', 'delete', underlay.bridge]);
+}

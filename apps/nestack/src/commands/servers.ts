@@ -1,0 +1,46 @@
+import { waitFor } from '@nestack/kernel/process';
+import { postgresAnswers, preparePostgres, prepareRabbitmq, rabbitmqAnswers } from '@nestack/kernel/testing';
+import type { Layout } from '../cloud/layout';
+import { portOf, type CloudSettings } from '../cloud/settings';
+import { ensureProcess } from '../supervisor/client';
+import { UserError } from '../user-error';
+
+/** The running PostgreSQL's administrator URL: ours, kept by the supervisor, or the one that was named. */
+export async function ensurePostgres(layout: Layout, settings: CloudSettings): Promise<string> {
+  if (settings.databaseUrl !== null) {
+    if (!(await postgresAnswers(settings.databaseUrl))) {
+      throw new UserError(`No PostgreSQL answers at ${redacted(settings.databaseUrl)}.`, 'Start it, or check --database-url.');
+    }
+    return settings.databaseUrl;
+  }
+  const { url, spec } = await preparePostgres({ dir: layout.postgres, port: portOf(settings, 'postgres') });
+  await ensureProcess(layout, { ...spec, name: 'postgres' });
+  await waitFor('PostgreSQL to answer', () => postgresAnswers(url), 60_000, 30);
+  return url;
+}
+
+/** The running RabbitMQ's URL: ours, kept by the supervisor, or the one that was named. */
+export async function ensureRabbitmq(layout: Layout, settings: CloudSettings): Promise<string> {
+  if (settings.brokerUrl !== null) {
+    if (!(await rabbitmqAnswers(settings.brokerUrl))) {
+      throw new UserError(`No RabbitMQ answers at ${redacted(settings.brokerUrl)}.`, 'Start it, or check --broker-url.');
+    }
+    return settings.brokerUrl;
+  }
+  const { url, spec } = prepareRabbitmq({
+    dir: layout.rabbitmq,
+    port: portOf(settings, 'rabbitmq'),
+    distPort: portOf(settings, 'rabbitmqDist'),
+    epmdPort: portOf(settings, 'epmd'),
+  });
+  await ensureProcess(layout, { ...spec, name: 'rabbitmq' });
+  await waitFor('RabbitMQ to answer', () => rabbitmqAnswers(url), 120_000, 100);
+  return url;
+}
+
+/** A URL without its password. */
+export function redacted(url: string): string {
+  const parsed = new URL(url);
+  if (parsed.password !== '') parsed.password = '***';
+  return parsed.toString();
+}

@@ -1,0 +1,292 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { createKey } from '@nestack/kernel/auth';
+import { listens, run, waitFor } from '@nestack/kernel/process';
+import { bootstrapIdentity } from '../bootstrap/identity';
+import { writeCredentials } from '../bootstrap/credentials';
+import { ensureFlavors, ensurePrivateNetwork, hasImage, uploadImage } from '../bootstrap/resources';
+import { patiently, Rest } from '../bootstrap/rest';
+import { roleName, writeRoles, type ConfigSources } from '../cloud/config-files';
+import { ensureDatabases } from '../cloud/databases';
+import type { Layout } from '../cloud/layout';
+import { prepareLibvirt, waitForLibvirt } from '../cloud/libvirt';
+import {
+  mergeSettings,
+  portsOf,
+  readSettings,
+  secretOf,
+  writeSettings,
+  type CloudSettings,
+  type UpOptions,
+} from '../cloud/settings';
+import { ensureUnderlay, underlayOf } from '../cloud/underlay';
+import { aptInstall, requireInstallable, whyNoApt } from '../install/apt';
+import { missingOf, needsOf, type Need } from '../install/needs';
+import { Progress } from '../progress';
+import { ensureProcess, ensureSupervisor, supervisorStatus } from '../supervisor/client';
+import { UserError } from '../user-error';
+import { authUrlOf, placeOf, publicHost, type CommonOptions, type Place } from './cloud';
+import { serviceHealth } from './health';
+import { ensurePostgres, ensureRabbitmq } from './servers';
+
+export interface UpCommandOptions extends UpOptions, CommonOptions {
+  readonly client?: boolean;
+  readonly image?: boolean;
+}
+
+/** Brings a cloud up: whatever is there already stays, whatever is missing is made. Can be repeated at any time. */
+export async function up(options: UpCommandOptions): Promise<void> {
+  const place = placeOf(options);
+  const { layout } = place;
+  const progress = new Progress();
+  const settings = settingsFor(layout, options);
+  const wantsImage = options.image !== false;
+  const needs = needsOf({ ...settings, client: options.client === true, image: wantsImage && settings.virt === 'libvirt' });
+  const missing = missingOf(needs);
+  const essential = missing.filter((need) => need.why !== OPTIONAL_WHY);
+  requireInstallable(essential);
+  requireRoot(settings);
+  await requireFreePorts(layout, settings);
+  writeSettings(layout, settings);
+
+  const supervisor = await ensureSupervisor(layout, place.cli);
+  const installed = install(progress, missing);
+  // Errors of what runs beside are dealt with where it is awaited.
+  installed.catch(() => undefined);
+  const image = installed.then(() => buildImage(place, progress, wantsImage));
+  image.catch(() => undefined);
+
+  const [databaseUrl, brokerUrl] = await Promise.all([
+    progress.step('PostgreSQL', async (say) => {
+      const url = await ensurePostgres(layout, settings);
+      await ensureDatabases(settings, url);
+      say('a schema and a role per service');
+      return url;
+    }),
+    installed.then(() => progress.step('RabbitMQ', () => ensureRabbitmq(layout, settings))),
+    installed.then(() => hostParts(place, settings, progress)),
+    ensureKeys(layout),
+  ]);
+
+  const underlay = underlayOf(layout, settings);
+  const sources: ConfigSources = { layout, settings, underlay, databaseUrl, brokerUrl, publicHost: publicHost(settings) };
+  await progress.step('services', async (say) => {
+    await startRoles(place, sources);
+    await waitForServices(settings, layout);
+    say(`pids below ${supervisor.pid} (nestack status)`);
+  });
+  await bootstrap(sources, progress, image);
+  writeCredentials(layout, settings, authUrlOf(settings));
+  summary(layout, settings, progress);
+}
+
+const OPTIONAL_WHY = 'builds the small Linux image from packages of the distribution';
+
+function settingsFor(layout: Layout, options: UpOptions): CloudSettings {
+  const host = hostname().split('.')[0] ?? 'localhost';
+  return mergeSettings(readSettings(layout), options, { virt: 'libvirt', net: 'linuxbridge', volume: 'nbd', host });
+}
+
+function requireRoot(settings: CloudSettings): void {
+  if (settings.virt === 'fake' && settings.net === 'fake') return;
+  if (process.platform === 'linux' && process.getuid?.() === 0) return;
+  const reason = process.platform === 'linux' ? 'need root' : 'need Linux';
+  throw new UserError(
+    `Real guests and networks ${reason}.`,
+    'The same API, with simulated guests, runs without: nestack up --virt fake --net fake --volume fake',
+  );
+}
+
+async function requireFreePorts(layout: Layout, settings: CloudSettings): Promise<void> {
+  if ((await supervisorStatus(layout)) !== null) return;
+  const host = settings.bind === '0.0.0.0' ? '127.0.0.1' : settings.bind;
+  const taken: string[] = [];
+  for (const [name, port] of portsOf(settings)) {
+    const survivor = existsSync(path.join(layout.run, `${name === 'rabbitmqDist' || name === 'epmd' ? 'rabbitmq' : name}.json`));
+    if (!survivor && (await listens(port, host))) taken.push(`${port} (${name})`);
+  }
+  if (taken.length === 0 || existsSync(layout.supervisorState)) return;
+  throw new UserError(
+    `Ports that the cloud needs are in use: ${taken.join(', ')}.`,
+    'Stop what uses them, or run beside it with: nestack up --port-offset 10000 --state DIR',
+  );
+}
+
+async function install(progress: Progress, missing: readonly Need[]): Promise<void> {
+  const packages = [...new Set(missing.map((need) => need.package))];
+  if (packages.length === 0) return;
+  if (whyNoApt() !== null) {
+    for (const need of missing) progress.note(`without ${need.package}: ${need.without}`);
+    return;
+  }
+  for (const why of new Set(missing.map((need) => need.why))) {
+    const names = new Set(missing.filter((need) => need.why === why).map((need) => need.package));
+    progress.note(`installing ${[...names].join(', ')}: ${why}`);
+  }
+  await progress.step(`apt-get install (${packages.length} packages and what they need)`, (say) => aptInstall(packages, say));
+}
+
+/** The default image's file; null when it cannot be built here. Built once, kept. */
+async function buildImage(place: Place, progress: Progress, wanted: boolean): Promise<string | null> {
+  const file = path.join(place.layout.images, 'guest.qcow2');
+  if (existsSync(file)) return file;
+  const builder = path.join(place.home, 'images', 'build-guest.sh');
+  if (!wanted || !existsSync(builder)) return null;
+  const lacking = missingOf(needsOf({ virt: 'fake', net: 'fake', volume: 'fake', brokerUrl: '', client: false, image: true }));
+  if (lacking.length > 0) {
+    const names = [...new Set(lacking.map((need) => need.package))].join(', ');
+    progress.note(`no small Linux image: building it needs ${names}`);
+    return null;
+  }
+  mkdirSync(place.layout.images, { recursive: true });
+  await progress.step('small Linux image (from packages of the distribution)', async () => {
+    await run('bash', [builder, place.layout.images], { timeoutMs: 600_000, cwd: place.layout.images });
+  });
+  return existsSync(file) ? file : null;
+}
+
+async function ensureKeys(layout: Layout): Promise<void> {
+  mkdirSync(layout.keys.private, { recursive: true, mode: 0o700 });
+  if (readdirSync(layout.keys.private).some((name) => name.endsWith('.pem'))) return;
+  await createKey(layout.keys.private, layout.keys.public);
+}
+
+/** What compute hosts need besides the services: their wires and their libvirt. */
+async function hostParts(place: Place, settings: CloudSettings, progress: Progress): Promise<void> {
+  const { layout } = place;
+  const underlay = underlayOf(layout, settings);
+  if (settings.net !== 'fake') await ensureUnderlay(underlay, settings.hosts);
+  if (settings.virt !== 'libvirt') return;
+  await progress.step('libvirt', async () => {
+    for (const host of settings.hosts) {
+      const hostUuid = uuidOf(`${layout.root}/${host}`);
+      const spec = prepareLibvirt(layout, { host, hostUuid, cli: place.cli, netns: underlay.netns(host) });
+      await ensureProcess(layout, spec);
+    }
+    await Promise.all(settings.hosts.map((host) => waitForLibvirt(layout, host)));
+  });
+}
+
+/** A UUID that is always the same for the same text. */
+function uuidOf(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-');
+}
+
+/** Has the supervisor run one process per host; those whose bundle or settings have changed are restarted. */
+export async function startRoles(place: Place, sources: ConfigSources): Promise<void> {
+  const { layout, settings, underlay } = sources;
+  for (const [host, file] of writeRoles(sources)) {
+    const netns = underlay.netns(host);
+    // A small young generation keeps the memory low; the services hold little state.
+    const node = [process.execPath, '--enable-source-maps', '--max-semi-space-size=4', place.main, '--config', file];
+    const [command = '', ...args] = netns === null ? node : ['ip', 'netns', 'exec', netns, ...node];
+    const version = createHash('sha256')
+      .update(readFileSync(file))
+      .update(String(statSync(place.main).mtimeMs))
+      .digest('hex');
+    await ensureProcess(layout, {
+      name: roleName(settings, host),
+      command,
+      args,
+      cwd: layout.root,
+      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', HOME: process.env['HOME'], NODE_ENV: 'production' },
+      version,
+      graceMs: 30_000,
+    });
+  }
+}
+
+/** Waits until all services are healthy; says what went wrong when one does not come up. */
+async function waitForServices(settings: CloudSettings, layout: Layout): Promise<void> {
+  const allHealthy = async (): Promise<boolean> => {
+    const view = await supervisorStatus(layout);
+    const failing = view?.processes.find((one) => one.state !== 'running' && one.restarts > 2);
+    if (failing !== undefined) return true;
+    return (await serviceHealth(settings)).every((one) => one.healthy);
+  };
+  await waitFor('the services', allHealthy, 120_000, 100).catch(() => undefined);
+  const ill = (await serviceHealth(settings)).filter((one) => !one.healthy);
+  if (ill.length === 0) return;
+  throw new UserError(
+    `Not healthy: ${ill.map((one) => `${one.name} (${one.detail})`).join(', ')}.`,
+    `See nestack logs, or ${path.join(layout.log, 'controller.log')}.`,
+  );
+}
+
+/** What every cloud has from the start, through the services' own APIs. */
+async function bootstrap(sources: ConfigSources, progress: Progress, image: Promise<string | null>): Promise<void> {
+  const { settings } = sources;
+  const keystone = authUrlOf(settings);
+  const rest = new Rest({ authUrl: keystone, username: 'admin', password: secretOf(settings, 'admin'), project: 'admin' });
+  try {
+    const demo = await progress.step('projects, users, roles, catalogue', async () => {
+      await patiently(() => rest.login(), 30_000);
+      const made = await bootstrapIdentity(rest, settings, { keystone, publicHost: sources.publicHost });
+      // The catalogue came with the token: another one, with the services that were added.
+      await rest.login();
+      return made.demoProjectId;
+    });
+    await Promise.all([
+      progress.step('flavors', () => patiently(() => ensureFlavors(rest), 30_000)),
+      progress.step('network private', () => patiently(() => ensurePrivateNetwork(rest, demo), 30_000)),
+      ensureImage(rest, settings, progress, image),
+      progress.step('compute hosts', (say) => waitForHosts(rest, settings, say)),
+    ]);
+  } finally {
+    await rest.close();
+  }
+}
+
+async function ensureImage(
+  rest: Rest,
+  settings: CloudSettings,
+  progress: Progress,
+  building: Promise<string | null>,
+): Promise<void> {
+  if (await patiently(() => hasImage(rest), 30_000)) return;
+  const file = await building.catch((error: unknown) => {
+    if (settings.virt === 'libvirt') progress.note(`the small Linux image could not be built: ${String(error).slice(0, 300)}`);
+    return null;
+  });
+  if (file === null) return;
+  await progress.step('image cirros', () => uploadImage(rest, file));
+}
+
+/** Waits until every compute host reports to nova and takes guests. */
+export async function waitForHosts(rest: Rest, settings: CloudSettings, say: (text: string) => void): Promise<void> {
+  interface Service {
+    readonly binary: string;
+    readonly host: string;
+    readonly state: string;
+  }
+  let up_: readonly string[] = [];
+  const ready = async (): Promise<boolean> => {
+    const { services } = await rest.get<{ services: Service[] }>(`${rest.endpoint('compute')}/os-services`);
+    up_ = services.filter((one) => one.binary === 'nova-compute' && one.state === 'up').map((one) => one.host);
+    return settings.hosts.every((host) => up_.includes(host));
+  };
+  await waitFor('the compute hosts', ready, 90_000, 200).catch(() => {
+    const absent = settings.hosts.filter((host) => !up_.includes(host));
+    throw new UserError(`No compute service on ${absent.join(', ')}.`, 'See nestack logs.');
+  });
+  say(settings.hosts.join(', '));
+}
+
+function summary(layout: Layout, settings: CloudSettings, progress: Progress): void {
+  const shown = path.relative(process.cwd(), layout.root) || '.';
+  const at = shown.startsWith('..') ? layout.root : shown;
+  process.stdout.write(
+    [
+      '',
+      `The cloud is up (${progress.elapsed()}): ${settings.virt === 'libvirt' ? 'real' : 'simulated'} guests, ${settings.net === 'fake' ? 'simulated' : 'real'} networks.`,
+      `  Identity     ${authUrlOf(settings)}`,
+      `  As admin     source ${at}/openrc`,
+      `  As demo      export OS_CLIENT_CONFIG_FILE=${at}/clouds.yaml OS_CLOUD=nestack   (or nestack-admin)`,
+      '  Then         openstack server create --image cirros --flavor m1.tiny --network private --wait first',
+      '',
+    ].join('\n'),
+  );
+}

@@ -1,0 +1,13 @@
+import type { AppDeclaration } from '@nestack/kernel/app';
+
+/** All apps by name. Each is loaded only where its role runs. */
+export const APPS: Readonly<Record<string, () => Promise<{ readonly app: unknown }>>> = {
+  glance: () => import('@nestack/app/glance'),
+};
+
+/** The declaration of an app by its name; throws for unknown ones. */
+export async function loadApp(name: string): Promise<AppDeclaration> {
+  const load = APPS[name];
+  if (load === undefined) throw new Error(`no app named ${name}; there are ${Object.keys(APPS).join(', ')}`);
+  return (await load()).app as AppDeclaration;
+}
