@@ -52,7 +52,7 @@ export class LinkMonitor {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const event = parseLinkEvent(line);
       if (event === null) return;
-      if (event.deleted) this.gone(event.device);
+      if (event.deleted) void this.verify(event.device);
       else this.came(event.device, event.ifindex);
     });
     child.once('exit', () => {
@@ -72,6 +72,13 @@ export class LinkMonitor {
     if (this.known.get(device) === ifindex) return;
     this.known.set(device, ifindex);
     this.events.onDevice(device);
+  }
+
+  /** A tap that only leaves a bridge is also said to be deleted (the bridge's own view of it). */
+  private async verify(device: string): Promise<void> {
+    const link = await this.namespace.link(device).catch(() => null);
+    if (link === null) this.gone(device);
+    else this.came(device, link.ifindex);
   }
 
   private gone(device: string): void {
