@@ -12,3 +12,6 @@ export * from './servers/external-events';
 export * from './servers/gate';
 export * from './servers/instance-spec';
 export * from './servers/servers';
+export * from './compute/compute-manager';
+export * from './compute/keyed-mutex';
+export * from './metadata/config-drive';

@@ -123,3 +123,6 @@ export const HostFacts = Type.Object({
   uptime: Nullable(Type.String()),
 });
 export type HostFacts = Static<typeof HostFacts>;
+
+/** The image of an instance. */
+export type ImageSnapshotWire = NonNullable<InstanceSpec['image']>;

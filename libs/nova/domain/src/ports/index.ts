@@ -1,3 +1,4 @@
 export * from './cloud';
 export * from './repositories';
 export * from './operations';
+export * from './hypervisor-driver';

@@ -1,0 +1,155 @@
+import type { RequestContext } from '@nestack/kernel/context';
+import {
+  POWER_STATE,
+  type ConnectionInfo,
+  type GuestVolume,
+  type InstanceSpec,
+  type Nic,
+  type PowerState,
+} from '@nestack/nova/contract';
+import { configDriveOf } from '../metadata/config-drive';
+import type { GuestDisk, GuestSpec, HypervisorDriver, ImagePort } from '../ports';
+import { KeyedMutex } from './keyed-mutex';
+
+export interface ComputeManagerDeps {
+  readonly driver: HypervisorDriver;
+  readonly images: Pick<ImagePort, 'download'>;
+  /** Writes a stream to a file, synced to disk. */
+  readonly store: (stream: NodeJS.ReadableStream, path: string) => Promise<void>;
+  readonly host: string;
+  /** Config drives for all guests, asked for or not. */
+  readonly forceConfigDrive: boolean;
+}
+
+/** What is true of the guests of one host is made so here; commands for one guest are taken one after the other. */
+export class ComputeManager {
+  private readonly mutex = new KeyedMutex();
+
+  constructor(private readonly deps: ComputeManagerDeps) {}
+
+  /** Ensures the guest runs. */
+  build(ctx: RequestContext, instance: InstanceSpec): Promise<{ power: PowerState; rootDevice: string }> {
+    return this.mutex.run(instance.uuid, () =>
+      this.deps.driver.ensureGuest(ctx, this.guestOf(instance), (span, path) => this.fetch(span, instance, path)),
+    );
+  }
+
+  /** Ensures that nothing is left of it. */
+  terminate(ctx: RequestContext, uuid: string, nics: readonly Nic[]): Promise<void> {
+    return this.mutex.run(uuid, () => this.deps.driver.absentGuest(ctx, uuid, nics));
+  }
+
+  start(ctx: RequestContext, instance: InstanceSpec): Promise<PowerState> {
+    return this.mutex.run(instance.uuid, () => this.deps.driver.powerOn(ctx, this.guestOf(instance)));
+  }
+
+  stop(ctx: RequestContext, uuid: string, timeoutS: number): Promise<PowerState> {
+    return this.mutex.run(uuid, () => this.deps.driver.powerOff(ctx, uuid, timeoutS));
+  }
+
+  reboot(ctx: RequestContext, instance: InstanceSpec, type: 'SOFT' | 'HARD', timeoutS: number): Promise<PowerState> {
+    return this.mutex.run(instance.uuid, () => this.deps.driver.reboot(ctx, this.guestOf(instance), type, timeoutS));
+  }
+
+  pause(ctx: RequestContext, uuid: string): Promise<PowerState> {
+    return this.mutex.run(uuid, () => this.deps.driver.pause(ctx, uuid));
+  }
+
+  unpause(ctx: RequestContext, uuid: string): Promise<PowerState> {
+    return this.mutex.run(uuid, () => this.deps.driver.unpause(ctx, uuid));
+  }
+
+  console(uuid: string, lines: number | null): Promise<string> {
+    return this.deps.driver.console(uuid, lines);
+  }
+
+  async diagnostics(uuid: string): Promise<Record<string, unknown>> {
+    return { ...(await this.deps.driver.diagnostics(uuid)) };
+  }
+
+  /** What storage backends need to know of this host. */
+  async connector(): Promise<Record<string, unknown>> {
+    const facts = await this.deps.driver.facts();
+    return {
+      host: this.deps.host,
+      ip: facts.host_ip,
+      initiator: `iqn.1993-08.org.debian:01:${this.deps.host}`,
+      multipath: false,
+      os_type: process.platform,
+      platform: process.arch,
+      do_local_attach: false,
+    };
+  }
+
+  attachVolume(
+    ctx: RequestContext,
+    uuid: string,
+    volumeId: string,
+    connection: ConnectionInfo,
+    device: string | null,
+  ): Promise<string> {
+    return this.mutex.run(uuid, () =>
+      this.deps.driver.ensureVolume(ctx, uuid, { volumeId, connection, device: device ?? '/dev/vdb', boot: false }),
+    );
+  }
+
+  detachVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void> {
+    return this.mutex.run(uuid, () => this.deps.driver.absentVolume(ctx, uuid, volumeId));
+  }
+
+  attachInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
+    return this.mutex.run(uuid, () => this.deps.driver.ensureInterface(ctx, uuid, nic));
+  }
+
+  detachInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
+    return this.mutex.run(uuid, () => this.deps.driver.absentInterface(ctx, uuid, nic));
+  }
+
+  /**
+   * Brings the host in line with what the conductor says after a restart: orphans go, guests that should run are started,
+   * guests that another operation works on are left to it. Answers the power states that changed.
+   */
+  async reconcile(
+    ctx: RequestContext,
+    wanted: readonly { readonly instance: InstanceSpec; readonly should_run: boolean; readonly busy: boolean }[],
+    orphans: readonly {
+      readonly uuid: string;
+      readonly nics: readonly Nic[];
+      readonly volumes: readonly GuestVolume[];
+    }[],
+  ): Promise<readonly { readonly uuid: string; readonly power: PowerState }[]> {
+    for (const orphan of orphans) await this.terminate(ctx, orphan.uuid, orphan.nics);
+    const power = new Map((await this.deps.driver.guests()).map((guest) => [guest.uuid, guest.power]));
+    const changed: { uuid: string; power: PowerState }[] = [];
+    for (const { instance, should_run: run, busy } of wanted) {
+      if (busy) continue;
+      const now = power.get(instance.uuid);
+      if (run && now !== POWER_STATE.running && now !== POWER_STATE.paused)
+        changed.push({ uuid: instance.uuid, power: await this.start(ctx, instance) });
+      else if (now !== undefined) changed.push({ uuid: instance.uuid, power: now });
+    }
+    return changed;
+  }
+
+  private async fetch(ctx: RequestContext, instance: InstanceSpec, path: string): Promise<void> {
+    if (instance.image === null) throw new Error('the guest has no image');
+    await this.deps.store(await this.deps.images.download(ctx, instance.image.id, 'service'), path);
+  }
+
+  private guestOf(instance: InstanceSpec): GuestSpec {
+    return {
+      uuid: instance.uuid,
+      name: instance.name,
+      flavor: instance.flavor,
+      image: instance.image,
+      nics: instance.nics,
+      disks: instance.volumes.map((volume, at): GuestDisk => ({
+        volumeId: volume.volume_id,
+        connection: volume.connection_info,
+        device: volume.device ?? `/dev/vd${String.fromCharCode(98 + at)}`,
+        boot: volume.boot_index === 0,
+      })),
+      configDrive: instance.config_drive || this.deps.forceConfigDrive ? configDriveOf(instance) : null,
+    };
+  }
+}

@@ -1,0 +1,87 @@
+import type { RequestContext } from '@nestack/kernel/context';
+import type {
+  ConnectionInfo,
+  FlavorSnapshot,
+  HostFacts,
+  ImageSnapshotWire,
+  Nic,
+  PowerState,
+} from '@nestack/nova/contract';
+
+/** A volume as the guest's disk. */
+export interface GuestDisk {
+  readonly volumeId: string;
+  readonly connection: ConnectionInfo;
+  /** `/dev/vdb`; what the guest calls it may differ. */
+  readonly device: string;
+  readonly boot: boolean;
+}
+
+/** Files of the config drive by their path on it. */
+export type ConfigDriveFiles = Readonly<Record<string, string | Buffer>>;
+
+/** A guest as it shall be on this host. */
+export interface GuestSpec {
+  readonly uuid: string;
+  readonly name: string;
+  readonly flavor: FlavorSnapshot;
+  /** Null when it boots from a volume. */
+  readonly image: ImageSnapshotWire | null;
+  readonly nics: readonly Nic[];
+  readonly disks: readonly GuestDisk[];
+  /** Null when the guest has no config drive. */
+  readonly configDrive: ConfigDriveFiles | null;
+}
+
+/** Brings an image's bytes to a file; the driver decides whether it needs them. */
+export type ImageFetch = (ctx: RequestContext, path: string) => Promise<void>;
+
+/** A guest that the hypervisor knows of. */
+export interface GuestState {
+  readonly uuid: string;
+  readonly power: PowerState;
+}
+
+export type GuestEvent = { readonly uuid: string; readonly power: PowerState };
+
+/**
+ * A hypervisor. Every `ensure…` and `absent…` looks, acts and looks again: it succeeds when the world already is so, after
+ * a crash in its middle too. Calls for one guest come one at a time.
+ */
+export interface HypervisorDriver {
+  /** Starts what it needs (libvirt's daemon); guests that run are found again. */
+  open(): Promise<void>;
+  /** Leaves guests running. */
+  close(): Promise<void>;
+  facts(): Promise<HostFacts>;
+  /** Defines and starts the guest; what is there already is kept. Throws what makes it impossible. */
+  ensureGuest(
+    ctx: RequestContext,
+    spec: GuestSpec,
+    fetch: ImageFetch,
+  ): Promise<{ readonly power: PowerState; readonly rootDevice: string }>;
+  /** Nothing of the guest is left: process, definition, disks, config drive, console log, taps. */
+  absentGuest(ctx: RequestContext, uuid: string, nics: readonly Nic[]): Promise<void>;
+  /** Starts a guest that is off; needs the specification to define it anew when the hypervisor has lost it. */
+  powerOn(ctx: RequestContext, spec: GuestSpec): Promise<PowerState>;
+  /** Asks the guest by ACPI and pulls the plug after `timeoutS` (0: at once). */
+  powerOff(ctx: RequestContext, uuid: string, timeoutS: number): Promise<PowerState>;
+  /** `SOFT` asks the guest first; `HARD` starts it anew. */
+  reboot(ctx: RequestContext, spec: GuestSpec, type: 'SOFT' | 'HARD', timeoutS: number): Promise<PowerState>;
+  pause(ctx: RequestContext, uuid: string): Promise<PowerState>;
+  unpause(ctx: RequestContext, uuid: string): Promise<PowerState>;
+  guests(): Promise<readonly GuestState[]>;
+  /** The tail of the serial console, bounded; empty when there is none. */
+  console(uuid: string, lines: number | null): Promise<string>;
+  diagnostics(uuid: string): Promise<Readonly<Record<string, unknown>>>;
+  /** The device's name as given to the guest. Works on running guests and on those that are off. */
+  ensureVolume(ctx: RequestContext, uuid: string, disk: GuestDisk): Promise<string>;
+  absentVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void>;
+  ensureInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void>;
+  absentInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void>;
+  /** Changes that nobody asked for: a guest that powered itself off, a crash. */
+  onEvent(listener: (event: GuestEvent) => void): void;
+}
+
+/** Injection token of the host's driver. */
+export const HYPERVISOR = Symbol('HypervisorDriver');

@@ -1,0 +1,267 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RequestContext } from '@nestack/kernel/context';
+import { DomainError } from '@nestack/kernel/errors';
+import { POWER_STATE, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
+import type { GuestDisk, GuestEvent, GuestSpec, GuestState, HypervisorDriver, ImageFetch } from '@nestack/nova/domain';
+
+/** Operations that can be slowed down or made to fail. */
+export type FakeOperation =
+  | 'spawn'
+  | 'destroy'
+  | 'power_on'
+  | 'power_off'
+  | 'reboot'
+  | 'attach_volume'
+  | 'detach_volume'
+  | 'attach_interface'
+  | 'detach_interface';
+
+export interface FakeOptions {
+  readonly dir: string;
+  readonly host: string;
+  readonly vcpus?: number;
+  readonly memoryMb?: number;
+  readonly diskGb?: number;
+  /** Milliseconds that an operation takes. */
+  readonly delays?: Readonly<Partial<Record<FakeOperation, number>>>;
+  /** How many times in 100 an operation fails. */
+  readonly failures?: Readonly<Partial<Record<FakeOperation, number>>>;
+}
+
+interface Guest {
+  power: PowerState;
+  name: string;
+  memoryMb: number;
+  console: string[];
+  volumes: Record<string, string>;
+  nics: string[];
+}
+
+/**
+ * A hypervisor without guests: the state of each is kept in a file that survives crashes, as a disk would, so that what is
+ * left behind can be counted.
+ */
+export class FakeDriver implements HypervisorDriver {
+  private guestsByUuid: Record<string, Guest> = {};
+  private listeners: ((event: GuestEvent) => void)[] = [];
+  private writing: Promise<void> = Promise.resolve();
+  private readonly startedAt = Date.now();
+
+  constructor(private readonly options: FakeOptions) {}
+
+  async open(): Promise<void> {
+    await mkdir(this.options.dir, { recursive: true });
+    try {
+      this.guestsByUuid = JSON.parse(await readFile(this.file, 'utf8')) as Record<string, Guest>;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.writing;
+  }
+
+  async facts(): Promise<HostFacts> {
+    await Promise.resolve();
+    const { vcpus = 1000, memoryMb = 1_000_000, diskGb = 100_000 } = this.options;
+    return {
+      hypervisor_hostname: this.options.host,
+      host_ip: '127.0.0.1',
+      hypervisor_type: 'fake',
+      hypervisor_version: 1000,
+      vcpus,
+      memory_mb: memoryMb,
+      local_gb: diskGb,
+      vcpus_used: 0,
+      memory_mb_used: Object.values(this.guestsByUuid).reduce((sum, guest) => sum + guest.memoryMb, 0),
+      local_gb_used: 0,
+      running_vms: Object.values(this.guestsByUuid).filter((guest) => guest.power === POWER_STATE.running).length,
+      cpu_info: {
+        arch: 'x86_64',
+        model: 'fake',
+        vendor: 'fake',
+        topology: { sockets: 1, cores: vcpus, threads: 1 },
+        features: [],
+      },
+      supported_instances: [['x86_64', 'fake', 'hvm']],
+      traits: [],
+      uptime: `up ${Math.round((Date.now() - this.startedAt) / 1000)} seconds`,
+    };
+  }
+
+  async ensureGuest(
+    _ctx: RequestContext,
+    spec: GuestSpec,
+    _fetch: ImageFetch,
+  ): Promise<{ power: PowerState; rootDevice: string }> {
+    await this.act('spawn');
+    const guest = this.guestsByUuid[spec.uuid] ?? this.newGuest(spec);
+    guest.power = POWER_STATE.running;
+    guest.volumes = Object.fromEntries(spec.disks.map((disk) => [disk.volumeId, disk.device]));
+    guest.nics = spec.nics.map((nic) => nic.port_id);
+    this.guestsByUuid[spec.uuid] = guest;
+    await this.save();
+    return { power: guest.power, rootDevice: '/dev/vda' };
+  }
+
+  async absentGuest(_ctx: RequestContext, uuid: string): Promise<void> {
+    if (this.guestsByUuid[uuid] === undefined) return;
+    await this.act('destroy');
+    delete this.guestsByUuid[uuid];
+    await this.save();
+  }
+
+  async powerOn(_ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
+    await this.act('power_on');
+    const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
+    guest.console.push('[    0.000000] Linux version fake (power on)');
+    return this.setPower(guest, POWER_STATE.running);
+  }
+
+  async powerOff(_ctx: RequestContext, uuid: string): Promise<PowerState> {
+    await this.act('power_off');
+    return this.setPower(this.guest(uuid), POWER_STATE.shutdown);
+  }
+
+  async reboot(_ctx: RequestContext, spec: GuestSpec, type: 'SOFT' | 'HARD'): Promise<PowerState> {
+    await this.act('reboot');
+    const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
+    guest.console.push(`[    0.000000] Linux version fake (${type.toLowerCase()} reboot)`);
+    return this.setPower(guest, POWER_STATE.running);
+  }
+
+  pause(_ctx: RequestContext, uuid: string): Promise<PowerState> {
+    return this.setPower(this.guest(uuid), POWER_STATE.paused);
+  }
+
+  unpause(_ctx: RequestContext, uuid: string): Promise<PowerState> {
+    return this.setPower(this.guest(uuid), POWER_STATE.running);
+  }
+
+  async guests(): Promise<readonly GuestState[]> {
+    await Promise.resolve();
+    return Object.entries(this.guestsByUuid).map(([uuid, { power }]) => ({ uuid, power }));
+  }
+
+  async console(uuid: string, lines: number | null): Promise<string> {
+    await Promise.resolve();
+    const all = this.guestsByUuid[uuid]?.console ?? [];
+    const shown = lines === null ? all : lines === 0 ? [] : all.slice(-lines);
+    return shown.length === 0 ? '' : `${shown.join('\n')}\n`;
+  }
+
+  async diagnostics(uuid: string): Promise<Readonly<Record<string, unknown>>> {
+    await Promise.resolve();
+    const guest = this.guest(uuid);
+    return { memory: guest.memoryMb * 1024, 'memory-actual': guest.memoryMb * 1024, cpu0_time: 0 };
+  }
+
+  async ensureVolume(_ctx: RequestContext, uuid: string, disk: GuestDisk): Promise<string> {
+    const guest = this.guest(uuid);
+    if (guest.volumes[disk.volumeId] === undefined) {
+      await this.act('attach_volume');
+      guest.volumes[disk.volumeId] = disk.device;
+      guest.console.push(`virtio_blk: new disk ${disk.device}`);
+      await this.save();
+    }
+    return guest.volumes[disk.volumeId] ?? disk.device;
+  }
+
+  async absentVolume(_ctx: RequestContext, uuid: string, volumeId: string): Promise<void> {
+    const guest = this.guestsByUuid[uuid];
+    if (guest?.volumes[volumeId] === undefined) return;
+    await this.act('detach_volume');
+    delete guest.volumes[volumeId];
+    await this.save();
+  }
+
+  async ensureInterface(_ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
+    const guest = this.guest(uuid);
+    if (guest.nics.includes(nic.port_id)) return;
+    await this.act('attach_interface');
+    guest.nics.push(nic.port_id);
+    await this.save();
+  }
+
+  async absentInterface(_ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
+    const guest = this.guestsByUuid[uuid];
+    if (guest === undefined || !guest.nics.includes(nic.port_id)) return;
+    await this.act('detach_interface');
+    guest.nics = guest.nics.filter((one) => one !== nic.port_id);
+    await this.save();
+  }
+
+  onEvent(listener: (event: GuestEvent) => void): void {
+    this.listeners.push(listener);
+  }
+
+  private get file(): string {
+    return path.join(this.options.dir, 'guests.json');
+  }
+
+  private newGuest(spec: GuestSpec): Guest {
+    return {
+      power: POWER_STATE.running,
+      name: spec.name,
+      memoryMb: spec.flavor.memory_mb,
+      console: [
+        '[    0.000000] Linux version fake',
+        '[    0.000000] Command line: console=ttyS0',
+        `Welcome to ${spec.name}`,
+        `${spec.name} login: `,
+      ],
+      volumes: {},
+      nics: [],
+    };
+  }
+
+  private guest(uuid: string): Guest {
+    const guest = this.guestsByUuid[uuid];
+    if (guest === undefined)
+      throw new DomainError({
+        kind: 'notFound',
+        code: 'InstanceNotFound',
+        message: `Instance ${uuid} could not be found.`,
+      });
+    return guest;
+  }
+
+  private async setPower(guest: Guest, power: PowerState): Promise<PowerState> {
+    guest.power = power;
+    await this.save();
+    return power;
+  }
+
+  private async act(operation: FakeOperation): Promise<void> {
+    const wait = this.options.delays?.[operation] ?? 0;
+    if (wait > 0) await delay(wait);
+    if (Math.random() * 100 < (this.options.failures?.[operation] ?? 0)) {
+      throw new DomainError({
+        kind: 'conflict',
+        code: 'FakeFailure',
+        message: `The fake hypervisor was told to fail at ${operation}.`,
+      });
+    }
+  }
+
+  /** One write at a time, synced and renamed into place: a crash leaves the old state or the new one. */
+  private save(): Promise<void> {
+    const text = JSON.stringify(this.guestsByUuid);
+    const next = this.writing.then(async () => {
+      const temporary = `${this.file}.new`;
+      const handle = await open(temporary, 'w');
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, this.file);
+    });
+    this.writing = next.catch(() => undefined);
+    return next;
+  }
+}

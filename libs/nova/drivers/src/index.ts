@@ -1,0 +1,1 @@
+export { FakeDriver, type FakeOperation, type FakeOptions } from './fake/fake-driver';
