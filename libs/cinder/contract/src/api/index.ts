@@ -1,0 +1,38 @@
+import { cinderEnvelope, defineApi } from '@nestack/kernel/http';
+import * as attachments from './attachments';
+import * as info from './info';
+import * as snapshots from './snapshots';
+import * as types from './types';
+import * as actions from './volume-actions';
+import * as volumes from './volumes';
+import { MAX_VERSION, MIN_VERSION, versionsDocument } from './versions';
+
+export * from './attachments';
+export * from './info';
+export * from './snapshots';
+export * from './types';
+export * from './volume-actions';
+export * from './volumes';
+
+/** Cinder's API. */
+export const cinderApi = defineApi({
+  service: 'cinder',
+  type: 'block-storage',
+  title: 'Block Storage API',
+  prefixes: ['/v3/{project_id}', '/v3'],
+  microversions: { min: MIN_VERSION, max: MAX_VERSION, default: MIN_VERSION, service: 'volume' },
+  envelope: cinderEnvelope,
+  operations: [
+    ...volumes.volumeOperations,
+    ...actions.volumeActionOperations,
+    ...attachments.attachmentOperations,
+    ...snapshots.snapshotOperations,
+    ...types.typeOperations,
+    ...info.infoOperations,
+  ],
+  documents: {
+    '/': ({ rootUrl }) => ({ status: 300, body: versionsDocument(rootUrl) }),
+    '/v3': ({ rootUrl }) => ({ status: 200, body: versionsDocument(rootUrl) }),
+    '/v3/': ({ rootUrl }) => ({ status: 200, body: versionsDocument(rootUrl) }),
+  },
+});

@@ -1,0 +1,126 @@
+import { operation } from '@nestack/kernel/http';
+import Type from 'typebox';
+import { IntegerLike, NullableText } from './common';
+
+export const listServices = operation({
+  id: 'listServices',
+  summary: "Lists cinder's services",
+  method: 'GET',
+  path: '/os-services',
+  status: 200,
+  policy: 'volume_extension:services:index',
+});
+const ServiceBody = Type.Object({
+  host: Type.String(),
+  binary: Type.Optional(NullableText),
+  service: Type.Optional(NullableText),
+  disabled_reason: Type.Optional(NullableText),
+});
+const serviceUpdate = <const Verb extends string>(id: string, verb: Verb) =>
+  operation({
+    id,
+    summary: `Service update: ${verb}`,
+    method: 'PUT',
+    path: `/os-services/${verb}`,
+    body: ServiceBody,
+    status: 200,
+    policy: 'volume_extension:services:update',
+  });
+export const enableService = serviceUpdate('enableService', 'enable');
+export const disableService = serviceUpdate('disableService', 'disable');
+export const disableServiceLogReason = serviceUpdate('disableServiceLogReason', 'disable-log-reason');
+export const showLimits = operation({
+  id: 'showLimits',
+  summary: 'Shows limits and what is used of them',
+  method: 'GET',
+  path: '/limits',
+  status: 200,
+});
+export const showQuota = operation({
+  id: 'showQuota',
+  summary: "Shows a project's quota",
+  method: 'GET',
+  path: '/os-quota-sets/{target_project_id}',
+  status: 200,
+});
+export const showQuotaDefaults = operation({
+  id: 'showQuotaDefaults',
+  summary: 'Shows the default quota',
+  method: 'GET',
+  path: '/os-quota-sets/{target_project_id}/defaults',
+  status: 200,
+});
+const QuotaSet = Type.Record(Type.String(), Type.Union([IntegerLike, Type.String(), Type.Null(), Type.Boolean()]));
+export const updateQuota = operation({
+  id: 'updateQuota',
+  summary: "Changes a project's quota",
+  method: 'PUT',
+  path: '/os-quota-sets/{target_project_id}',
+  body: Type.Object({ quota_set: QuotaSet }),
+  status: 200,
+  policy: 'volume_extension:quotas:update',
+});
+export const deleteQuota = operation({
+  id: 'deleteQuota',
+  summary: "Makes a project's quota the default again",
+  method: 'DELETE',
+  path: '/os-quota-sets/{target_project_id}',
+  status: 200,
+  policy: 'volume_extension:quotas:delete',
+});
+export const showQuotaClass = operation({
+  id: 'showQuotaClass',
+  summary: 'Shows the default quota by its class',
+  method: 'GET',
+  path: '/os-quota-class-sets/{class_name}',
+  status: 200,
+  policy: 'volume_extension:quota_classes',
+});
+export const updateQuotaClass = operation({
+  id: 'updateQuotaClass',
+  summary: 'Changes the default quota',
+  method: 'PUT',
+  path: '/os-quota-class-sets/{class_name}',
+  body: Type.Object({ quota_class_set: QuotaSet }),
+  status: 200,
+  policy: 'volume_extension:quota_classes',
+});
+export const listAvailabilityZones = operation({
+  id: 'listAvailabilityZones',
+  summary: 'Lists availability zones',
+  method: 'GET',
+  path: '/os-availability-zone',
+  status: 200,
+});
+export const listPools = operation({
+  id: 'listPools',
+  summary: 'Lists storage pools as the scheduler sees them',
+  method: 'GET',
+  path: '/scheduler-stats/get_pools',
+  status: 200,
+  policy: 'scheduler_extension:scheduler_stats:get_pools',
+});
+export const listExtensions = operation({
+  id: 'listExtensions',
+  summary: 'Lists extensions',
+  method: 'GET',
+  path: '/extensions',
+  status: 200,
+});
+
+export const infoOperations = [
+  listServices,
+  enableService,
+  disableService,
+  disableServiceLogReason,
+  showLimits,
+  showQuota,
+  showQuotaDefaults,
+  updateQuota,
+  deleteQuota,
+  showQuotaClass,
+  updateQuotaClass,
+  listAvailabilityZones,
+  listPools,
+  listExtensions,
+];

@@ -1,0 +1,120 @@
+import { operation } from '@nestack/kernel/http';
+import Type from 'typebox';
+import { BooleanLike, NullableText } from './common';
+
+const Specs = Type.Record(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9\\-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }));
+
+export const listTypes = operation({
+  id: 'listTypes',
+  summary: 'Lists volume types',
+  method: 'GET',
+  path: '/types',
+  status: 200,
+});
+export const showType = operation({
+  id: 'showType',
+  summary: 'Shows a volume type; `default` is the default one',
+  method: 'GET',
+  path: '/types/{type_id}',
+  status: 200,
+});
+export const createType = operation({
+  id: 'createType',
+  summary: 'Creates a volume type',
+  method: 'POST',
+  path: '/types',
+  body: Type.Object({
+    volume_type: Type.Object(
+      {
+        name: Type.String({ minLength: 1, maxLength: 255 }),
+        description: Type.Optional(NullableText),
+        extra_specs: Type.Optional(Type.Union([Specs, Type.Null()])),
+        'os-volume-type-access:is_public': Type.Optional(BooleanLike),
+      },
+      { additionalProperties: false },
+    ),
+  }),
+  status: 200,
+  policy: 'volume_extension:type_create',
+});
+export const updateType = operation({
+  id: 'updateType',
+  summary: 'Updates a volume type',
+  method: 'PUT',
+  path: '/types/{type_id}',
+  body: Type.Object({
+    volume_type: Type.Object(
+      {
+        name: Type.Optional(NullableText),
+        description: Type.Optional(NullableText),
+        is_public: Type.Optional(BooleanLike),
+      },
+      { additionalProperties: false },
+    ),
+  }),
+  status: 200,
+  policy: 'volume_extension:type_update',
+});
+export const deleteType = operation({
+  id: 'deleteType',
+  summary: 'Deletes a volume type',
+  method: 'DELETE',
+  path: '/types/{type_id}',
+  status: 202,
+  policy: 'volume_extension:type_delete',
+});
+export const listExtraSpecs = operation({
+  id: 'listExtraSpecs',
+  summary: 'Lists the extra specs of a volume type',
+  method: 'GET',
+  path: '/types/{type_id}/extra_specs',
+  status: 200,
+  policy: 'volume_extension:types_extra_specs:index',
+});
+export const createExtraSpecs = operation({
+  id: 'createExtraSpecs',
+  summary: 'Adds extra specs to a volume type',
+  method: 'POST',
+  path: '/types/{type_id}/extra_specs',
+  body: Type.Object({ extra_specs: Specs }, { additionalProperties: false }),
+  status: 200,
+  policy: 'volume_extension:types_extra_specs:create',
+});
+export const showExtraSpec = operation({
+  id: 'showExtraSpec',
+  summary: 'Shows one extra spec',
+  method: 'GET',
+  path: '/types/{type_id}/extra_specs/{key}',
+  status: 200,
+  policy: 'volume_extension:types_extra_specs:index',
+});
+export const updateExtraSpec = operation({
+  id: 'updateExtraSpec',
+  summary: 'Sets one extra spec',
+  method: 'PUT',
+  path: '/types/{type_id}/extra_specs/{key}',
+  body: Specs,
+  status: 200,
+  policy: 'volume_extension:types_extra_specs:create',
+});
+export const deleteExtraSpec = operation({
+  id: 'deleteExtraSpec',
+  summary: 'Deletes one extra spec',
+  method: 'DELETE',
+  path: '/types/{type_id}/extra_specs/{key}',
+  status: 202,
+  policy: 'volume_extension:types_extra_specs:create',
+});
+
+export const typeOperations = [
+  listTypes,
+  showType,
+  createType,
+  updateType,
+  deleteType,
+  listExtraSpecs,
+  createExtraSpecs,
+  showExtraSpec,
+  updateExtraSpec,
+  deleteExtraSpec,
+];

@@ -1,0 +1,86 @@
+import { defineErrors } from '@nestack/kernel/errors';
+
+/** Cinder's errors with upstream's texts. upstream: cinder/exception.py */
+export const CinderError = defineErrors({
+  VolumeNotFound: { kind: 'notFound', template: 'Volume {volume_id} could not be found.' },
+  SnapshotNotFound: { kind: 'notFound', template: 'Snapshot {snapshot_id} could not be found.' },
+  VolumeTypeNotFound: { kind: 'notFound', template: 'Volume type {volume_type_id} could not be found.' },
+  VolumeTypeNotFoundByName: {
+    kind: 'notFound',
+    template: 'Volume type with name {volume_type_name} could not be found.',
+  },
+  VolumeAttachmentNotFound: {
+    kind: 'notFound',
+    template: 'Volume attachment could not be found with filter: attachment_id = {attachment_id}.',
+  },
+  VolumeMetadataNotFound: {
+    kind: 'notFound',
+    template: 'Volume {volume_id} has no metadata with key {metadata_key}.',
+  },
+  ExtraSpecsNotFound: {
+    kind: 'notFound',
+    template: 'Volume Type {volume_type_id} has no extra specs with key {extra_specs_key}.',
+  },
+  ServiceNotFound: { kind: 'notFound', template: 'Service {service_id} could not be found on host {host}.' },
+  HostNotFound: { kind: 'notFound', template: 'Host {host} could not be found.' },
+  QuotaClassNotFound: { kind: 'notFound', template: 'Quota class {class_name} could not be found.' },
+  InvalidVolume: { kind: 'badRequest', template: 'Invalid volume: {reason}' },
+  InvalidSnapshot: { kind: 'badRequest', template: 'Invalid snapshot: {reason}' },
+  InvalidInput: { kind: 'badRequest', template: 'Invalid input received: {reason}' },
+  InvalidImageRef: {
+    kind: 'badRequest',
+    template: 'Invalid image identifier or unable to access requested image.',
+  },
+  InvalidAvailabilityZone: { kind: 'badRequest', template: "Availability zone '{az}' is invalid." },
+  InvalidVolumeType: { kind: 'badRequest', template: 'Invalid volume type: {reason}' },
+  InvalidMetadata: { kind: 'badRequest', template: 'Invalid metadata: {reason}' },
+  InvalidQuotaValue: {
+    kind: 'badRequest',
+    template: 'Change would make usage less than 0 for the following resources: {unders}',
+  },
+  VolumeTypeInUse: {
+    kind: 'badRequest',
+    template: 'Volume Type {volume_type_id} deletion is not allowed with volumes present with the type.',
+  },
+  VolumeTypeDefault: {
+    kind: 'badRequest',
+    template: 'The volume type {volume_type_id} is the default volume type and cannot be deleted.',
+  },
+  VolumeTypeExists: { kind: 'conflict', template: 'Volume Type {id} already exists.' },
+  VolumeTypeAccessExists: {
+    kind: 'conflict',
+    template: 'Volume type access for {volume_type_id} / {project_id} combination already exists.',
+  },
+  VolumeTypeAccessNotFound: {
+    kind: 'notFound',
+    template: 'Volume type access not found for {volume_type_id} / {project_id} combination.',
+  },
+  VolumeLimitExceeded: {
+    kind: 'overQuota',
+    status: 413,
+    template: "Maximum number of volumes allowed ({allowed}) exceeded for quota '{name}'.",
+  },
+  SnapshotLimitExceeded: {
+    kind: 'overQuota',
+    status: 413,
+    template: 'Maximum number of snapshots allowed ({allowed}) exceeded',
+  },
+  VolumeSizeExceedsAvailableQuota: {
+    kind: 'overQuota',
+    status: 413,
+    template:
+      'Requested volume or snapshot exceeds allowed {name} quota. Requested {requested}G, quota is {quota}G and {consumed}G has been consumed.',
+  },
+  VolumeSizeExceedsLimit: {
+    kind: 'overQuota',
+    status: 413,
+    template: 'Requested volume size {size}G is larger than maximum allowed limit {limit}G.',
+  },
+  NoValidBackend: { kind: 'conflict', template: 'No valid backend was found. {reason}' },
+  VolumeBackendAPIException: {
+    kind: 'bug',
+    template: 'Bad or unexpected response from the storage volume backend API: {data}',
+  },
+  ImageUnacceptable: { kind: 'badRequest', template: 'Image {image_id} is unacceptable: {reason}' },
+  ImageCopyFailure: { kind: 'conflict', template: 'Failed to copy image to volume: {reason}' },
+});

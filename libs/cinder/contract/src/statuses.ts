@@ -1,0 +1,22 @@
+/** A volume's `status` on the wire. */
+export type VolumeStatus =
+  | 'creating'
+  | 'downloading'
+  | 'available'
+  | 'reserved'
+  | 'attaching'
+  | 'detaching'
+  | 'in-use'
+  | 'maintenance'
+  | 'deleting'
+  | 'extending'
+  | 'retyping'
+  | 'uploading'
+  | 'error'
+  | 'error_deleting'
+  | 'error_extending';
+
+export type SnapshotStatus = 'creating' | 'available' | 'deleting' | 'error' | 'error_deleting';
+
+/** `attach_status` of an attachment. */
+export type AttachStatus = 'reserved' | 'attaching' | 'attached' | 'detaching' | 'error_attaching';
