@@ -117,20 +117,18 @@ export interface VolumeSummary {
 /** Cinder, as nova needs it. */
 export interface VolumePort {
   get(ctx: RequestContext, volumeId: string, as: As): Promise<VolumeSummary | null>;
-  /** Creates a volume for a boot; `key` (in the volume's metadata) makes a retry find it again. */
-  ensureVolume(
+  /** Creates a volume for a boot in the caller's name; it becomes available later. */
+  createVolume(
     ctx: RequestContext,
     about: {
-      readonly key: string;
-      readonly project_id: string;
+      /** GiB */
       readonly size: number;
       readonly image_id: string | null;
       readonly snapshot_id: string | null;
       readonly volume_type: string | null;
       readonly availability_zone: string | null;
-      readonly name: string;
     },
-  ): Promise<{ readonly id: string; readonly status: string }>;
+  ): Promise<{ readonly id: string }>;
   /** Reserves: an attachment without connector; a retry finds the one of this volume and instance. */
   ensureAttachment(
     ctx: RequestContext,

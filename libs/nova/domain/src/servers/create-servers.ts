@@ -93,6 +93,7 @@ export class CreateServers {
       { networks, security_groups: groups, availability_zone: zone, force_host: host },
       hints,
     );
+    const prepared = await this.volumesFor(ctx, named(devices), count);
     const now = deps.clock.now();
     const reservation = `r-${newUuid().replaceAll('-', '').slice(0, 8)}`;
     return deps.tx.run('server.create', async (tx) => {
@@ -152,7 +153,7 @@ export class CreateServers {
           deleted_at: null,
         };
         await deps.instances.insert(tx, instance);
-        for (const device of named(devices)) await deps.devices.insert(tx, { ...device, instance_uuid: uuid });
+        for (const device of prepared[index] ?? []) await deps.devices.insert(tx, { ...device, instance_uuid: uuid });
         await deps.operations.start(ctx, tx, NovaSagas.serverCreate.kind, {
           params: { instance_uuid: uuid },
           resourceId: uuid,
@@ -162,6 +163,31 @@ export class CreateServers {
       }
       return made;
     });
+  }
+
+  /** Volumes that the boot is to make are the caller's own, so they are made in his name, before the servers. */
+  private async volumesFor(
+    ctx: RequestContext,
+    devices: readonly WantedDevice[],
+    count: number,
+  ): Promise<readonly (readonly WantedDevice[])[]> {
+    return Promise.all(
+      Array.from({ length: count }, () =>
+        Promise.all(
+          devices.map(async (device) => {
+            if (device.volume_id !== null) return device;
+            const { id } = await this.deps.volumes.createVolume(ctx, {
+              size: device.volume_size ?? 1,
+              image_id: device.source_type === 'image' ? device.source_id : null,
+              snapshot_id: device.source_type === 'snapshot' ? device.source_id : null,
+              volume_type: device.volume_type,
+              availability_zone: null,
+            });
+            return { ...device, volume_id: id };
+          }),
+        ),
+      ),
+    );
   }
 
   private async lookUp(ctx: RequestContext, tx: Tx, flavorId: string, keyName: string | null) {

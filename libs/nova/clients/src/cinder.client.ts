@@ -1,0 +1,181 @@
+import type { RequestContext } from '@nestack/kernel/context';
+import { DomainError } from '@nestack/kernel/errors';
+import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import {
+  beginDetaching,
+  cinderApi,
+  completeAttachment,
+  connectionInfoOf,
+  createAttachment,
+  createVolume,
+  deleteAttachment,
+  deleteVolume,
+  listAttachmentsDetail,
+  rollDetaching,
+  showVolume,
+  updateAttachment,
+} from '@nestack/cinder/contract';
+import { NovaError, type ConnectionInfo } from '@nestack/nova/contract';
+import type { As, VolumePort, VolumeSummary } from '@nestack/nova/domain';
+
+/** The microversion of the attachments API that nova speaks. upstream: nova/volume/cinder.py */
+const VERSION = '3.44';
+
+interface Attachment {
+  readonly id: string;
+  readonly volume_id: string;
+  readonly instance: string | null;
+  readonly connection_info?: Readonly<Record<string, unknown>> | null;
+}
+
+/** Cinder as nova's volumes. */
+export class CinderClient implements VolumePort {
+  private readonly api: ApiClient;
+
+  constructor(clients: ApiClients) {
+    this.api = clients.client(cinderApi);
+  }
+
+  async get(ctx: RequestContext, volumeId: string, as: As): Promise<VolumeSummary | null> {
+    const answer = await this.orNull(
+      this.api.call(ctx, showVolume, { params: { volume_id: volumeId }, version: VERSION }, as),
+    );
+    if (answer === null) return null;
+    const { volume } = answer as { volume: Readonly<Record<string, unknown>> };
+    const attachments = (volume['attachments'] ?? []) as readonly { server_id: string }[];
+    return {
+      id: volumeId,
+      status: String(volume['status']),
+      size: Number(volume['size']),
+      bootable: String(volume['bootable']) === 'true',
+      multiattach: volume['multiattach'] === true,
+      availability_zone: String(volume['availability_zone'] ?? 'nova'),
+      attached_to: attachments.map((one) => one.server_id),
+      image_metadata: (volume['volume_image_metadata'] ?? {}) as Readonly<Record<string, string>>,
+    };
+  }
+
+  async createVolume(
+    ctx: RequestContext,
+    about: {
+      readonly size: number;
+      readonly image_id: string | null;
+      readonly snapshot_id: string | null;
+      readonly volume_type: string | null;
+      readonly availability_zone: string | null;
+    },
+  ): Promise<{ id: string }> {
+    const body = {
+      volume: {
+        size: about.size,
+        name: '',
+        ...(about.image_id === null ? {} : { imageRef: about.image_id }),
+        ...(about.snapshot_id === null ? {} : { snapshot_id: about.snapshot_id }),
+        ...(about.volume_type === null ? {} : { volume_type: about.volume_type }),
+        ...(about.availability_zone === null ? {} : { availability_zone: about.availability_zone }),
+      },
+    };
+    const answer = (await this.api.call(
+      ctx,
+      createVolume,
+      { body: body as never, version: VERSION },
+      'user',
+    )) as unknown as { volume: { id: string } };
+    return { id: answer.volume.id };
+  }
+
+  async ensureAttachment(ctx: RequestContext, volumeId: string, instanceUuid: string, as: As): Promise<{ id: string }> {
+    const listed = (await this.api.call(
+      ctx,
+      listAttachmentsDetail,
+      { query: { volume_id: volumeId, instance_id: instanceUuid, all_tenants: 'True' } as never, version: VERSION },
+      'service',
+    )) as unknown as { attachments: readonly Attachment[] };
+    const known = listed.attachments.find((one) => one.volume_id === volumeId && one.instance === instanceUuid);
+    if (known !== undefined) return { id: known.id };
+    try {
+      const answer = (await this.api.call(
+        ctx,
+        createAttachment,
+        { body: { attachment: { volume_uuid: volumeId, instance_uuid: instanceUuid } } as never, version: VERSION },
+        as,
+      )) as unknown as { attachment: Attachment };
+      return { id: answer.attachment.id };
+    } catch (error) {
+      if (error instanceof DomainError && (error.kind === 'badRequest' || error.kind === 'conflict'))
+        throw NovaError.InvalidVolume({ reason: error.message });
+      throw error;
+    }
+  }
+
+  async connect(
+    ctx: RequestContext,
+    attachmentId: string,
+    connector: Readonly<Record<string, unknown>>,
+    device: string | null,
+  ): Promise<ConnectionInfo> {
+    const answer = (await this.api.call(
+      ctx,
+      updateAttachment,
+      {
+        params: { attachment_id: attachmentId },
+        body: {
+          attachment: { connector: { ...connector, ...(device === null ? {} : { mountpoint: device }) } },
+        } as never,
+        version: VERSION,
+      },
+      'service',
+    )) as unknown as { attachment: Attachment };
+    const info = connectionInfoOf(answer.attachment.connection_info);
+    if (info === null) throw NovaError.InvalidVolume({ reason: `attachment ${attachmentId} has no connection` });
+    return info;
+  }
+
+  async complete(ctx: RequestContext, attachmentId: string): Promise<void> {
+    await this.api.call(
+      ctx,
+      completeAttachment,
+      { params: { attachment_id: attachmentId }, body: { 'os-complete': attachmentId } as never, version: VERSION },
+      'service',
+    );
+  }
+
+  async deleteAttachment(ctx: RequestContext, attachmentId: string): Promise<void> {
+    await this.orNull(
+      this.api.call(ctx, deleteAttachment, { params: { attachment_id: attachmentId }, version: VERSION }, 'service'),
+    );
+  }
+
+  async beginDetaching(ctx: RequestContext, volumeId: string, as: As): Promise<void> {
+    await this.api.call(
+      ctx,
+      beginDetaching,
+      { params: { volume_id: volumeId }, body: { 'os-begin_detaching': null } as never, version: VERSION },
+      as,
+    );
+  }
+
+  async rollDetaching(ctx: RequestContext, volumeId: string): Promise<void> {
+    await this.api.call(
+      ctx,
+      rollDetaching,
+      { params: { volume_id: volumeId }, body: { 'os-roll_detaching': null } as never, version: VERSION },
+      'service',
+    );
+  }
+
+  async deleteVolume(ctx: RequestContext, volumeId: string): Promise<void> {
+    await this.orNull(
+      this.api.call(ctx, deleteVolume, { params: { volume_id: volumeId }, version: VERSION }, 'service'),
+    );
+  }
+
+  private async orNull<T>(call: Promise<T>): Promise<T | null> {
+    try {
+      return await call;
+    } catch (error) {
+      if (error instanceof DomainError && error.kind === 'notFound') return null;
+      throw error;
+    }
+  }
+}

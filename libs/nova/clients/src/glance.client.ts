@@ -1,0 +1,78 @@
+import type { RequestContext } from '@nestack/kernel/context';
+import { DomainError } from '@nestack/kernel/errors';
+import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import { downloadImageFile, glanceApi, showImage } from '@nestack/glance/contract';
+import type { As, ImagePort } from '@nestack/nova/domain';
+
+/** Members of glance's flat image that are not its user properties. */
+const FIXED = new Set([
+  'id',
+  'name',
+  'status',
+  'visibility',
+  'protected',
+  'checksum',
+  'owner',
+  'size',
+  'virtual_size',
+  'container_format',
+  'disk_format',
+  'created_at',
+  'updated_at',
+  'tags',
+  'direct_url',
+  'min_ram',
+  'min_disk',
+  'self',
+  'file',
+  'stores',
+  'schema',
+  'os_hash_algo',
+  'os_hash_value',
+  'os_hidden',
+  'locations',
+]);
+
+/** Glance as nova's image store. */
+export class GlanceClient implements ImagePort {
+  private readonly api: ApiClient;
+
+  constructor(clients: ApiClients) {
+    this.api = clients.client(glanceApi);
+  }
+
+  async get(ctx: RequestContext, imageId: string, as: As): ReturnType<ImagePort['get']> {
+    let found: Readonly<Record<string, unknown>>;
+    try {
+      found = (await this.api.call(ctx, showImage, { params: { image_id: imageId } }, as)) as Readonly<
+        Record<string, unknown>
+      >;
+    } catch (error) {
+      if (error instanceof DomainError && error.kind === 'notFound') return null;
+      throw error;
+    }
+    const text = (key: string): string | null => (typeof found[key] === 'string' ? found[key] : null);
+    const number = (key: string): number => (typeof found[key] === 'number' ? found[key] : 0);
+    return {
+      image: {
+        id: imageId,
+        disk_format: text('disk_format') ?? 'raw',
+        container_format: text('container_format') ?? 'bare',
+        size: number('size'),
+        checksum: text('checksum'),
+        os_hash_algo: text('os_hash_algo'),
+        os_hash_value: text('os_hash_value'),
+        min_disk: number('min_disk'),
+        properties: Object.fromEntries(Object.entries(found).filter(([key]) => !FIXED.has(key))),
+      },
+      status: text('status') ?? '',
+      min_ram: number('min_ram'),
+      virtual_size: typeof found['virtual_size'] === 'number' ? found['virtual_size'] : null,
+    };
+  }
+
+  async download(ctx: RequestContext, imageId: string, as: As): Promise<NodeJS.ReadableStream> {
+    const { body } = await this.api.stream(ctx, downloadImageFile, { params: { image_id: imageId } }, as);
+    return body;
+  }
+}

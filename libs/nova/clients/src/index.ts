@@ -1,0 +1,2 @@
+export { CinderClient } from './cinder.client';
+export { GlanceClient } from './glance.client';
