@@ -19,7 +19,10 @@ function build(): Command {
     .showHelpAfterError()
     .addHelpText('after', '\nnestack test [--only STAGE,...] runs the tests.');
   const command = (name: string, description: string): Command =>
-    program.command(name).description(description).option('--state <dir>', 'folder of the cloud (default: .nestack here)');
+    program
+      .command(name)
+      .description(description)
+      .option('--state <dir>', 'folder of the cloud (default: .nestack here)');
 
   command('up', 'bring the cloud up; what is missing is installed and made, what is there is kept')
     .option('--port-offset <n>', 'added to every port, for clouds beside each other', offset)

@@ -18,7 +18,9 @@ async function startRole(): Promise<readonly RunningApp[]> {
       try {
         return await startApp(await loadApp(name), values);
       } catch (error) {
-        throw new Error(`${name} cannot start: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+        throw new Error(`${name} cannot start: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        });
       }
     }),
   );

@@ -97,7 +97,8 @@ async function ensureCatalogue(
     const { name, type, description } = entry;
     const id =
       services.find((service) => service.type === type)?.id ??
-      (await rest.post<{ service: Named }>(`${urls.keystone}/services`, { service: { name, type, description } })).service.id;
+      (await rest.post<{ service: Named }>(`${urls.keystone}/services`, { service: { name, type, description } }))
+        .service.id;
     const url = `http://${urls.publicHost}:${portOf(settings, entry.port)}${entry.path}`;
     for (const face of ['public', 'internal', 'admin']) {
       const existing = endpoints.find((one) => one.service_id === id && one.interface === face);

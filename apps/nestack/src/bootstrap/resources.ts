@@ -68,7 +68,9 @@ export async function uploadImage(rest: Rest, file: string): Promise<void> {
 /** A network with DHCP that belongs to the demo project and that every project may use. */
 export async function ensurePrivateNetwork(rest: Rest, projectId: string): Promise<void> {
   const neutron = `${rest.endpoint('network')}/v2.0`;
-  const { networks } = await rest.get<{ networks: { id: string; subnets: string[] }[] }>(`${neutron}/networks?name=private`);
+  const { networks } = await rest.get<{ networks: { id: string; subnets: string[] }[] }>(
+    `${neutron}/networks?name=private`,
+  );
   const network =
     networks[0] ??
     (

@@ -37,7 +37,9 @@ export async function ensureDatabases(settings: CloudSettings, adminUrl: string)
       const role = client.escapeIdentifier(roleOf(settings, service));
       const found = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [roleOf(settings, service)]);
       if (found.rowCount === 0) await client.query(`CREATE ROLE ${role}`);
-      await client.query(`ALTER ROLE ${role} LOGIN PASSWORD ${client.escapeLiteral(secretOf(settings, `db-${service}`))}`);
+      await client.query(
+        `ALTER ROLE ${role} LOGIN PASSWORD ${client.escapeLiteral(secretOf(settings, `db-${service}`))}`,
+      );
       await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${role}`);
       // Needed by administrators that are no superusers (hosted PostgreSQL) to give a schema away.
       await client.query(`GRANT ${role} TO CURRENT_USER`);

@@ -68,9 +68,26 @@ export function prepareLibvirt(
     );
     appendFileSync(path.join(dir, 'group'), `${QEMU_USER.name}:x:${QEMU_USER.id}:\n`);
   }
-  const inside = ['unshare', '--mount', '--propagation', 'private', process.execPath, options.cli, 'libvirtd', '--dir', dir];
+  const inside = [
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    process.execPath,
+    options.cli,
+    'libvirtd',
+    '--dir',
+    dir,
+  ];
   const [command, ...args] = options.netns === null ? inside : ['ip', 'netns', 'exec', options.netns, ...inside];
-  return { name: `libvirtd-${options.host}`, command: command ?? '', args, cwd: dir, env: process.env, graceMs: 20_000 };
+  return {
+    name: `libvirtd-${options.host}`,
+    command: command ?? '',
+    args,
+    cwd: dir,
+    env: process.env,
+    graceMs: 20_000,
+  };
 }
 
 /**
@@ -111,7 +128,9 @@ export async function shutGuestsDown(layout: Layout, host: string): Promise<numb
   await Promise.all(
     guests.map(async (guest) => {
       await virsh(uri, ['shutdown', guest, '--mode', 'acpi']);
-      await waitFor('the guest', () => isOff(uri, guest), GUEST_GRACE_MS, 500).catch(() => virsh(uri, ['destroy', guest]));
+      await waitFor('the guest', () => isOff(uri, guest), GUEST_GRACE_MS, 500).catch(() =>
+        virsh(uri, ['destroy', guest]),
+      );
     }),
   );
   return guests.length;

@@ -74,7 +74,8 @@ export function portsOf(settings: CloudSettings): [PortName, number][] {
 export function readSettings(layout: Layout): CloudSettings | null {
   if (!existsSync(layout.cloud)) return null;
   const parsed = JSON.parse(readFileSync(layout.cloud, 'utf8')) as CloudSettings;
-  if (parsed.version !== 1) throw new UserError(`${layout.cloud} is of another version of nestack.`, 'Remove it with: nestack reset');
+  if (parsed.version !== 1)
+    throw new UserError(`${layout.cloud} is of another version of nestack.`, 'Remove it with: nestack reset');
   return parsed;
 }
 
@@ -89,7 +90,11 @@ export function requireSettings(layout: Layout): CloudSettings {
  * The settings for this `up`: what exists, changed by the options given, with secrets for all that need one. Drivers
  * and ports of an existing cloud stay as they are: guests and catalogue depend on them.
  */
-export function mergeSettings(existing: CloudSettings | null, options: UpOptions, defaults: CloudDefaults): CloudSettings {
+export function mergeSettings(
+  existing: CloudSettings | null,
+  options: UpOptions,
+  defaults: CloudDefaults,
+): CloudSettings {
   if (existing !== null) {
     refuseChange('--port-offset', existing.portOffset, options.portOffset);
     refuseChange('--virt', existing.virt, options.virt);
@@ -139,7 +144,9 @@ export const SECRET_NAMES = [
 ] as const;
 
 function withSecrets(existing: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(SECRET_NAMES.map((name) => [name, existing[name] ?? randomBytes(18).toString('base64url')]));
+  return Object.fromEntries(
+    SECRET_NAMES.map((name) => [name, existing[name] ?? randomBytes(18).toString('base64url')]),
+  );
 }
 
 /** One of the cloud's passwords. */

@@ -15,7 +15,10 @@ export async function addCompute(name: string, options: CommonOptions): Promise<
   const { layout } = placeOf(options);
   const settings = requireSettings(layout);
   if (!/^[a-z][a-z0-9-]{0,14}$/.test(name)) {
-    throw new UserError(`${name} is no good host name.`, 'Use up to 15 lower-case letters, digits and hyphens, a letter first.');
+    throw new UserError(
+      `${name} is no good host name.`,
+      'Use up to 15 lower-case letters, digits and hyphens, a letter first.',
+    );
   }
   if (settings.hosts.includes(name)) throw new UserError(`There is a host ${name} already.`);
   writeSettings(layout, { ...settings, hosts: [...settings.hosts, name] });
@@ -27,10 +30,17 @@ export async function removeCompute(name: string, options: CommonOptions): Promi
   const place = placeOf(options);
   const { layout } = place;
   const settings = requireSettings(layout);
-  if (name === settings.hosts[0]) throw new UserError(`${name} is the controller itself.`, 'Remove the whole cloud with: nestack reset');
-  if (!settings.hosts.includes(name)) throw new UserError(`There is no host ${name}.`, `Hosts: ${settings.hosts.join(', ')}`);
+  if (name === settings.hosts[0])
+    throw new UserError(`${name} is the controller itself.`, 'Remove the whole cloud with: nestack reset');
+  if (!settings.hosts.includes(name))
+    throw new UserError(`There is no host ${name}.`, `Hosts: ${settings.hosts.join(', ')}`);
   const progress = new Progress();
-  const rest = new Rest({ authUrl: authUrlOf(settings), username: 'admin', password: secretOf(settings, 'admin'), project: 'admin' });
+  const rest = new Rest({
+    authUrl: authUrlOf(settings),
+    username: 'admin',
+    password: secretOf(settings, 'admin'),
+    project: 'admin',
+  });
   try {
     await rest.login();
     const compute = rest.endpoint('compute');
@@ -45,8 +55,11 @@ export async function removeCompute(name: string, options: CommonOptions): Promi
       }
     });
     await progress.step('records', async () => {
-      const { services } = await rest.get<{ services: { id: number | string; host: string }[] }>(`${compute}/os-services?host=${name}`);
-      for (const service of services) await rest.call('DELETE', `${compute}/os-services/${service.id}`, { accept: [404] });
+      const { services } = await rest.get<{ services: { id: number | string; host: string }[] }>(
+        `${compute}/os-services?host=${name}`,
+      );
+      for (const service of services)
+        await rest.call('DELETE', `${compute}/os-services/${service.id}`, { accept: [404] });
       const network = `${rest.endpoint('network')}/v2.0`;
       const { agents } = await rest.get<{ agents: { id: string }[] }>(`${network}/agents?host=${name}`);
       for (const agent of agents) await rest.call('DELETE', `${network}/agents/${agent.id}`, { accept: [404] });

@@ -18,7 +18,14 @@ export async function doctor(options: CommonOptions): Promise<void> {
     const advice = one.advice === undefined ? '' : ` (${one.advice})`;
     process.stdout.write(`${MARK[one.verdict]} ${one.what.padEnd(width)}  ${one.detail}${advice}\n`);
   }
-  const needs = needsOf({ virt: 'libvirt', net: 'linuxbridge', volume: 'nbd', brokerUrl: null, client: true, image: true });
+  const needs = needsOf({
+    virt: 'libvirt',
+    net: 'linuxbridge',
+    volume: 'nbd',
+    brokerUrl: null,
+    client: true,
+    image: true,
+  });
   const missing = missingOf(needs);
   if (missing.length === 0) {
     process.stdout.write('\nAll programs are installed.\n');
@@ -35,11 +42,17 @@ export async function doctor(options: CommonOptions): Promise<void> {
   process.exitCode = findings.some((one) => one.verdict === 'missing') ? 1 : 0;
 }
 
-async function ports(settings: CloudSettings | null, layout: Parameters<typeof supervisorStatus>[0]): Promise<Finding[]> {
-  if ((await supervisorStatus(layout)) !== null) return [{ what: 'ports', verdict: 'good', detail: 'in use by this cloud' }];
+async function ports(
+  settings: CloudSettings | null,
+  layout: Parameters<typeof supervisorStatus>[0],
+): Promise<Finding[]> {
+  if ((await supervisorStatus(layout)) !== null)
+    return [{ what: 'ports', verdict: 'good', detail: 'in use by this cloud' }];
   const wanted = portsOf(settings ?? ({ portOffset: 0, databaseUrl: null, brokerUrl: null } as CloudSettings));
   const taken = [];
   for (const [name, port] of wanted) if (await listens(port)) taken.push(`${port} (${name})`);
   if (taken.length === 0) return [{ what: 'ports', verdict: 'good', detail: 'free' }];
-  return [{ what: 'ports', verdict: 'limited', detail: `in use: ${taken.join(', ')}`, advice: 'nestack up --port-offset N' }];
+  return [
+    { what: 'ports', verdict: 'limited', detail: `in use: ${taken.join(', ')}`, advice: 'nestack up --port-offset N' },
+  ];
 }

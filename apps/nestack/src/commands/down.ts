@@ -74,11 +74,13 @@ export async function reset(options: CommonOptions & { readonly yes?: boolean })
   const { layout } = placeOf(options);
   const settings = readSettings(layout);
   if (settings === null) {
-    if (existsSync(layout.run)) throw new UserError(`${layout.root} has no settings, but processes.`, 'Stop them, then remove the folder.');
+    if (existsSync(layout.run))
+      throw new UserError(`${layout.root} has no settings, but processes.`, 'Stop them, then remove the folder.');
     process.stdout.write(`There is no cloud in ${layout.root}.\n`);
     return;
   }
-  if (options.yes !== true && !(await confirmed(layout))) throw new UserError('Nothing was removed.', 'Use --yes to be not asked.');
+  if (options.yes !== true && !(await confirmed(layout)))
+    throw new UserError('Nothing was removed.', 'Use --yes to be not asked.');
   const progress = new Progress();
   const runs = (await supervisorStatus(layout)) !== null;
   if (runs) {
@@ -95,14 +97,17 @@ export async function reset(options: CommonOptions & { readonly yes?: boolean })
       await askSupervisor(layout.supervisorSocket, { op: 'shutdown' });
     });
   }
-  if (settings.net !== 'fake') await progress.step('bridges, taps and namespaces', () => removeDevices(layout, settings));
+  if (settings.net !== 'fake')
+    await progress.step('bridges, taps and namespaces', () => removeDevices(layout, settings));
   if (settings.databaseUrl !== null) await dropDatabases(settings, settings.databaseUrl);
   rmSync(layout.root, { recursive: true, force: true });
   progress.note(`${layout.root} is removed`);
 }
 
 async function removeDevices(layout: Layout, settings: CloudSettings): Promise<void> {
-  const devices = JSON.parse(readIfThere(path.join(layout.run, 'devices.json')) ?? '{"networks":[],"ports":[]}') as Devices;
+  const devices = JSON.parse(
+    readIfThere(path.join(layout.run, 'devices.json')) ?? '{"networks":[],"ports":[]}',
+  ) as Devices;
   for (const id of devices.networks) {
     await tryRun('ip', ['netns', 'delete', `qdhcp-${id}`]);
     await tryRun('ip', ['link', 'delete', `brq${id.slice(0, 11)}`]);
@@ -116,7 +121,9 @@ async function confirmed(layout: Layout): Promise<boolean> {
   const { createInterface } = await import('node:readline/promises');
   const prompt = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    const answer = await prompt.question(`Remove the cloud in ${layout.root} with all its servers, images and volumes? [y/N] `);
+    const answer = await prompt.question(
+      `Remove the cloud in ${layout.root} with all its servers, images and volumes? [y/N] `,
+    );
     return /^y(es)?$/i.test(answer.trim());
   } finally {
     prompt.close();

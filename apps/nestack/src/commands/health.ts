@@ -14,7 +14,10 @@ export async function healthOf(url: string, timeoutMs = 3000): Promise<{ healthy
   try {
     const response = await request(`${url}/healthcheck`, { headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
     const text = (await response.body.text()).trim();
-    return { healthy: response.statusCode === 200, detail: response.statusCode === 200 ? 'healthy' : text.slice(0, 200) };
+    return {
+      healthy: response.statusCode === 200,
+      detail: response.statusCode === 200 ? 'healthy' : text.slice(0, 200),
+    };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     return { healthy: false, detail: code === 'ECONNREFUSED' ? 'does not listen' : (error as Error).message };

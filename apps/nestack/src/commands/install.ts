@@ -14,7 +14,11 @@ export async function install(options: { readonly for: string }): Promise<void> 
   if (missing.length === 0) return;
   const reason = whyNoApt();
   if (reason !== null) {
-    process.stdout.write(`Not installed, since ${reason}:\n${explainMissing(missing).map((line) => `  ${line}\n`).join('')}`);
+    process.stdout.write(
+      `Not installed, since ${reason}:\n${explainMissing(missing)
+        .map((line) => `  ${line}\n`)
+        .join('')}`,
+    );
     return;
   }
   const packages = [...new Set(missing.map((need) => need.package))];

@@ -13,8 +13,11 @@ interface LogOptions extends CommonOptions {
 /** Shows log lines of one service or process, or of all, in OpenStack's own form or as they are (`--json`). */
 export async function logs(service: string | undefined, options: LogOptions): Promise<void> {
   const { layout } = placeOf(options);
-  if (!existsSync(layout.log)) throw new UserError(`There are no logs in ${layout.log}.`, 'Make a cloud with: nestack up');
-  const files = readdirSync(layout.log).filter((name) => name.endsWith('.log')).sort();
+  if (!existsSync(layout.log))
+    throw new UserError(`There are no logs in ${layout.log}.`, 'Make a cloud with: nestack up');
+  const files = readdirSync(layout.log)
+    .filter((name) => name.endsWith('.log'))
+    .sort();
   const processes = files.map((name) => name.slice(0, -4));
   const chosen = service !== undefined && processes.includes(service) ? [`${service}.log`] : files;
   const wanted = service !== undefined && processes.includes(service) ? undefined : service;
@@ -22,12 +25,15 @@ export async function logs(service: string | undefined, options: LogOptions): Pr
   const offsets = new Map<string, number>();
   for (const name of chosen) {
     const file = path.join(layout.log, name);
-    offsets.set(file, await readFrom(file, 0, (line) => {
-      const text = format(line, wanted, options.json === true);
-      if (text === null) return;
-      shown.push(text);
-      if (shown.length > options.lines * 4) shown.splice(0, shown.length - options.lines * 2);
-    }));
+    offsets.set(
+      file,
+      await readFrom(file, 0, (line) => {
+        const text = format(line, wanted, options.json === true);
+        if (text === null) return;
+        shown.push(text);
+        if (shown.length > options.lines * 4) shown.splice(0, shown.length - options.lines * 2);
+      }),
+    );
   }
   for (const line of shown.slice(-options.lines)) process.stdout.write(`${line}\n`);
   if (options.follow !== true) return;
@@ -74,7 +80,9 @@ export function format(line: string, service: string | undefined, json: boolean)
   const ids = ['global_request_id', 'trace_id', 'span_id', 'parent_span_id'];
   const rest = Object.entries(fields).filter(([key]) => !ids.includes(key));
   const who = request_id === undefined ? '-' : [request_id, user_id ?? '-', project_id ?? '-'].map(String).join(' ');
-  const tail = rest.map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join(' ');
+  const tail = rest
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ');
   const when = String(ts).replace('T', ' ').replace('Z', '');
   return `${when} ${String(level).toUpperCase().padEnd(5)} ${String(from)} [${who}] ${String(event)} ${tail}`.trimEnd();
 }

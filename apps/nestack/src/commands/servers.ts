@@ -9,7 +9,10 @@ import { UserError } from '../user-error';
 export async function ensurePostgres(layout: Layout, settings: CloudSettings): Promise<string> {
   if (settings.databaseUrl !== null) {
     if (!(await postgresAnswers(settings.databaseUrl))) {
-      throw new UserError(`No PostgreSQL answers at ${redacted(settings.databaseUrl)}.`, 'Start it, or check --database-url.');
+      throw new UserError(
+        `No PostgreSQL answers at ${redacted(settings.databaseUrl)}.`,
+        'Start it, or check --database-url.',
+      );
     }
     return settings.databaseUrl;
   }
@@ -23,7 +26,10 @@ export async function ensurePostgres(layout: Layout, settings: CloudSettings): P
 export async function ensureRabbitmq(layout: Layout, settings: CloudSettings): Promise<string> {
   if (settings.brokerUrl !== null) {
     if (!(await rabbitmqAnswers(settings.brokerUrl))) {
-      throw new UserError(`No RabbitMQ answers at ${redacted(settings.brokerUrl)}.`, 'Start it, or check --broker-url.');
+      throw new UserError(
+        `No RabbitMQ answers at ${redacted(settings.brokerUrl)}.`,
+        'Start it, or check --broker-url.',
+      );
     }
     return settings.brokerUrl;
   }

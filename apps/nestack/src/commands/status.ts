@@ -15,10 +15,13 @@ export async function status(options: CommonOptions & { readonly json?: boolean 
     ...one,
     memoryMib: one.pid === null ? null : Math.round(memoryOf(processTree([one.pid])).pss / 1024 / 1024),
   }));
-  const well = view !== null && processes.every((one) => one.state === 'running') && services.every((one) => one.healthy);
+  const well =
+    view !== null && processes.every((one) => one.state === 'running') && services.every((one) => one.healthy);
   process.exitCode = well ? 0 : 1;
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ running: view !== null, healthy: well, processes, services, hosts: settings.hosts }, null, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ running: view !== null, healthy: well, processes, services, hosts: settings.hosts }, null, 2)}\n`,
+    );
     return;
   }
   if (view === null) {
@@ -35,6 +38,11 @@ export async function status(options: CommonOptions & { readonly json?: boolean 
   ]);
   process.stdout.write(table(['process', 'state', 'pid', 'memory', 'restarts', 'last end'], rows));
   process.stdout.write('\n');
-  process.stdout.write(table(['service', 'health', 'url'], services.map((one) => [one.name, one.detail, one.url])));
+  process.stdout.write(
+    table(
+      ['service', 'health', 'url'],
+      services.map((one) => [one.name, one.detail, one.url]),
+    ),
+  );
   process.stdout.write(`\nCompute hosts: ${settings.hosts.join(', ')}\n`);
 }

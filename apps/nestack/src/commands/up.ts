@@ -43,7 +43,11 @@ export async function up(options: UpCommandOptions): Promise<void> {
   const progress = new Progress();
   const settings = settingsFor(layout, options);
   const wantsImage = options.image !== false;
-  const needs = needsOf({ ...settings, client: options.client === true, image: wantsImage && settings.virt === 'libvirt' });
+  const needs = needsOf({
+    ...settings,
+    client: options.client === true,
+    image: wantsImage && settings.virt === 'libvirt',
+  });
   const missing = missingOf(needs);
   const essential = missing.filter((need) => need.why !== OPTIONAL_WHY);
   requireInstallable(essential);
@@ -71,7 +75,14 @@ export async function up(options: UpCommandOptions): Promise<void> {
   ]);
 
   const underlay = underlayOf(layout, settings);
-  const sources: ConfigSources = { layout, settings, underlay, databaseUrl, brokerUrl, publicHost: publicHost(settings) };
+  const sources: ConfigSources = {
+    layout,
+    settings,
+    underlay,
+    databaseUrl,
+    brokerUrl,
+    publicHost: publicHost(settings),
+  };
   await progress.step('services', async (say) => {
     await startRoles(place, sources);
     await waitForServices(settings, layout);
@@ -104,7 +115,9 @@ async function requireFreePorts(layout: Layout, settings: CloudSettings): Promis
   const host = settings.bind === '0.0.0.0' ? '127.0.0.1' : settings.bind;
   const taken: string[] = [];
   for (const [name, port] of portsOf(settings)) {
-    const survivor = existsSync(path.join(layout.run, `${name === 'rabbitmqDist' || name === 'epmd' ? 'rabbitmq' : name}.json`));
+    const survivor = existsSync(
+      path.join(layout.run, `${name === 'rabbitmqDist' || name === 'epmd' ? 'rabbitmq' : name}.json`),
+    );
     if (!survivor && (await listens(port, host))) taken.push(`${port} (${name})`);
   }
   if (taken.length === 0 || existsSync(layout.supervisorState)) return;
@@ -125,7 +138,9 @@ async function install(progress: Progress, missing: readonly Need[]): Promise<vo
     const names = new Set(missing.filter((need) => need.why === why).map((need) => need.package));
     progress.note(`installing ${[...names].join(', ')}: ${why}`);
   }
-  await progress.step(`apt-get install (${packages.length} packages and what they need)`, (say) => aptInstall(packages, say));
+  await progress.step(`apt-get install (${packages.length} packages and what they need)`, (say) =>
+    aptInstall(packages, say),
+  );
 }
 
 /** The default image's file; null when it cannot be built here. Built once, kept. */
@@ -134,7 +149,9 @@ async function buildImage(place: Place, progress: Progress, wanted: boolean): Pr
   if (existsSync(file)) return file;
   const builder = path.join(place.home, 'images', 'build-guest.sh');
   if (!wanted || !existsSync(builder)) return null;
-  const lacking = missingOf(needsOf({ virt: 'fake', net: 'fake', volume: 'fake', brokerUrl: '', client: false, image: true }));
+  const lacking = missingOf(
+    needsOf({ virt: 'fake', net: 'fake', volume: 'fake', brokerUrl: '', client: false, image: true }),
+  );
   if (lacking.length > 0) {
     const names = [...new Set(lacking.map((need) => need.package))].join(', ');
     progress.note(`no small Linux image: building it needs ${names}`);
@@ -172,7 +189,9 @@ async function hostParts(place: Place, settings: CloudSettings, progress: Progre
 /** A UUID that is always the same for the same text. */
 function uuidOf(text: string): string {
   const hex = createHash('sha256').update(text).digest('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-');
+  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    '-',
+  );
 }
 
 /** Has the supervisor run one process per host; those whose bundle or settings have changed are restarted. */
@@ -220,7 +239,12 @@ async function waitForServices(settings: CloudSettings, layout: Layout): Promise
 async function bootstrap(sources: ConfigSources, progress: Progress, image: Promise<string | null>): Promise<void> {
   const { settings } = sources;
   const keystone = authUrlOf(settings);
-  const rest = new Rest({ authUrl: keystone, username: 'admin', password: secretOf(settings, 'admin'), project: 'admin' });
+  const rest = new Rest({
+    authUrl: keystone,
+    username: 'admin',
+    password: secretOf(settings, 'admin'),
+    project: 'admin',
+  });
   try {
     const demo = await progress.step('projects, users, roles, catalogue', async () => {
       await patiently(() => rest.login(), 30_000);
@@ -248,7 +272,8 @@ async function ensureImage(
 ): Promise<void> {
   if (await patiently(() => hasImage(rest), 30_000)) return;
   const file = await building.catch((error: unknown) => {
-    if (settings.virt === 'libvirt') progress.note(`the small Linux image could not be built: ${String(error).slice(0, 300)}`);
+    if (settings.virt === 'libvirt')
+      progress.note(`the small Linux image could not be built: ${String(error).slice(0, 300)}`);
     return null;
   });
   if (file === null) return;

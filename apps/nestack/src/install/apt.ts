@@ -28,7 +28,10 @@ export function requireInstallable(missing: readonly Need[]): void {
   const reason = missing.length === 0 ? null : whyNoApt();
   if (reason === null) return;
   throw new UserError(
-    [`The machine lacks what follows, and it cannot be installed: ${reason}.`, ...explainMissing(missing).map((line) => `  ${line}`)].join('\n'),
+    [
+      `The machine lacks what follows, and it cannot be installed: ${reason}.`,
+      ...explainMissing(missing).map((line) => `  ${line}`),
+    ].join('\n'),
     `On Debian or Ubuntu, as root: apt-get install ${missing.map((need) => need.package).join(' ')}`,
   );
 }
@@ -57,7 +60,10 @@ export async function aptInstall(packages: readonly string[], say: (text: string
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const lines = error.result.stderr.trim().split('\n').slice(-8).join('\n  ');
-    throw new UserError(`apt-get could not install ${packages.join(' ')}:\n  ${lines}`, 'Correct the cause and run this again.');
+    throw new UserError(
+      `apt-get could not install ${packages.join(' ')}:\n  ${lines}`,
+      'Correct the cause and run this again.',
+    );
   } finally {
     if (guarded) rmSync(POLICY, { force: true });
   }

@@ -55,13 +55,23 @@ function freeMib(folder: string): number {
 /** What the kernel allows: each is tried in a network namespace of its own that is gone afterwards. */
 export async function kernelFindings(): Promise<Finding[]> {
   if (process.platform !== 'linux') {
-    return [{ what: 'kernel', verdict: 'missing', detail: process.platform, advice: 'real guests and networks need Linux' }];
+    return [
+      { what: 'kernel', verdict: 'missing', detail: process.platform, advice: 'real guests and networks need Linux' },
+    ];
   }
   const tries: [string, string, readonly string[]][] = [
     ['network namespaces', 'networks of guests need them', ['true']],
     ['bridges', 'networks of guests need them', ['ip', 'link', 'add', 'nst0', 'type', 'bridge']],
-    ['virtual Ethernet pairs', 'DHCP and metadata need them', ['ip', 'link', 'add', 'nst0', 'type', 'veth', 'peer', 'name', 'nst1']],
-    ['VXLAN', 'networks across hosts need it', ['ip', 'link', 'add', 'nst0', 'type', 'vxlan', 'id', '7', 'dstport', '4789']],
+    [
+      'virtual Ethernet pairs',
+      'DHCP and metadata need them',
+      ['ip', 'link', 'add', 'nst0', 'type', 'veth', 'peer', 'name', 'nst1'],
+    ],
+    [
+      'VXLAN',
+      'networks across hosts need it',
+      ['ip', 'link', 'add', 'nst0', 'type', 'vxlan', 'id', '7', 'dstport', '4789'],
+    ],
     ['nftables', 'security groups need it', ['nft', 'add', 'table', 'inet', 'nestack_doctor']],
   ];
   const findings = await Promise.all(
@@ -87,12 +97,25 @@ function kvm(): Finding {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return { what: 'KVM', verdict: 'limited', detail: code === 'ENOENT' ? 'no /dev/kvm' : '/dev/kvm is closed to us', advice };
+    return {
+      what: 'KVM',
+      verdict: 'limited',
+      detail: code === 'ENOENT' ? 'no /dev/kvm' : '/dev/kvm is closed to us',
+      advice,
+    };
   }
   const vendor = readFileSync('/proc/cpuinfo', 'utf8').match(/\b(vmx|svm)\b/);
   if (vendor === null) {
-    return { what: 'KVM', verdict: 'limited', detail: '/dev/kvm opens, but the processor shows neither vmx nor svm', advice };
+    return {
+      what: 'KVM',
+      verdict: 'limited',
+      detail: '/dev/kvm opens, but the processor shows neither vmx nor svm',
+      advice,
+    };
   }
-  return { what: 'KVM', verdict: 'good', detail: '/dev/kvm opens; the compute service boots a probe guest before it uses it' };
+  return {
+    what: 'KVM',
+    verdict: 'good',
+    detail: '/dev/kvm opens; the compute service boots a probe guest before it uses it',
+  };
 }
-

@@ -118,8 +118,6 @@ function imageNeeds(): Need[] {
 /** Those that the machine does not have. */
 export function missingOf(needs: readonly Need[]): Need[] {
   return needs.filter((need) =>
-    typeof need.proof === 'string'
-      ? findProgram(need.proof) === null
-      : !need.proof.some((file) => existsSync(file)),
+    typeof need.proof === 'string' ? findProgram(need.proof) === null : !need.proof.some((file) => existsSync(file)),
   );
 }

@@ -25,7 +25,12 @@ export type SupervisorRequest =
   | { readonly op: 'shutdown' };
 
 export type SupervisorAnswer =
-  | { readonly ok: true; readonly pid: number; readonly processes: readonly ProcessStatus[]; readonly started?: boolean }
+  | {
+      readonly ok: true;
+      readonly pid: number;
+      readonly processes: readonly ProcessStatus[];
+      readonly started?: boolean;
+    }
   | { readonly ok: false; readonly error: string };
 
 /** Asks the supervisor at a socket; rejects with ENOENT or ECONNREFUSED when none runs there. */
@@ -38,7 +43,9 @@ export function askSupervisor(
     const socket = createConnection(socketPath);
     let text = '';
     socket.setEncoding('utf8');
-    socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`the supervisor did not answer '${request.op}' in time`)));
+    socket.setTimeout(timeoutMs, () =>
+      socket.destroy(new Error(`the supervisor did not answer '${request.op}' in time`)),
+    );
     socket.once('connect', () => socket.write(`${JSON.stringify(request)}\n`));
     socket.on('data', (data: string) => (text += data));
     socket.once('error', reject);

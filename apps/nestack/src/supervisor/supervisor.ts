@@ -25,7 +25,8 @@ export async function supervise(stateDir: string, note: (text: string) => void):
   const save = (): void =>
     writeAtomically(layout.supervisorState, JSON.stringify([...kept.values()].map((one) => one.spec)), 0o600);
 
-  for (const spec of JSON.parse(readIfThere(layout.supervisorState) ?? '[]') as ProcessSpec[]) await keep(spec).resume();
+  for (const spec of JSON.parse(readIfThere(layout.supervisorState) ?? '[]') as ProcessSpec[])
+    await keep(spec).resume();
 
   let finish: () => void = () => undefined;
   const finished = new Promise<void>((resolve) => (finish = resolve));
