@@ -90,6 +90,20 @@ function build(): Command {
     .addOption(new Option('--for <purpose>', 'what for').choices(['test', 'up']).default('up'))
     .action(async (options) => (await import('./commands/install')).install(options));
 
+  command('bootstrap', 'for services in containers: prepare databases, keys and settings, then fill the cloud')
+    .addOption(
+      new Option('--phase <name>', 'before or after the services start')
+        .choices(['prepare', 'cloud'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--database-url <url>', "administrator's URL of PostgreSQL")
+    .requiredOption('--broker-url <url>', 'URL of RabbitMQ')
+    .addOption(new Option('--virt <driver>', 'guests').choices(['libvirt', 'fake']).default('fake'))
+    .addOption(new Option('--net <driver>', 'networks').choices(['linuxbridge', 'fake']).default('fake'))
+    .addOption(new Option('--volume <driver>', 'volumes').choices(['nbd', 'fake']).default('fake'))
+    .option('--public-host <name>', 'name or address that clients use', '127.0.0.1')
+    .action(async (options) => (await import('./commands/bootstrap')).bootstrapCommand(options));
+
   program
     .command('supervise', { hidden: true })
     .requiredOption('--state <dir>')
@@ -103,6 +117,9 @@ function build(): Command {
     .action(async (options: { dir: string }) => (await import('./cloud/libvirt')).becomeLibvirtd(options.dir));
   return program;
 }
+
+// A reader such as head may end before we do.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
   await build().parseAsync();

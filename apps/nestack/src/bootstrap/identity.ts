@@ -1,4 +1,5 @@
-import { portOf, secretOf, type CloudSettings, type PortName } from '../cloud/settings';
+import type { ConfigSources } from '../cloud/config-files';
+import { secretOf, type PortName } from '../cloud/settings';
 import type { Rest } from './rest';
 
 interface Named {
@@ -31,11 +32,12 @@ export const REGION = 'RegionOne';
 /** Projects, users, roles and the catalogue; what is there already is left alone. */
 export async function bootstrapIdentity(
   rest: Rest,
-  settings: CloudSettings,
-  urls: { readonly keystone: string; readonly publicHost: string },
+  sources: Pick<ConfigSources, 'settings' | 'publicUrl' | 'internalUrl'>,
+  keystone: string,
 ): Promise<{ readonly demoProjectId: string }> {
+  const { settings } = sources;
   const find = async (collection: string, query = ''): Promise<Named[]> =>
-    (await rest.get<Record<string, Named[]>>(`${urls.keystone}/${collection}${query}`))[collection] ?? [];
+    (await rest.get<Record<string, Named[]>>(`${keystone}/${collection}${query}`))[collection] ?? [];
   const ensure = async (
     collection: string,
     singular: string,
@@ -45,7 +47,7 @@ export async function bootstrapIdentity(
     const found = (await find(collection, `?name=${encodeURIComponent(name)}`)).find((one) => one.name === name);
     if (found !== undefined) return found.id;
     const body = { [singular]: { name, ...fields } };
-    const made = await rest.post<Record<string, Named>>(`${urls.keystone}/${collection}`, body);
+    const made = await rest.post<Record<string, Named>>(`${keystone}/${collection}`, body);
     return made[singular]?.id ?? '';
   };
   const inDomain = { domain_id: 'default' };
@@ -59,7 +61,7 @@ export async function bootstrapIdentity(
     if (!roles.has(name)) roles.set(name, await ensure('roles', 'role', name, {}));
   }
   const grant = async (project: string, user: string, role: string): Promise<void> => {
-    await rest.call('PUT', `${urls.keystone}/projects/${project}/users/${user}/roles/${roles.get(role) ?? ''}`);
+    await rest.call('PUT', `${keystone}/projects/${project}/users/${user}/roles/${roles.get(role) ?? ''}`);
   };
   const demo = await ensure('users', 'user', 'demo', {
     ...inDomain,
@@ -75,37 +77,38 @@ export async function bootstrapIdentity(
     await grant(serviceProject, user, 'service');
     await grant(serviceProject, user, 'admin');
   }
-  await ensureCatalogue(rest, settings, urls, find);
+  await ensureCatalogue(rest, sources, keystone, find);
   return { demoProjectId: demoProject };
 }
 
 async function ensureCatalogue(
   rest: Rest,
-  settings: CloudSettings,
-  urls: { readonly keystone: string; readonly publicHost: string },
+  sources: Pick<ConfigSources, 'publicUrl' | 'internalUrl'>,
+  keystone: string,
   find: (collection: string, query?: string) => Promise<Named[]>,
 ): Promise<void> {
-  const regions = (await rest.get<{ regions: { id: string }[] }>(`${urls.keystone}/regions`)).regions;
+  const regions = (await rest.get<{ regions: { id: string }[] }>(`${keystone}/regions`)).regions;
   if (!regions.some((region) => region.id === REGION)) {
-    await rest.post(`${urls.keystone}/regions`, { region: { id: REGION, description: '' } });
+    await rest.post(`${keystone}/regions`, { region: { id: REGION, description: '' } });
   }
   const services = (await find('services')) as (Named & { type: string })[];
   const { endpoints } = await rest.get<{
     endpoints: { id: string; service_id: string; interface: string; url: string }[];
-  }>(`${urls.keystone}/endpoints`);
+  }>(`${keystone}/endpoints`);
   for (const entry of CATALOGUE) {
     const { name, type, description } = entry;
     const id =
       services.find((service) => service.type === type)?.id ??
-      (await rest.post<{ service: Named }>(`${urls.keystone}/services`, { service: { name, type, description } }))
-        .service.id;
-    const url = `http://${urls.publicHost}:${portOf(settings, entry.port)}${entry.path}`;
+      (await rest.post<{ service: Named }>(`${keystone}/services`, { service: { name, type, description } })).service
+        .id;
     for (const face of ['public', 'internal', 'admin']) {
+      const base = face === 'public' ? sources.publicUrl(entry.port) : sources.internalUrl(entry.port);
+      const url = `${base}${entry.path}`;
       const existing = endpoints.find((one) => one.service_id === id && one.interface === face);
       if (existing?.url === url) continue;
       const endpoint = { service_id: id, interface: face, region_id: REGION, url };
-      if (existing === undefined) await rest.post(`${urls.keystone}/endpoints`, { endpoint });
-      else await rest.call('PATCH', `${urls.keystone}/endpoints/${existing.id}`, { body: { endpoint: { url } } });
+      if (existing === undefined) await rest.post(`${keystone}/endpoints`, { endpoint });
+      else await rest.call('PATCH', `${keystone}/endpoints/${existing.id}`, { body: { endpoint: { url } } });
     }
   }
 }

@@ -15,7 +15,15 @@ export interface ConfigSources {
   /** Administrator's URL of PostgreSQL, and the URL of RabbitMQ. */
   readonly databaseUrl: string;
   readonly brokerUrl: string;
-  readonly publicHost: string;
+  /** A service's URL for clients, and for other services; they differ where each service is a host of its own. */
+  readonly publicUrl: (port: PortName) => string;
+  readonly internalUrl: (port: PortName) => string;
+}
+
+/** The URLs of a cloud whose services share a host. */
+export function urlsAt(host: string, settings: CloudSettings): Pick<ConfigSources, 'publicUrl' | 'internalUrl'> {
+  const url = (port: PortName): string => `http://${host}:${portOf(settings, port)}`;
+  return { publicUrl: url, internalUrl: url };
 }
 
 /** Apps of the controller, in the order of their start; the compute host's own two come after. */
@@ -97,18 +105,14 @@ function api(sources: ConfigSources, host: string, service: ServiceName, port: P
     ...database(sources, service),
     bind: sources.settings.bind,
     port: portOf(sources.settings, port),
-    public_url: publicUrl(sources, port),
+    public_url: sources.publicUrl(port),
   };
-}
-
-function publicUrl(sources: ConfigSources, port: PortName): string {
-  return `http://${sources.publicHost}:${portOf(sources.settings, port)}`;
 }
 
 function auth(sources: ConfigSources, user: ServiceName): Values {
   return {
     auth: {
-      keystone_url: `${publicUrl(sources, 'keystone')}/v3`,
+      keystone_url: `${sources.internalUrl('keystone')}/v3`,
       jws_public_keys: sources.layout.keys.public,
       username: user,
       password: secretOf(sources.settings, `user-${user}`),

@@ -22,8 +22,11 @@ export async function ensurePostgres(layout: Layout, settings: CloudSettings): P
   return url;
 }
 
-/** The running RabbitMQ's URL: ours, kept by the supervisor, or the one that was named. */
-export async function ensureRabbitmq(layout: Layout, settings: CloudSettings): Promise<string> {
+/** RabbitMQ's URL: ours, kept by the supervisor from now on (`ready` tells when it answers), or the one that was named. */
+export async function ensureRabbitmq(
+  layout: Layout,
+  settings: CloudSettings,
+): Promise<{ readonly url: string; readonly ready: () => Promise<void> }> {
   if (settings.brokerUrl !== null) {
     if (!(await rabbitmqAnswers(settings.brokerUrl))) {
       throw new UserError(
@@ -31,7 +34,7 @@ export async function ensureRabbitmq(layout: Layout, settings: CloudSettings): P
         'Start it, or check --broker-url.',
       );
     }
-    return settings.brokerUrl;
+    return { url: settings.brokerUrl, ready: () => Promise.resolve() };
   }
   const { url, spec } = prepareRabbitmq({
     dir: layout.rabbitmq,
@@ -40,8 +43,7 @@ export async function ensureRabbitmq(layout: Layout, settings: CloudSettings): P
     epmdPort: portOf(settings, 'epmd'),
   });
   await ensureProcess(layout, { ...spec, name: 'rabbitmq' });
-  await waitFor('RabbitMQ to answer', () => rabbitmqAnswers(url), 120_000, 100);
-  return url;
+  return { url, ready: () => waitFor('RabbitMQ to answer', () => rabbitmqAnswers(url), 120_000, 100) };
 }
 
 /** A URL without its password. */

@@ -4,19 +4,17 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { createKey } from '@nestack/kernel/auth';
 import { listens, run, waitFor } from '@nestack/kernel/process';
-import { bootstrapIdentity } from '../bootstrap/identity';
+import { bootstrap } from '../bootstrap/bootstrap';
 import { writeCredentials } from '../bootstrap/credentials';
-import { ensureFlavors, ensurePrivateNetwork, hasImage, uploadImage } from '../bootstrap/resources';
-import { patiently, Rest } from '../bootstrap/rest';
-import { roleName, writeRoles, type ConfigSources } from '../cloud/config-files';
+import { roleName, urlsAt, writeRoles, type ConfigSources } from '../cloud/config-files';
 import { ensureDatabases } from '../cloud/databases';
+import { readIfThere } from '../cloud/files';
 import type { Layout } from '../cloud/layout';
 import { prepareLibvirt, waitForLibvirt } from '../cloud/libvirt';
 import {
   mergeSettings,
   portsOf,
   readSettings,
-  secretOf,
   writeSettings,
   type CloudSettings,
   type UpOptions,
@@ -62,14 +60,14 @@ export async function up(options: UpCommandOptions): Promise<void> {
   const image = installed.then(() => buildImage(place, progress, wantsImage));
   image.catch(() => undefined);
 
-  const [databaseUrl, brokerUrl] = await Promise.all([
+  const [databaseUrl, broker] = await Promise.all([
     progress.step('PostgreSQL', async (say) => {
       const url = await ensurePostgres(layout, settings);
       await ensureDatabases(settings, url);
       say('a schema and a role per service');
       return url;
     }),
-    installed.then(() => progress.step('RabbitMQ', () => ensureRabbitmq(layout, settings))),
+    installed.then(() => ensureRabbitmq(layout, settings)),
     installed.then(() => hostParts(place, settings, progress)),
     ensureKeys(layout),
   ]);
@@ -80,15 +78,19 @@ export async function up(options: UpCommandOptions): Promise<void> {
     settings,
     underlay,
     databaseUrl,
-    brokerUrl,
-    publicHost: publicHost(settings),
+    brokerUrl: broker.url,
+    ...urlsAt(publicHost(settings), settings),
   };
-  await progress.step('services', async (say) => {
-    await startRoles(place, sources);
-    await waitForServices(settings, layout);
-    say(`pids below ${supervisor.pid} (nestack status)`);
-  });
-  await bootstrap(sources, progress, image);
+  // The services wait for the broker themselves, so both start at once.
+  await Promise.all([
+    progress.step('RabbitMQ', () => broker.ready()),
+    progress.step('services', async (say) => {
+      await startRoles(place, sources);
+      await waitForServices(settings, layout);
+      say(`kept running by pid ${supervisor.pid}`);
+    }),
+  ]);
+  await bootstrap(sources, authUrlOf(settings), progress, image);
   writeCredentials(layout, settings, authUrlOf(settings));
   summary(layout, settings, progress);
 }
@@ -164,7 +166,7 @@ async function buildImage(place: Place, progress: Progress, wanted: boolean): Pr
   return existsSync(file) ? file : null;
 }
 
-async function ensureKeys(layout: Layout): Promise<void> {
+export async function ensureKeys(layout: Layout): Promise<void> {
   mkdirSync(layout.keys.private, { recursive: true, mode: 0o700 });
   if (readdirSync(layout.keys.private).some((name) => name.endsWith('.pem'))) return;
   await createKey(layout.keys.private, layout.keys.public);
@@ -229,75 +231,18 @@ async function waitForServices(settings: CloudSettings, layout: Layout): Promise
   await waitFor('the services', allHealthy, 120_000, 100).catch(() => undefined);
   const ill = (await serviceHealth(settings)).filter((one) => !one.healthy);
   if (ill.length === 0) return;
+  const log = path.join(layout.log, 'controller.log');
+  const said = lastWords(log).map((line) => `  ${line}`);
   throw new UserError(
-    `Not healthy: ${ill.map((one) => `${one.name} (${one.detail})`).join(', ')}.`,
-    `See nestack logs, or ${path.join(layout.log, 'controller.log')}.`,
+    [`Not healthy: ${ill.map((one) => `${one.name} (${one.detail})`).join(', ')}.`, ...said].join('\n'),
+    `See nestack logs, or ${log}.`,
   );
 }
 
-/** What every cloud has from the start, through the services' own APIs. */
-async function bootstrap(sources: ConfigSources, progress: Progress, image: Promise<string | null>): Promise<void> {
-  const { settings } = sources;
-  const keystone = authUrlOf(settings);
-  const rest = new Rest({
-    authUrl: keystone,
-    username: 'admin',
-    password: secretOf(settings, 'admin'),
-    project: 'admin',
-  });
-  try {
-    const demo = await progress.step('projects, users, roles, catalogue', async () => {
-      await patiently(() => rest.login(), 30_000);
-      const made = await bootstrapIdentity(rest, settings, { keystone, publicHost: sources.publicHost });
-      // The catalogue came with the token: another one, with the services that were added.
-      await rest.login();
-      return made.demoProjectId;
-    });
-    await Promise.all([
-      progress.step('flavors', () => patiently(() => ensureFlavors(rest), 30_000)),
-      progress.step('network private', () => patiently(() => ensurePrivateNetwork(rest, demo), 30_000)),
-      ensureImage(rest, settings, progress, image),
-      progress.step('compute hosts', (say) => waitForHosts(rest, settings, say)),
-    ]);
-  } finally {
-    await rest.close();
-  }
-}
-
-async function ensureImage(
-  rest: Rest,
-  settings: CloudSettings,
-  progress: Progress,
-  building: Promise<string | null>,
-): Promise<void> {
-  if (await patiently(() => hasImage(rest), 30_000)) return;
-  const file = await building.catch((error: unknown) => {
-    if (settings.virt === 'libvirt')
-      progress.note(`the small Linux image could not be built: ${String(error).slice(0, 300)}`);
-    return null;
-  });
-  if (file === null) return;
-  await progress.step('image cirros', () => uploadImage(rest, file));
-}
-
-/** Waits until every compute host reports to nova and takes guests. */
-export async function waitForHosts(rest: Rest, settings: CloudSettings, say: (text: string) => void): Promise<void> {
-  interface Service {
-    readonly binary: string;
-    readonly host: string;
-    readonly state: string;
-  }
-  let up_: readonly string[] = [];
-  const ready = async (): Promise<boolean> => {
-    const { services } = await rest.get<{ services: Service[] }>(`${rest.endpoint('compute')}/os-services`);
-    up_ = services.filter((one) => one.binary === 'nova-compute' && one.state === 'up').map((one) => one.host);
-    return settings.hosts.every((host) => up_.includes(host));
-  };
-  await waitFor('the compute hosts', ready, 90_000, 200).catch(() => {
-    const absent = settings.hosts.filter((host) => !up_.includes(host));
-    throw new UserError(`No compute service on ${absent.join(', ')}.`, 'See nestack logs.');
-  });
-  say(settings.hosts.join(', '));
+/** The last lines of a log that are no records: what a process said when it died. */
+function lastWords(file: string): string[] {
+  const lines = (readIfThere(file) ?? '').slice(-8000).split('\n');
+  return lines.filter((line) => line.trim() !== '' && !line.startsWith('{')).slice(-4);
 }
 
 function summary(layout: Layout, settings: CloudSettings, progress: Progress): void {
