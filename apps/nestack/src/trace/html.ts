@@ -1,6 +1,6 @@
 import { duration, labelOf, type Activity, type Row, type Sequence } from './sequence';
 
-const ROW = 26;
+const ROW = 36;
 const TOP = 56;
 const LEFT = 84;
 const STYLE = `
@@ -15,6 +15,7 @@ svg { display: block; font: 12px system-ui, sans-serif; } svg text { fill: var(-
 .name { font-weight: 600; } .head { fill: var(--paper); stroke: var(--line); } .life { stroke: var(--line); stroke-dasharray: 3 3; }
 .bar { fill: var(--bar); } .rest { stroke: var(--rest); } .rpc { stroke: var(--rpc); } .bad { stroke: var(--bad); } path.back { stroke-dasharray: 5 4; }
 path { fill: none; stroke-width: 1.4; } .step { fill: var(--step); stroke: none; } .failed { fill: var(--bad) !important; }
+.label { paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; }
 rect.hit { fill: transparent; } g.row:hover rect.hit { fill: color-mix(in srgb, var(--rest) 10%, transparent); }
 .legend { color: var(--soft); font-size: 13px; } .legend b { font-weight: 600; }
 `;
@@ -46,11 +47,11 @@ function svg(sequence: Sequence): string {
   const { participants, rows } = sequence;
   const longest = Math.max(...participants.map((name) => name.length), 8);
   const column = Math.max(118, longest * 8 + 24);
-  const labelRoom = Math.max(160, ...rows.map((row) => textWidth(labelOf(row)))) + 24;
   const x = (name: string): number => LEFT + participants.indexOf(name) * column + column / 2;
-  const y = (index: number): number => TOP + 22 + index * ROW;
+  const y = (index: number): number => TOP + 30 + index * ROW;
   const edge = LEFT + participants.length * column;
-  const width = edge + labelRoom;
+  // Labels begin at the left end of their arrow and may reach beyond the last lifeline.
+  const width = Math.max(edge, ...rows.map((row) => labelAt(row, x) + textWidth(labelOf(row)))) + 8;
   const height = y(rows.length) + 8;
   const parts = [
     `<svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(sequence.title)}">`,
@@ -61,7 +62,7 @@ function svg(sequence: Sequence): string {
       `<text class="name" x="${x(name)}" y="30" text-anchor="middle">${escaped(name)}</text>`,
     ]),
     ...bars(rows, x, y),
-    ...rows.map((row, index) => drawRow(row, index, { x, y, edge, width })),
+    ...rows.map((row, index) => drawRow(row, index, { x, y, width })),
     '</svg>',
   ];
   return parts.join('\n');
@@ -84,7 +85,6 @@ function bars(rows: readonly Row[], x: (name: string) => number, y: (index: numb
 interface Geometry {
   readonly x: (name: string) => number;
   readonly y: (index: number) => number;
-  readonly edge: number;
   readonly width: number;
 }
 
@@ -99,7 +99,6 @@ function drawRow(row: Row, index: number, geometry: Geometry): string {
     row.type === 'step' || from === to
       ? `<rect class="step${failed}" x="${geometry.x(from) - 5}" y="${at - 5}" width="10" height="10" rx="2"/>`
       : `<path class="${line}${row.type === 'return' ? ' back' : ''}" d="M${geometry.x(from)} ${at} L${geometry.x(to)} ${at}" marker-end="url(#tip)"/>`;
-  const indent = Math.min(activity.depth, 6) * 14;
   const about = [
     activity.kind,
     `${activity.from} → ${activity.to}`,
@@ -111,16 +110,22 @@ function drawRow(row: Row, index: number, geometry: Geometry): string {
     .join('\n');
   return [
     `<g class="row"><title>${escaped(about)}</title>`,
-    `<rect class="hit" x="0" y="${at - ROW / 2}" width="${geometry.width}" height="${ROW}"/>`,
+    `<rect class="hit" x="0" y="${at - 22}" width="${geometry.width}" height="${ROW}"/>`,
     `<text class="time" x="${LEFT - 12}" y="${at + 4}" text-anchor="end">${(row.at / 1000).toFixed(3)}</text>`,
     shape,
-    `<text class="${failed.trim()}" x="${geometry.edge + 8 + indent}" y="${at + 4}">${row.type === 'return' ? '↩ ' : ''}${escaped(label)}</text></g>`,
+    `<text class="label${failed}" x="${labelAt(row, geometry.x)}" y="${row.type === 'step' ? at + 4 : at - 6}">${escaped(label)}</text></g>`,
   ].join('');
 }
 
-/** About what a text of this size takes, with its indentation. */
+/** Above the arrow, from its left end; beside the mark of a step. */
+function labelAt(row: Row, x: (name: string) => number): number {
+  const { from, to } = row.activity;
+  return Math.min(x(from), x(to)) + (row.type === 'step' ? 12 : 9);
+}
+
+/** About what a text of this size takes. */
 function textWidth(text: string): number {
-  return text.length * 6.6 + 84;
+  return text.length * 6.8;
 }
 
 function escaped(text: string): string {
