@@ -18,9 +18,14 @@ export function whyNoApt(): string | null {
   return null;
 }
 
-/** Lines that say what is missing, why it is needed and what works without it. */
+/** Lines that say what is missing, why it is needed and what works without it; one line per purpose. */
 export function explainMissing(missing: readonly Need[]): string[] {
-  return missing.map((need) => `${need.package}: ${need.why}. Without it: ${need.without}.`);
+  const purposes = new Map<string, string[]>();
+  for (const need of missing) {
+    const purpose = `${need.why}. Without: ${need.without}.`;
+    purposes.set(purpose, [...(purposes.get(purpose) ?? []), need.package]);
+  }
+  return [...purposes].map(([purpose, packages]) => `${packages.join(', ')}: ${purpose}`);
 }
 
 /** Throws with all that is missing where nothing may be installed. */

@@ -195,7 +195,10 @@ function nativeFolder(): string {
         symlinkSync(path.relative(path.dirname(at), path.join(folder, '..', source)), at);
     }
   }
-  for (const file of readdirSync(path.join(folder, 'bin'))) chmodSync(path.join(folder, 'bin', file), 0o755);
+  for (const name of readdirSync(path.join(folder, 'bin'))) {
+    const file = path.join(folder, 'bin', name);
+    if ((lstatSync(file).mode & 0o111) !== 0o111) chmodSync(file, 0o755);
+  }
   return folder;
 }
 
