@@ -1,0 +1,190 @@
+import type { ConnectionInfo, Nic } from '@nestack/nova/contract';
+import { DomainError } from '@nestack/kernel/errors';
+
+/** Everything that a guest's definition says; files exist already. */
+export interface DomainPlan {
+  readonly uuid: string;
+  readonly name: string;
+  readonly vcpus: number;
+  readonly memoryMb: number;
+  readonly virtType: 'kvm' | 'qemu';
+  readonly emulator: string;
+  /** Null when the guest boots from a volume. */
+  readonly rootDisk: string | null;
+  readonly configDrive: string | null;
+  readonly consoleLog: string;
+  /** Socket of its screen; null: none. */
+  readonly vncSocket: string | null;
+  readonly volumes: readonly VolumePlan[];
+  readonly nics: readonly Nic[];
+}
+
+export interface VolumePlan {
+  readonly volumeId: string;
+  readonly connection: ConnectionInfo;
+  /** `vdb` */
+  readonly target: string;
+}
+
+/** A volume as libvirt shows it in a definition. */
+export interface DefinedDisk {
+  readonly volumeId: string;
+  readonly target: string;
+  readonly xml: string;
+}
+
+/** The domain of a guest in libvirt: its name is unique by the uuid. */
+export function domainName(uuid: string): string {
+  return `instance-${uuid}`;
+}
+
+/** A guest's definition. */
+export function domainXml(plan: DomainPlan): string {
+  const lines = [
+    `<domain type='${plan.virtType}'>`,
+    `<name>${domainName(plan.uuid)}</name>`,
+    `<uuid>${escaped(plan.uuid)}</uuid>`,
+    `<metadata><nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'>`,
+    `<nova:name>${escaped(plan.name)}</nova:name></nova:instance></metadata>`,
+    `<memory unit='MiB'>${plan.memoryMb}</memory>`,
+    `<vcpu>${plan.vcpus}</vcpu>`,
+    `<sysinfo type='smbios'><system><entry name='manufacturer'>OpenStack Foundation</entry>`,
+    `<entry name='product'>OpenStack Nova</entry><entry name='serial'>${escaped(plan.uuid)}</entry>`,
+    `<entry name='uuid'>${escaped(plan.uuid)}</entry><entry name='family'>Virtual Machine</entry></system></sysinfo>`,
+    `<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/><smbios mode='sysinfo'/></os>`,
+    `<features><acpi/><apic/></features>`,
+    plan.virtType === 'kvm'
+      ? `<cpu mode='host-model'/>`
+      : `<cpu mode='custom' match='exact' check='none'><model fallback='allow'>qemu64</model></cpu>`,
+    `<clock offset='utc'>${plan.virtType === 'kvm' ? `<timer name='pit' tickpolicy='delay'/>` : ''}`,
+    `<timer name='rtc' tickpolicy='catchup'/><timer name='hpet' present='no'/></clock>`,
+    `<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>`,
+    `<devices>`,
+    `<emulator>${escaped(plan.emulator)}</emulator>`,
+    ...(plan.rootDisk === null ? [] : [rootDiskXml(plan.rootDisk)]),
+    ...plan.volumes.map(volumeXml),
+    ...(plan.configDrive === null ? [] : [configDriveXml(plan.configDrive)]),
+    ...plan.nics.map(interfaceXml),
+    `<serial type='pty'><log file='${escaped(plan.consoleLog)}' append='on'/><target port='0'/></serial>`,
+    `<console type='pty'><target type='serial' port='0'/></console>`,
+    ...(plan.vncSocket === null ? [] : [`<graphics type='vnc' socket='${escaped(plan.vncSocket)}'/>`]),
+    `<video><model type='vga' vram='16384'/></video>`,
+    `<memballoon model='virtio'/>`,
+    `<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>`,
+    `</devices>`,
+    `</domain>`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** A volume's disk: NBD over a unix socket or TCP, served by the host that has the volume. */
+export function volumeXml(volume: VolumePlan): string {
+  const { driver_volume_type: type, data } = volume.connection;
+  if (type !== 'nbd') throw unusable(volume, `this host cannot use volumes of the type ${type}`);
+  const socket = textOf(data['socket']) ?? textOf(data['unix_socket']);
+  const host = textOf(data['host']);
+  const port = typeof data['port'] === 'number' ? String(data['port']) : textOf(data['port']);
+  const address =
+    socket !== null
+      ? `<host transport='unix' socket='${escaped(socket)}'/>`
+      : host !== null && port !== null
+        ? `<host name='${escaped(host)}' port='${escaped(port)}'/>`
+        : null;
+  if (address === null) throw unusable(volume, 'its connection names neither a socket nor a host');
+  const name = textOf(data['export']) ?? textOf(data['name']);
+  return [
+    `<disk type='network' device='disk'>`,
+    `<driver name='qemu' type='raw' cache='none' discard='unmap'/>`,
+    `<source protocol='nbd'${name === null ? '' : ` name='${escaped(name)}'`}>${address}</source>`,
+    `<target dev='${escaped(volume.target)}' bus='virtio'/>`,
+    data['access_mode'] === 'ro' ? `<readonly/>` : '',
+    `<serial>${escaped(volume.volumeId)}</serial>`,
+    `</disk>`,
+  ].join('');
+}
+
+/** A NIC on a tap that exists already. */
+export function interfaceXml(nic: Nic): string {
+  return [
+    `<interface type='ethernet'>`,
+    `<mac address='${escaped(nic.mac_address)}'/>`,
+    `<target dev='${escaped(nic.devname)}' managed='no'/>`,
+    `<model type='virtio'/>`,
+    `<mtu size='${nic.mtu}'/>`,
+    `</interface>`,
+  ].join('');
+}
+
+/** The volumes in a definition as libvirt prints it. */
+export function definedVolumes(xml: string): readonly DefinedDisk[] {
+  return [...xml.matchAll(/<disk [^>]*device='disk'[\s\S]*?<\/disk>/g)].flatMap(([disk]) => {
+    const volumeId = /<serial>([^<]*)<\/serial>/.exec(disk)?.[1];
+    const target = /<target dev='([^']*)'/.exec(disk)?.[1];
+    return volumeId === undefined || target === undefined ? [] : [{ volumeId, target, xml: disk }];
+  });
+}
+
+/** Names of all disks in a definition: `vda`, `vdb`. */
+export function definedTargets(xml: string): readonly string[] {
+  return [...xml.matchAll(/<disk [\s\S]*?<\/disk>/g)].flatMap(([disk]) => {
+    const target = /<target dev='([^']*)'/.exec(disk)?.[1];
+    return target === undefined ? [] : [target];
+  });
+}
+
+/** The NIC with this MAC address in a definition, as XML; null when there is none. */
+export function definedInterface(xml: string, mac: string): string | null {
+  for (const [nic] of xml.matchAll(/<interface [\s\S]*?<\/interface>/g)) {
+    if (/<mac address='([^']*)'/.exec(nic)?.[1]?.toLowerCase() === mac.toLowerCase()) return nic;
+  }
+  return null;
+}
+
+/** The wanted disk name, or the next that is free. */
+export function freeTarget(device: string, taken: readonly string[]): string {
+  const wanted = device.replace(/^\/dev\//, '').replace(/^[shx]v?d/, 'vd');
+  if (/^vd[b-z]$/.test(wanted) && !taken.includes(wanted)) return wanted;
+  for (const letter of 'bcdefghijklmnopqrstuvwxyz') if (!taken.includes(`vd${letter}`)) return `vd${letter}`;
+  throw new DomainError({ kind: 'forbidden', code: 'TooManyDiskDevices', message: 'The guest has no free disk name.' });
+}
+
+/** Text for an element or an attribute; characters that XML cannot have are dropped. */
+export function escaped(text: string): string {
+  return (
+    text
+      // eslint-disable-next-line no-control-regex -- XML 1.0 has no place for these
+      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '')
+      .replace(/&/g, '&amp;')
+      .replace(/</g, '&lt;')
+      .replace(/>/g, '&gt;')
+      .replace(/"/g, '&quot;')
+      .replace(/'/g, '&apos;')
+  );
+}
+
+function rootDiskXml(file: string): string {
+  return [
+    `<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='writeback' discard='unmap'/>`,
+    `<source file='${escaped(file)}'/><target dev='vda' bus='virtio'/></disk>`,
+  ].join('');
+}
+
+function configDriveXml(file: string): string {
+  return [
+    `<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>`,
+    `<source file='${escaped(file)}'/><target dev='hda' bus='ide'/><readonly/></disk>`,
+  ].join('');
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function unusable(volume: VolumePlan, reason: string): DomainError {
+  return new DomainError({
+    kind: 'badRequest',
+    code: 'InvalidVolume',
+    message: `Invalid volume: ${volume.volumeId}: ${reason}`,
+    args: { reason: `${volume.volumeId}: ${reason}` },
+  });
+}
