@@ -1,1 +1,13 @@
-export {};
+export * from './model';
+export * from './ports';
+export * from './access';
+export * from './quotas';
+export * from './volumes';
+export * from './create-volume';
+export * from './volume-actions';
+export * from './attachments';
+export * from './snapshots';
+export * from './volume-types';
+export * from './services';
+export * from './scheduler';
+export * from './volume-manager';

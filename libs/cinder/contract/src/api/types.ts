@@ -2,7 +2,10 @@ import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { BooleanLike, NullableText } from './common';
 
-const Specs = Type.Record(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9\\-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }));
+const Specs = Type.Record(
+  Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9\\-_:. ]{1,255}$' }),
+  Type.String({ maxLength: 255 }),
+);
 
 export const listTypes = operation({
   id: 'listTypes',

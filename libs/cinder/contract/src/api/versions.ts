@@ -15,9 +15,7 @@ export function versionsDocument(rootUrl: string): { versions: object[] } {
           { rel: 'describedby', type: 'text/html', href: 'https://docs.openstack.org/' },
           { rel: 'self', href: `${rootUrl}/v3/` },
         ],
-        'media-types': [
-          { base: 'application/json', type: 'application/vnd.openstack.volume+json;version=3' },
-        ],
+        'media-types': [{ base: 'application/json', type: 'application/vnd.openstack.volume+json;version=3' }],
       },
     ],
   };

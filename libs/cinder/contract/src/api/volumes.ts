@@ -56,9 +56,7 @@ export const createVolume = operation({
       },
       { additionalProperties: true },
     ),
-    'OS-SCH-HNT:scheduler_hints': Type.Optional(
-      Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
-    ),
+    'OS-SCH-HNT:scheduler_hints': Type.Optional(Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()])),
   }),
   status: 202,
   policy: 'volume:create',

@@ -1,0 +1,156 @@
+import type { RequestContext, Tx } from '@nestack/kernel/context';
+import { isUuidLike, newUuid } from '@nestack/kernel/ids';
+import { CinderError } from '@nestack/cinder/contract';
+import { findSnapshot, findVolume, isPrivileged } from './access';
+import { DEFAULT_TYPE, type Metadata, type Volume, type VolumeType } from './model';
+import type { CinderParts, ImageSummary, NewVolume } from './ports';
+import { consumptionOf, type Quotas } from './quotas';
+
+const GIB = 1024 ** 3;
+
+/** A create request, its nulls and spellings put right. */
+export interface VolumeRequest {
+  readonly name: string | null;
+  readonly description: string | null;
+  readonly size: number | null;
+  readonly availability_zone: string | null;
+  readonly volume_type: string | null;
+  readonly metadata: Metadata;
+  readonly image_id: string | null;
+  readonly snapshot_id: string | null;
+  readonly source_volid: string | null;
+  readonly multiattach: boolean;
+}
+
+/** The create use case: everything that can be refused is refused here, the rest is the saga `volume.create`. */
+export class CreateVolume {
+  constructor(
+    private readonly parts: CinderParts,
+    private readonly quotas: Quotas,
+  ) {}
+
+  async execute(ctx: RequestContext, request: VolumeRequest): Promise<Volume> {
+    const actor = ctx.actor;
+    const projectId = actor?.projectId;
+    if (actor === null || projectId === null || projectId === undefined)
+      throw CinderError.InvalidInput({ reason: 'A project-scoped token is needed to create volumes.' });
+    const sources = [request.image_id, request.snapshot_id, request.source_volid].filter((one) => one !== null);
+    if (sources.length > 1)
+      throw CinderError.InvalidInput({ reason: 'May specify only one of snapshot, imageRef or source volume' });
+    const image = request.image_id === null ? null : await this.image(ctx, request.image_id, request.size);
+    if (request.availability_zone !== null && request.availability_zone !== this.parts.settings.availability_zone)
+      throw CinderError.InvalidAvailabilityZone({ az: request.availability_zone });
+    return this.parts.db.run('volume.create', async (tx) => {
+      const source = await this.source(ctx, tx, request);
+      const size = request.size ?? source.size;
+      if (size === null || !Number.isInteger(size) || size <= 0) {
+        throw CinderError.InvalidInput({
+          reason: `Volume size '${String(request.size ?? '')}' must be an integer and greater than 0`,
+        });
+      }
+      if (source.size !== null && size < source.size) {
+        throw CinderError.InvalidInput({
+          reason: `Volume size '${String(size)}'GB cannot be smaller than the ${request.snapshot_id === null ? 'original volume' : 'snapshot'} size ${String(source.size)}GB. They must be >= the original size.`,
+        });
+      }
+      const type = await this.type(ctx, tx, request.volume_type, source.typeId);
+      const multiattach = request.multiattach || /^<is>\s*true$/i.test(type.extra_specs['multiattach'] ?? '');
+      await this.quotas.reserve(tx, projectId, consumptionOf('volumes', size, type.name));
+      const volume: NewVolume = {
+        id: newUuid(),
+        project_id: projectId,
+        user_id: actor.userId,
+        name: request.name,
+        description: request.description,
+        size,
+        status: 'creating',
+        availability_zone: this.parts.settings.availability_zone,
+        host: null,
+        bootable: source.bootable,
+        multiattach,
+        readonly: false,
+        volume_type_id: type.id,
+        snapshot_id: request.snapshot_id,
+        source_volid: request.source_volid,
+        image_id: image?.id ?? null,
+        metadata: request.metadata,
+        image_metadata: source.image_metadata,
+        connected: false,
+      };
+      await this.parts.volumes.insert(tx, volume);
+      await this.parts.operations.start(ctx, tx, 'volume.create', {
+        params: { volume_id: volume.id, from_image: image !== null },
+        resourceId: volume.id,
+        action: 'create',
+      });
+      return findVolume(this.parts, ctx, tx, volume.id);
+    });
+  }
+
+  private async image(ctx: RequestContext, id: string, size: number | null): Promise<ImageSummary> {
+    const image = isUuidLike(id) ? await this.parts.images.get(ctx, id, 'user') : null;
+    if (image === null) throw CinderError.InvalidImageRef();
+    if (image.status !== 'active') throw CinderError.InvalidInput({ reason: `Image ${id} is not active.` });
+    if (size === null) return image;
+    const needed = Math.ceil(Math.max(image.size ?? 0, image.virtual_size ?? 0) / GIB);
+    if (size < needed) {
+      throw CinderError.InvalidInput({
+        reason: `Size of specified image ${String(needed)}GB is larger than volume size ${String(size)}GB.`,
+      });
+    }
+    if (size < image.min_disk) {
+      throw CinderError.InvalidInput({
+        reason: `Volume size ${String(size)}GB cannot be smaller than the image minDisk size ${String(image.min_disk)}GB.`,
+      });
+    }
+    return image;
+  }
+
+  /** What is inherited from a snapshot or another volume. */
+  private async source(
+    ctx: RequestContext,
+    tx: Tx,
+    request: VolumeRequest,
+  ): Promise<{ size: number | null; typeId: string | null; bootable: boolean; image_metadata: Metadata | null }> {
+    if (request.snapshot_id !== null) {
+      const snapshot = await findSnapshot(this.parts, ctx, tx, request.snapshot_id, { lock: true });
+      if (snapshot.status !== 'available') {
+        throw CinderError.InvalidSnapshot({
+          reason: `Originating snapshot status must be one of ['available'] values`,
+        });
+      }
+      const origin = await this.parts.volumes.find(tx, snapshot.volume_id, null);
+      return {
+        size: snapshot.volume_size,
+        typeId: origin?.volume_type_id ?? null,
+        bootable: origin?.bootable ?? false,
+        image_metadata: origin?.image_metadata ?? null,
+      };
+    }
+    if (request.source_volid !== null) {
+      const origin = await findVolume(this.parts, ctx, tx, request.source_volid, { lock: true });
+      if (origin.status !== 'available') {
+        throw CinderError.InvalidVolume({
+          reason: `Unable to create a volume from an originating volume: status must be available, but current status is: ${origin.status}.`,
+        });
+      }
+      return {
+        size: origin.size,
+        typeId: origin.volume_type_id,
+        bootable: origin.bootable,
+        image_metadata: origin.image_metadata,
+      };
+    }
+    return { size: null, typeId: null, bootable: false, image_metadata: null };
+  }
+
+  private async type(ctx: RequestContext, tx: Tx, name: string | null, inherited: string | null): Promise<VolumeType> {
+    const scope = isPrivileged(ctx) ? null : (ctx.actor?.projectId ?? '');
+    const wanted = name ?? inherited ?? DEFAULT_TYPE;
+    const type = await this.parts.types.find(tx, wanted, name === null ? null : scope);
+    if (type !== null) return type;
+    throw isUuidLike(wanted)
+      ? CinderError.VolumeTypeNotFound({ volume_type_id: wanted })
+      : CinderError.VolumeTypeNotFoundByName({ volume_type_name: wanted });
+  }
+}

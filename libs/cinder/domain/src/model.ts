@@ -1,0 +1,103 @@
+import type { AttachStatus, SnapshotStatus, VolumeStatus } from '@nestack/cinder/contract';
+
+export type Metadata = Readonly<Record<string, string>>;
+
+export interface Volume {
+  readonly id: string;
+  readonly project_id: string;
+  readonly user_id: string;
+  readonly name: string | null;
+  readonly description: string | null;
+  /** GiB */
+  readonly size: number;
+  readonly status: VolumeStatus;
+  readonly availability_zone: string;
+  /** `host@backend#pool` once it is scheduled. */
+  readonly host: string | null;
+  readonly bootable: boolean;
+  readonly multiattach: boolean;
+  readonly readonly: boolean;
+  readonly volume_type_id: string;
+  readonly volume_type: string;
+  readonly snapshot_id: string | null;
+  readonly source_volid: string | null;
+  /** The image it is made from, and the caller's view of that image's format. */
+  readonly image_id: string | null;
+  readonly metadata: Metadata;
+  readonly image_metadata: Metadata | null;
+  /** Exported through os-initialize_connection, without an attachment record. */
+  readonly connected: boolean;
+  readonly created_at: Date;
+  readonly updated_at: Date | null;
+  readonly attachments: readonly Attachment[];
+}
+
+export interface Attachment {
+  readonly id: string;
+  readonly volume_id: string;
+  readonly project_id: string;
+  readonly instance_uuid: string | null;
+  readonly attach_status: AttachStatus;
+  readonly attach_mode: string;
+  readonly attached_host: string | null;
+  readonly mountpoint: string | null;
+  readonly connector: Readonly<Record<string, unknown>> | null;
+  /** As on the wire: flat. */
+  readonly connection_info: Readonly<Record<string, unknown>> | null;
+  readonly attach_time: Date | null;
+  readonly created_at: Date;
+}
+
+export interface Snapshot {
+  readonly id: string;
+  readonly volume_id: string;
+  readonly project_id: string;
+  readonly user_id: string;
+  readonly name: string | null;
+  readonly description: string | null;
+  readonly volume_size: number;
+  readonly status: SnapshotStatus;
+  readonly metadata: Metadata;
+  readonly created_at: Date;
+  readonly updated_at: Date | null;
+}
+
+export interface VolumeType {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly is_public: boolean;
+  readonly extra_specs: Metadata;
+}
+
+/** What a backend says of itself with each heartbeat. */
+export interface Capabilities {
+  readonly volume_backend_name: string;
+  readonly driver_version: string;
+  readonly storage_protocol: string;
+  readonly vendor_name: string;
+  readonly total_capacity_gb: number;
+  readonly free_capacity_gb: number;
+  readonly multiattach: boolean;
+}
+
+export interface Service {
+  readonly id: number;
+  readonly binary: string;
+  readonly host: string;
+  readonly availability_zone: string;
+  readonly disabled: boolean;
+  readonly disabled_reason: string | null;
+  readonly capabilities: Capabilities | null;
+  /** Heard of within the last minute. */
+  readonly up: boolean;
+  readonly updated_at: Date;
+}
+
+/** The type that volumes get when none is named. upstream: cinder's DEFAULT_VOLUME_TYPE */
+export const DEFAULT_TYPE = '__DEFAULT__';
+
+/** The plain host name of `host@backend#pool`: where its queue is. */
+export function queueHost(host: string): string {
+  return host.split('@', 1)[0] ?? host;
+}

@@ -1,0 +1,219 @@
+import type { RequestContext, Tx, TransactionRunner } from '@nestack/kernel/context';
+import type { ConnectionInfo, SnapshotStatus, VolumeStatus } from '@nestack/cinder/contract';
+import type { Attachment, Capabilities, Metadata, Service, Snapshot, Volume, VolumeType } from './model';
+
+/** Whose resources a query may see; null means everybody's. */
+export type Scope = string | null;
+
+export interface ListQuery {
+  readonly limit: number;
+  readonly offset: number;
+  readonly marker: string | null;
+  readonly sort: readonly { readonly key: string; readonly direction: 'asc' | 'desc' }[];
+  /** Column filters, equality. */
+  readonly filters: Readonly<Record<string, string | boolean>>;
+  /** `name~`: substrings. */
+  readonly like: Readonly<Record<string, string>>;
+  readonly metadata: Metadata | null;
+  readonly imageMetadata: Metadata | null;
+}
+
+export type NewVolume = Omit<Volume, 'attachments' | 'volume_type' | 'created_at' | 'updated_at'>;
+
+export interface VolumeRepository {
+  insert(tx: Tx, volume: NewVolume): Promise<void>;
+  find(tx: Tx, id: string, scope: Scope, options?: { readonly lock?: boolean }): Promise<Volume | null>;
+  list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Volume[]>;
+  count(tx: Tx, scope: Scope, query: ListQuery): Promise<number>;
+  summary(
+    tx: Tx,
+    scope: Scope,
+    query: ListQuery,
+  ): Promise<{ count: number; size: number; metadata: Record<string, string[]> }>;
+  update(tx: Tx, id: string, changes: Partial<Omit<NewVolume, 'id'>>): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
+  /** Volumes of a host (`host@backend`) that must be exported now. */
+  exported(tx: Tx, backend: string): Promise<readonly Volume[]>;
+  /** GiB promised on each pool. */
+  provisioned(tx: Tx): Promise<ReadonlyMap<string, number>>;
+  setStatus(tx: Tx, id: string, status: VolumeStatus): Promise<void>;
+}
+
+export interface AttachmentRepository {
+  insert(tx: Tx, attachment: Omit<Attachment, 'created_at'>): Promise<void>;
+  find(tx: Tx, id: string, scope: Scope): Promise<Attachment | null>;
+  ofVolume(tx: Tx, volumeId: string): Promise<readonly Attachment[]>;
+  list(
+    tx: Tx,
+    scope: Scope,
+    query: {
+      readonly limit: number;
+      readonly offset: number;
+      readonly marker: string | null;
+      readonly filters: Readonly<Record<string, string>>;
+    },
+  ): Promise<readonly Attachment[]>;
+  update(tx: Tx, id: string, changes: Partial<Omit<Attachment, 'id' | 'volume_id' | 'created_at'>>): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
+}
+
+export interface SnapshotRepository {
+  insert(tx: Tx, snapshot: Omit<Snapshot, 'created_at' | 'updated_at'>): Promise<void>;
+  find(tx: Tx, id: string, scope: Scope, options?: { readonly lock?: boolean }): Promise<Snapshot | null>;
+  list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Snapshot[]>;
+  ofVolume(tx: Tx, volumeId: string): Promise<number>;
+  update(
+    tx: Tx,
+    id: string,
+    changes: { status?: SnapshotStatus; name?: string | null; description?: string | null; metadata?: Metadata },
+  ): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
+}
+
+export interface TypeRepository {
+  /** By id or name; private types only for admins and projects that have access. */
+  find(tx: Tx, idOrName: string, scope: Scope): Promise<VolumeType | null>;
+  list(tx: Tx, scope: Scope): Promise<readonly VolumeType[]>;
+  insert(tx: Tx, type: VolumeType): Promise<void>;
+  update(tx: Tx, type: VolumeType): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
+  inUse(tx: Tx, id: string): Promise<boolean>;
+}
+
+export interface QuotaRepository {
+  /** Limits that were set for a project (or, as `default`, for all). */
+  limits(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>>;
+  setLimits(tx: Tx, projectId: string, limits: Readonly<Record<string, number>>): Promise<void>;
+  clear(tx: Tx, projectId: string): Promise<void>;
+  usage(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>>;
+  /** Adds to the use of one resource and answers the new use; holds its row until the transaction ends. */
+  add(tx: Tx, projectId: string, resource: string, delta: number): Promise<number>;
+}
+
+export interface ServiceRepository {
+  heartbeat(
+    tx: Tx,
+    service: { binary: string; host: string; availability_zone: string; capabilities: Capabilities | null },
+  ): Promise<void>;
+  list(
+    tx: Tx,
+    filters: { readonly host?: string | undefined; readonly binary?: string | undefined },
+  ): Promise<readonly Service[]>;
+  setDisabled(tx: Tx, host: string, binary: string, disabled: boolean, reason: string | null): Promise<Service | null>;
+}
+
+/** Starts long operations (sagas) in the transaction of the change that they belong to. */
+export interface Operations {
+  start(
+    ctx: RequestContext,
+    tx: Tx,
+    kind: string,
+    start: {
+      readonly params: unknown;
+      readonly resourceId: string;
+      readonly mode?: 'reject' | 'queue' | 'preempt';
+      readonly action?: string;
+    },
+  ): Promise<string>;
+}
+
+export interface Policy {
+  allows(ctx: RequestContext, rule: string, target?: Readonly<Record<string, unknown>>): boolean;
+  enforce(ctx: RequestContext, rule: string, target?: Readonly<Record<string, unknown>>): void;
+}
+
+export interface ImageSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly disk_format: string;
+  readonly container_format: string;
+  /** Bytes of the file and of the disk in it. */
+  readonly size: number | null;
+  readonly virtual_size: number | null;
+  /** GiB and MiB */
+  readonly min_disk: number;
+  readonly min_ram: number;
+  readonly checksum: string | null;
+  readonly properties: Metadata;
+}
+
+/** Glance, as cinder needs it. */
+export interface ImagePort {
+  /** Null when it does not exist or is hidden from the caller. */
+  get(ctx: RequestContext, imageId: string, as: 'user' | 'service'): Promise<ImageSummary | null>;
+  download(ctx: RequestContext, imageId: string): Promise<NodeJS.ReadableStream>;
+  /** A queued image of the caller's. */
+  create(
+    ctx: RequestContext,
+    image: Readonly<Record<string, unknown>>,
+  ): Promise<{ readonly id: string; readonly created_at: string }>;
+  upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void>;
+  remove(ctx: RequestContext, imageId: string): Promise<void>;
+}
+
+/** cinder-volume on a volume's host. */
+export interface BackendPort {
+  initializeConnection(
+    ctx: RequestContext,
+    volume: Volume,
+    connector: Readonly<Record<string, unknown>>,
+  ): Promise<ConnectionInfo>;
+  terminateConnection(ctx: RequestContext, volume: Volume): Promise<void>;
+}
+
+/** Where a driver finds what it works on. */
+export interface VolumeRef {
+  readonly id: string;
+  /** GiB */
+  readonly size: number;
+}
+
+/** A storage backend. `ensure…` and `absent…` observe first: repeating them changes nothing. */
+export interface VolumeDriver {
+  /** Makes ready; throws with what is missing on the machine. */
+  prepare(): Promise<void>;
+  ensureVolume(ctx: RequestContext, volume: VolumeRef): Promise<void>;
+  /** The same with the content of an image, converted to raw and grown to the volume's size. */
+  ensureFromImage(
+    ctx: RequestContext,
+    volume: VolumeRef,
+    format: string,
+    open: () => Promise<NodeJS.ReadableStream>,
+  ): Promise<void>;
+  ensureFromSnapshot(ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void>;
+  ensureFromVolume(ctx: RequestContext, volume: VolumeRef, source: VolumeRef): Promise<void>;
+  absentVolume(ctx: RequestContext, volumeId: string): Promise<void>;
+  ensureSize(ctx: RequestContext, volume: VolumeRef): Promise<void>;
+  ensureSnapshot(ctx: RequestContext, volumeId: string, snapshotId: string): Promise<void>;
+  absentSnapshot(ctx: RequestContext, snapshotId: string): Promise<void>;
+  ensureExport(ctx: RequestContext, volume: VolumeRef, readonly: boolean): Promise<ConnectionInfo>;
+  absentExport(ctx: RequestContext, volumeId: string): Promise<void>;
+  /** Volumes that are exported now, however that came. */
+  exports(): Promise<readonly string[]>;
+  /** The volume's content in an image format. */
+  read(ctx: RequestContext, volume: VolumeRef, format: string): Promise<NodeJS.ReadableStream>;
+  capabilities(): Promise<Capabilities>;
+}
+
+/** What the use cases share. */
+export interface CinderParts {
+  readonly db: TransactionRunner;
+  readonly volumes: VolumeRepository;
+  readonly attachments: AttachmentRepository;
+  readonly snapshots: SnapshotRepository;
+  readonly types: TypeRepository;
+  readonly quotas: QuotaRepository;
+  readonly services: ServiceRepository;
+  readonly operations: Operations;
+  readonly policy: Policy;
+  readonly images: ImagePort;
+  readonly backend: BackendPort;
+  readonly settings: CinderSettings;
+}
+
+export interface CinderSettings {
+  readonly availability_zone: string;
+  readonly max_over_subscription_ratio: number;
+  readonly quota: Readonly<Record<string, number>>;
+}

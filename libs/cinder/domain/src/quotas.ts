@@ -1,0 +1,135 @@
+import type { RequestContext, Tx } from '@nestack/kernel/context';
+import { CinderError } from '@nestack/cinder/contract';
+import { targetOf } from './access';
+import type { CinderParts } from './ports';
+
+/** Resources with a limit of their own, with upstream's defaults. */
+export const DEFAULT_QUOTA: Readonly<Record<string, number>> = {
+  volumes: 10,
+  snapshots: 10,
+  gigabytes: 1000,
+  backups: 10,
+  backup_gigabytes: 1000,
+  per_volume_gigabytes: -1,
+  groups: 10,
+};
+
+export interface QuotaUse {
+  readonly limit: number;
+  readonly in_use: number;
+  readonly reserved: number;
+}
+
+/** What a volume or snapshot takes of which resources, those of its type included. */
+export function consumptionOf(
+  what: 'volumes' | 'snapshots',
+  gigabytes: number,
+  typeName: string,
+): Readonly<Record<string, number>> {
+  return {
+    [what]: 1,
+    gigabytes,
+    [`${what}_${typeName}`]: 1,
+    [`gigabytes_${typeName}`]: gigabytes,
+  };
+}
+
+export function negated(deltas: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(deltas).map(([resource, delta]) => [resource, -delta]));
+}
+
+/** Limits and their use. Use is counted in the transaction that changes it, under the project's row lock. */
+export class Quotas {
+  constructor(private readonly parts: Pick<CinderParts, 'db' | 'quotas' | 'types' | 'policy' | 'settings'>) {}
+
+  /** Takes from the quota; throws 413 with what is exceeded. In the transaction that makes the resource. */
+  async reserve(tx: Tx, projectId: string, deltas: Readonly<Record<string, number>>): Promise<void> {
+    const limits = await this.limits(tx, projectId);
+    // One order for all, so that two requests never wait for each other.
+    for (const resource of Object.keys(deltas).sort()) {
+      const delta = deltas[resource] ?? 0;
+      const used = await this.parts.quotas.add(tx, projectId, resource, delta);
+      const limit = limits[resource] ?? -1;
+      if (delta > 0 && limit >= 0 && used > limit) throw exceeded(resource, delta, used - delta, limit);
+    }
+    const largest = limits['per_volume_gigabytes'] ?? -1;
+    const size = deltas['gigabytes'] ?? 0;
+    if (deltas['volumes'] === 1 && largest >= 0 && size > largest)
+      throw CinderError.VolumeSizeExceedsLimit({ size, limit: largest });
+  }
+
+  /** Gives back; never fails. */
+  async release(tx: Tx, projectId: string, deltas: Readonly<Record<string, number>>): Promise<void> {
+    for (const resource of Object.keys(deltas).sort())
+      await this.parts.quotas.add(tx, projectId, resource, -(deltas[resource] ?? 0));
+  }
+
+  async show(ctx: RequestContext, projectId: string): Promise<Readonly<Record<string, QuotaUse>>> {
+    this.parts.policy.enforce(ctx, 'volume_extension:quotas:show', targetOf({ project_id: projectId }));
+    return this.parts.db.read('quota.show', (tx) => this.uses(tx, projectId));
+  }
+
+  async uses(tx: Tx, projectId: string): Promise<Readonly<Record<string, QuotaUse>>> {
+    const limits = await this.limits(tx, projectId);
+    const usage = await this.parts.quotas.usage(tx, projectId);
+    return Object.fromEntries(
+      Object.entries(limits).map(([resource, limit]) => [
+        resource,
+        { limit, in_use: Math.max(0, usage[resource] ?? 0), reserved: 0 },
+      ]),
+    );
+  }
+
+  async defaults(): Promise<Readonly<Record<string, number>>> {
+    return this.parts.db.read('quota.defaults', (tx) => this.limits(tx, 'default'));
+  }
+
+  async update(
+    projectId: string,
+    changes: Readonly<Record<string, unknown>>,
+  ): Promise<Readonly<Record<string, number>>> {
+    return this.parts.db.run('quota.update', async (tx) => {
+      const known = await this.limits(tx, projectId);
+      const limits: Record<string, number> = {};
+      for (const [resource, value] of Object.entries(changes)) {
+        if (
+          resource === 'tenant_id' ||
+          resource === 'project_id' ||
+          resource === 'id' ||
+          resource === 'skip_validation' ||
+          resource === 'force' ||
+          value === null
+        )
+          continue;
+        if (known[resource] === undefined)
+          throw CinderError.InvalidInput({ reason: `Bad key(s) in quota set: ${resource}` });
+        const limit = Number(value);
+        if (!Number.isInteger(limit) || limit < -1)
+          throw CinderError.InvalidInput({ reason: `${resource} must be an integer of -1 or more.` });
+        limits[resource] = limit;
+      }
+      await this.parts.quotas.setLimits(tx, projectId, limits);
+      return this.limits(tx, projectId);
+    });
+  }
+
+  async clear(projectId: string): Promise<void> {
+    await this.parts.db.run('quota.delete', (tx) => this.parts.quotas.clear(tx, projectId));
+  }
+
+  private async limits(tx: Tx, projectId: string): Promise<Record<string, number>> {
+    const limits: Record<string, number> = { ...DEFAULT_QUOTA, ...this.parts.settings.quota };
+    for (const type of await this.parts.types.list(tx, null)) {
+      for (const resource of ['volumes', 'gigabytes', 'snapshots']) limits[`${resource}_${type.name}`] = -1;
+    }
+    const general = projectId === 'default' ? {} : await this.parts.quotas.limits(tx, 'default');
+    return { ...limits, ...general, ...(await this.parts.quotas.limits(tx, projectId)) };
+  }
+}
+
+function exceeded(resource: string, requested: number, consumed: number, limit: number): Error {
+  if (resource.startsWith('gigabytes'))
+    return CinderError.VolumeSizeExceedsAvailableQuota({ name: resource, requested, quota: limit, consumed });
+  if (resource.startsWith('snapshots')) return CinderError.SnapshotLimitExceeded({ allowed: limit });
+  return CinderError.VolumeLimitExceeded({ allowed: limit, name: resource });
+}

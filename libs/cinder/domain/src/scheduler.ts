@@ -1,0 +1,65 @@
+import type { RequestContext } from '@nestack/kernel/context';
+import { CinderError } from '@nestack/cinder/contract';
+import type { Service, Volume, VolumeType } from './model';
+import type { CinderParts } from './ports';
+import { poolOf } from './services';
+
+interface Candidate {
+  readonly pool: string;
+  readonly service: Service;
+  /** GiB that may still be promised. */
+  readonly free: number;
+}
+
+/** Chooses backends: filters (service up and enabled, zone, capacity, capabilities), then the most room. */
+export class Scheduler {
+  constructor(
+    private readonly parts: Pick<CinderParts, 'db' | 'volumes' | 'services' | 'types' | 'snapshots' | 'settings'>,
+  ) {}
+
+  /** The pool for a volume; one that has its pool keeps it. */
+  async createVolume(_ctx: RequestContext, volumeId: string): Promise<string> {
+    return this.parts.db.read('scheduler.create_volume', async (tx) => {
+      const volume = await this.parts.volumes.find(tx, volumeId, null);
+      if (volume === null) throw CinderError.VolumeNotFound({ volume_id: volumeId });
+      if (volume.host !== null) return volume.host;
+      const type = await this.parts.types.find(tx, volume.volume_type_id, null);
+      const provisioned = await this.parts.volumes.provisioned(tx);
+      const services = await this.parts.services.list(tx, { binary: 'cinder-volume' });
+      const near = await this.sourceHost(tx, volume);
+      const candidates = services
+        .filter((one) => one.up && !one.disabled && one.capabilities !== null)
+        .filter((one) => one.availability_zone === volume.availability_zone)
+        .map((service) => this.candidate(service, provisioned))
+        // What is copied must be where its source is.
+        .filter((one) => near === null || one.pool === near)
+        .filter((one) => one.free >= volume.size && fits(one.service, type));
+      const [best] = candidates.sort((a, b) => b.free - a.free);
+      if (best === undefined) throw CinderError.NoValidBackend({ reason: 'No weighed backends available' });
+      return best.pool;
+    });
+  }
+
+  private candidate(service: Service, provisioned: ReadonlyMap<string, number>): Candidate {
+    const pool = poolOf(service);
+    const total = service.capabilities?.total_capacity_gb ?? 0;
+    const promised = provisioned.get(pool) ?? 0;
+    return { pool, service, free: total * this.parts.settings.max_over_subscription_ratio - promised };
+  }
+
+  private async sourceHost(tx: Parameters<CinderParts['volumes']['find']>[0], volume: Volume): Promise<string | null> {
+    if (volume.source_volid !== null)
+      return (await this.parts.volumes.find(tx, volume.source_volid, null))?.host ?? null;
+    if (volume.snapshot_id === null) return null;
+    const snapshot = await this.parts.snapshots.find(tx, volume.snapshot_id, null);
+    return snapshot === null ? null : ((await this.parts.volumes.find(tx, snapshot.volume_id, null))?.host ?? null);
+  }
+}
+
+/** Whether a backend has what the type's extra specs ask for. upstream: CapabilitiesFilter */
+function fits(service: Service, type: VolumeType | null): boolean {
+  const wanted = type?.extra_specs['volume_backend_name'];
+  if (wanted !== undefined && wanted !== service.capabilities?.volume_backend_name) return false;
+  const multiattach = /^<is>\s*true$/i.test(type?.extra_specs['multiattach'] ?? '');
+  return !multiattach || service.capabilities?.multiattach === true;
+}

@@ -1,0 +1,36 @@
+import { CinderError } from '@nestack/cinder/contract';
+import type { Service } from './model';
+import type { CinderParts } from './ports';
+
+/** Which services run where, as their heartbeats tell. */
+export class Services {
+  constructor(private readonly parts: Pick<CinderParts, 'db' | 'services' | 'volumes' | 'settings'>) {}
+
+  list(filters: { host?: string | undefined; binary?: string | undefined }): Promise<readonly Service[]> {
+    return this.parts.db.read('service.list', (tx) => this.parts.services.list(tx, filters));
+  }
+
+  async setDisabled(host: string, binary: string, disabled: boolean, reason: string | null): Promise<Service> {
+    const service = await this.parts.db.run('service.update', (tx) =>
+      this.parts.services.setDisabled(tx, host, binary, disabled, reason),
+    );
+    if (service === null) throw CinderError.ServiceNotFound({ service_id: binary, host });
+    return service;
+  }
+
+  /** Pools with what is promised on each. */
+  async pools(): Promise<readonly { service: Service; provisioned: number }[]> {
+    return this.parts.db.read('service.pools', async (tx) => {
+      const provisioned = await this.parts.volumes.provisioned(tx);
+      const services = await this.parts.services.list(tx, { binary: 'cinder-volume' });
+      return services
+        .filter((one) => one.capabilities !== null)
+        .map((service) => ({ service, provisioned: provisioned.get(poolOf(service)) ?? 0 }));
+    });
+  }
+}
+
+/** `host@backend#pool`; a backend is its own only pool. */
+export function poolOf(service: Service): string {
+  return `${service.host}#${service.capabilities?.volume_backend_name ?? 'pool'}`;
+}

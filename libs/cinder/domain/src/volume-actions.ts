@@ -1,0 +1,313 @@
+import type { RequestContext, Tx } from '@nestack/kernel/context';
+import { newUuid } from '@nestack/kernel/ids';
+import { CinderError, type ConnectionInfo, type VolumeStatus } from '@nestack/cinder/contract';
+import { enforceOn, findVolume } from './access';
+import type { Metadata, Volume } from './model';
+import type { CinderParts } from './ports';
+import { type Quotas } from './quotas';
+
+const STATUSES = new Set<string>([
+  'creating',
+  'available',
+  'deleting',
+  'error',
+  'attaching',
+  'detaching',
+  'in-use',
+  'maintenance',
+  'reserved',
+  'error_deleting',
+  'error_extending',
+  'extending',
+  'retyping',
+  'uploading',
+]);
+
+/** `POST /volumes/{id}/action`. */
+export class VolumeActions {
+  constructor(
+    private readonly parts: CinderParts,
+    private readonly quotas: Quotas,
+  ) {}
+
+  reserve(ctx: RequestContext, id: string): Promise<void> {
+    return this.transition(ctx, id, 'volume_extension:volume_actions:reserve', (volume) => {
+      if (volume.status === 'available' || (volume.multiattach && volume.status === 'in-use')) return 'attaching';
+      throw wrongStatus('Volume status must be available to reserve', volume);
+    });
+  }
+
+  unreserve(ctx: RequestContext, id: string): Promise<void> {
+    return this.transition(ctx, id, 'volume_extension:volume_actions:unreserve', (volume) => {
+      if (volume.status !== 'attaching') return null;
+      return attachedTo(volume) > 0 ? 'in-use' : 'available';
+    });
+  }
+
+  beginDetaching(ctx: RequestContext, id: string): Promise<void> {
+    return this.transition(ctx, id, 'volume_extension:volume_actions:begin_detaching', (volume) => {
+      if (volume.status === 'in-use') return 'detaching';
+      throw CinderError.InvalidVolume({
+        reason: `Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.`,
+      });
+    });
+  }
+
+  rollDetaching(ctx: RequestContext, id: string): Promise<void> {
+    return this.transition(ctx, id, 'volume_extension:volume_actions:roll_detaching', (volume) =>
+      volume.status === 'detaching' ? 'in-use' : null,
+    );
+  }
+
+  async attach(
+    ctx: RequestContext,
+    id: string,
+    about: { instance_uuid: string | null; host_name: string | null; mountpoint: string | null; mode: string },
+  ): Promise<void> {
+    await this.parts.db.run('volume.attach', async (tx) => {
+      const volume = await this.locked(ctx, tx, id, 'volume_extension:volume_actions:attach');
+      if (
+        volume.status !== 'attaching' &&
+        volume.status !== 'available' &&
+        !(volume.multiattach && volume.status === 'in-use')
+      )
+        throw wrongStatus('Volume must be available or attaching to be attached', volume);
+      await this.parts.attachments.insert(tx, {
+        id: newUuid(),
+        volume_id: id,
+        project_id: volume.project_id,
+        instance_uuid: about.instance_uuid,
+        attach_status: 'attached',
+        attach_mode: about.mode,
+        attached_host: about.host_name,
+        mountpoint: about.mountpoint,
+        connector: null,
+        connection_info: null,
+        attach_time: new Date(),
+      });
+      await this.parts.volumes.setStatus(tx, id, 'in-use');
+    });
+  }
+
+  async detach(ctx: RequestContext, id: string, attachmentId: string | null, force: boolean): Promise<void> {
+    const rule = force
+      ? 'volume_extension:volume_admin_actions:force_detach'
+      : 'volume_extension:volume_actions:detach';
+    const volume = await this.parts.db.run('volume.detach', async (tx) => {
+      const found = await this.locked(ctx, tx, id, rule);
+      const attachments = await this.parts.attachments.ofVolume(tx, id);
+      if (attachments.length > 1 && attachmentId === null) {
+        throw CinderError.InvalidVolume({
+          reason: 'Detach volume failed: More than one attachment, but no attachment_id provided.',
+        });
+      }
+      const gone = attachments.filter((one) => attachmentId === null || one.id === attachmentId);
+      for (const one of gone) await this.parts.attachments.remove(tx, one.id);
+      const left = attachments.length - gone.length;
+      await this.parts.volumes.update(
+        tx,
+        id,
+        left > 0 ? { status: 'in-use' } : { status: 'available', connected: false },
+      );
+      return found;
+    });
+    if (volume.host !== null) await this.parts.backend.terminateConnection(ctx, volume);
+  }
+
+  async initializeConnection(
+    ctx: RequestContext,
+    id: string,
+    connector: Readonly<Record<string, unknown>>,
+  ): Promise<ConnectionInfo> {
+    const volume = await this.parts.db.run('volume.connect', async (tx) => {
+      const found = await this.locked(ctx, tx, id, 'volume_extension:volume_actions:initialize_connection');
+      if (found.host === null) throw wrongStatus('Volume has no backend yet', found);
+      await this.parts.volumes.update(tx, id, { connected: true });
+      return found;
+    });
+    return this.parts.backend.initializeConnection(ctx, volume, connector);
+  }
+
+  async terminateConnection(ctx: RequestContext, id: string): Promise<void> {
+    const volume = await this.parts.db.run('volume.disconnect', async (tx) => {
+      const found = await this.locked(ctx, tx, id, 'volume_extension:volume_actions:terminate_connection');
+      await this.parts.volumes.update(tx, id, { connected: false });
+      return found;
+    });
+    if (volume.host !== null) await this.parts.backend.terminateConnection(ctx, volume);
+  }
+
+  async extend(ctx: RequestContext, id: string, size: number): Promise<void> {
+    await this.parts.db.run('volume.extend', async (tx) => {
+      const volume = await this.locked(ctx, tx, id, 'volume:extend');
+      if (volume.status !== 'available') {
+        throw CinderError.InvalidVolume({
+          reason: `Volume ${id} status must be available, but current status is: ${volume.status}.`,
+        });
+      }
+      if (size <= volume.size) {
+        throw CinderError.InvalidInput({
+          reason: `New size for extend must be greater than current size. (current: ${String(volume.size)}, extended: ${String(size)}).`,
+        });
+      }
+      const more = size - volume.size;
+      await this.quotas.reserve(tx, volume.project_id, { gigabytes: more, [`gigabytes_${volume.volume_type}`]: more });
+      await this.parts.volumes.setStatus(tx, id, 'extending');
+      await this.parts.operations.start(ctx, tx, 'volume.extend', {
+        params: { volume_id: id, old_size: volume.size, new_size: size },
+        resourceId: id,
+        action: 'extend',
+      });
+    });
+  }
+
+  async resetStatus(
+    ctx: RequestContext,
+    id: string,
+    wanted: { status?: string | null | undefined; attach_status?: string | null | undefined },
+  ): Promise<void> {
+    await this.parts.db.run('volume.reset', async (tx) => {
+      await this.locked(ctx, tx, id, 'volume_extension:volume_admin_actions:reset_status');
+      const status = wanted.status?.toLowerCase();
+      if (status !== undefined && !STATUSES.has(status))
+        throw CinderError.InvalidInput({ reason: `Must specify a valid status: ${status}` });
+      if (wanted.attach_status === 'detached') {
+        for (const one of await this.parts.attachments.ofVolume(tx, id))
+          await this.parts.attachments.remove(tx, one.id);
+      }
+      if (status !== undefined) await this.parts.volumes.setStatus(tx, id, status as VolumeStatus);
+    });
+  }
+
+  setFlags(ctx: RequestContext, id: string, flags: { bootable?: boolean; readonly?: boolean }): Promise<void> {
+    return this.update(ctx, id, 'volume:update', () => flags);
+  }
+
+  async retype(ctx: RequestContext, id: string, name: string): Promise<void> {
+    await this.parts.db.run('volume.retype', async (tx) => {
+      const volume = await this.locked(ctx, tx, id, 'volume:retype');
+      const type = await this.parts.types.find(tx, name, null);
+      if (type === null) throw CinderError.InvalidInput({ reason: `Volume type ${name} could not be found.` });
+      if (type.id === volume.volume_type_id)
+        throw CinderError.InvalidInput({ reason: `Volume ${id} is already of type ${name}.` });
+      if (volume.status !== 'available' && volume.status !== 'in-use')
+        throw wrongStatus('Volume status must be available or in-use to retype', volume);
+      await this.quotas.release(tx, volume.project_id, {
+        [`volumes_${volume.volume_type}`]: 1,
+        [`gigabytes_${volume.volume_type}`]: volume.size,
+      });
+      await this.quotas.reserve(tx, volume.project_id, {
+        [`volumes_${type.name}`]: 1,
+        [`gigabytes_${type.name}`]: volume.size,
+      });
+      // One backend serves all types, so there is nothing to move.
+      await this.parts.volumes.update(tx, id, { volume_type_id: type.id });
+    });
+  }
+
+  async setImageMetadata(ctx: RequestContext, id: string, metadata: Metadata): Promise<Metadata> {
+    let result: Metadata = {};
+    await this.update(ctx, id, 'volume_extension:volume_image_metadata:set', (volume) => {
+      result = { ...volume.image_metadata, ...metadata };
+      return { image_metadata: result };
+    });
+    return result;
+  }
+
+  unsetImageMetadata(ctx: RequestContext, id: string, key: string): Promise<void> {
+    return this.update(ctx, id, 'volume_extension:volume_image_metadata:remove', (volume) => {
+      const { [key]: removed, ...rest } = volume.image_metadata ?? {};
+      if (removed === undefined) throw CinderError.VolumeMetadataNotFound({ volume_id: id, metadata_key: key });
+      return { image_metadata: rest };
+    });
+  }
+
+  /** Queues an image of the caller's and lets the saga write the volume's content into it. */
+  async uploadImage(
+    ctx: RequestContext,
+    id: string,
+    image: {
+      name: string;
+      disk_format: string;
+      container_format: string;
+      visibility: string;
+      protected: boolean;
+      force: boolean;
+    },
+  ): Promise<{ volume: Volume; image_id: string }> {
+    const volume = await this.parts.db.read('volume.show', (tx) => findVolume(this.parts, ctx, tx, id));
+    enforceOn(this.parts.policy, ctx, 'volume_extension:volume_actions:upload_image', volume);
+    if (volume.status !== 'available') throw wrongStatus('Volume status must be available to upload it', volume);
+    const { os_type: _, ...properties } = volume.image_metadata ?? {};
+    const own = Object.entries(properties).filter(([key]) => !IMAGE_FIELDS.has(key));
+    const created = await this.parts.images.create(ctx, {
+      ...Object.fromEntries(own),
+      name: image.name,
+      disk_format: image.disk_format,
+      container_format: image.container_format,
+      visibility: image.visibility,
+      protected: image.protected,
+    });
+    await this.parts.db.run('volume.upload', async (tx) => {
+      const locked = await findVolume(this.parts, ctx, tx, id, { lock: true });
+      if (locked.status !== 'available') throw wrongStatus('Volume status must be available to upload it', locked);
+      await this.parts.volumes.setStatus(tx, id, 'uploading');
+      await this.parts.operations.start(ctx, tx, 'volume.upload_image', {
+        params: { volume_id: id, image_id: created.id, disk_format: image.disk_format },
+        resourceId: id,
+        action: 'upload_image',
+      });
+    });
+    return { volume: { ...volume, status: 'uploading' }, image_id: created.id };
+  }
+
+  private async update(
+    ctx: RequestContext,
+    id: string,
+    rule: string,
+    changes: (volume: Volume) => Partial<Volume>,
+  ): Promise<void> {
+    await this.parts.db.run('volume.update', async (tx) => {
+      const volume = await this.locked(ctx, tx, id, rule);
+      await this.parts.volumes.update(tx, id, changes(volume));
+    });
+  }
+
+  private async transition(
+    ctx: RequestContext,
+    id: string,
+    rule: string,
+    next: (volume: Volume) => VolumeStatus | null,
+  ): Promise<void> {
+    await this.parts.db.run('volume.transition', async (tx) => {
+      const status = next(await this.locked(ctx, tx, id, rule));
+      if (status !== null) await this.parts.volumes.setStatus(tx, id, status);
+    });
+  }
+
+  private async locked(ctx: RequestContext, tx: Tx, id: string, rule: string): Promise<Volume> {
+    const volume = await findVolume(this.parts, ctx, tx, id, { lock: true });
+    enforceOn(this.parts.policy, ctx, rule, volume);
+    return volume;
+  }
+}
+
+/** Keys that an image has as fields, not as properties. */
+const IMAGE_FIELDS = new Set([
+  'image_id',
+  'image_name',
+  'checksum',
+  'container_format',
+  'disk_format',
+  'min_disk',
+  'min_ram',
+  'size',
+]);
+
+function attachedTo(volume: Volume): number {
+  return volume.attachments.filter((one) => one.attach_status === 'attached').length;
+}
+
+function wrongStatus(rule: string, volume: Volume): Error {
+  return CinderError.InvalidVolume({ reason: `${rule}, but current status is: ${volume.status}.` });
+}

@@ -1,0 +1,111 @@
+import type { RequestContext, Tx } from '@nestack/kernel/context';
+import { CinderError, type VolumeStatus } from '@nestack/cinder/contract';
+import { enforceOn, findVolume, isPrivileged } from './access';
+import type { Metadata, Volume } from './model';
+import type { CinderParts, ListQuery, Scope } from './ports';
+
+/** States in which a volume may be deleted. upstream: cinder/volume/api.py delete */
+const DELETABLE: readonly VolumeStatus[] = ['available', 'error', 'error_deleting', 'error_extending'];
+
+/** Reading, describing and deleting volumes. */
+export class Volumes {
+  constructor(private readonly parts: CinderParts) {}
+
+  async show(ctx: RequestContext, id: string): Promise<Volume> {
+    return this.parts.db.read('volume.show', async (tx) => {
+      const volume = await findVolume(this.parts, ctx, tx, id);
+      enforceOn(this.parts.policy, ctx, 'volume:get', volume);
+      return volume;
+    });
+  }
+
+  async list(ctx: RequestContext, query: ListQuery, allProjects: boolean): Promise<readonly Volume[]> {
+    return this.parts.db.read('volume.list', (tx) => this.parts.volumes.list(tx, listScope(ctx, allProjects), query));
+  }
+
+  async count(ctx: RequestContext, query: ListQuery, allProjects: boolean): Promise<number> {
+    return this.parts.db.read('volume.count', (tx) => this.parts.volumes.count(tx, listScope(ctx, allProjects), query));
+  }
+
+  async summary(ctx: RequestContext, query: ListQuery, allProjects: boolean) {
+    return this.parts.db.read('volume.summary', (tx) =>
+      this.parts.volumes.summary(tx, listScope(ctx, allProjects), query),
+    );
+  }
+
+  async update(
+    ctx: RequestContext,
+    id: string,
+    changes: { name?: string | null; description?: string | null; metadata?: Metadata },
+  ): Promise<Volume> {
+    return this.change(ctx, id, 'volume:update', changes);
+  }
+
+  /** Adds to or replaces the metadata. */
+  async setMetadata(ctx: RequestContext, id: string, metadata: Metadata, replace: boolean): Promise<Metadata> {
+    return this.parts.db.run('volume.metadata', async (tx) => {
+      const volume = await findVolume(this.parts, ctx, tx, id, { lock: true });
+      enforceOn(this.parts.policy, ctx, 'volume:update_volume_metadata', volume);
+      const next = replace ? metadata : { ...volume.metadata, ...metadata };
+      await this.parts.volumes.update(tx, id, { metadata: next });
+      return next;
+    });
+  }
+
+  async removeMetadata(ctx: RequestContext, id: string, key: string): Promise<void> {
+    await this.parts.db.run('volume.metadata', async (tx) => {
+      const volume = await findVolume(this.parts, ctx, tx, id, { lock: true });
+      enforceOn(this.parts.policy, ctx, 'volume:delete_volume_metadata', volume);
+      if (volume.metadata[key] === undefined)
+        throw CinderError.VolumeMetadataNotFound({ volume_id: id, metadata_key: key });
+      const { [key]: _, ...rest } = volume.metadata;
+      await this.parts.volumes.update(tx, id, { metadata: rest });
+    });
+  }
+
+  /** Marks as deleting and starts the saga; `force` in whatever state. */
+  async remove(ctx: RequestContext, id: string, force: boolean): Promise<void> {
+    await this.parts.db.run('volume.delete', async (tx) => {
+      const volume = await findVolume(this.parts, ctx, tx, id, { lock: true });
+      enforceOn(
+        this.parts.policy,
+        ctx,
+        force ? 'volume_extension:volume_admin_actions:force_delete' : 'volume:delete',
+        volume,
+      );
+      await this.assertDeletable(tx, volume, force);
+      await this.parts.volumes.setStatus(tx, id, 'deleting');
+      await this.parts.operations.start(ctx, tx, 'volume.delete', {
+        params: { volume_id: id },
+        resourceId: id,
+        mode: force ? 'preempt' : 'queue',
+        action: 'delete',
+      });
+    });
+  }
+
+  private async assertDeletable(tx: Tx, volume: Volume, force: boolean): Promise<void> {
+    const snapshots = await this.parts.snapshots.ofVolume(tx, volume.id);
+    const attached = volume.attachments.some((one) => one.attach_status === 'attached');
+    const allowed = force ? volume.status !== 'deleting' : DELETABLE.includes(volume.status);
+    if (allowed && snapshots === 0 && !attached) return;
+    throw CinderError.InvalidVolume({
+      reason:
+        'Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.',
+    });
+  }
+
+  private async change(ctx: RequestContext, id: string, rule: string, changes: Partial<Volume>): Promise<Volume> {
+    return this.parts.db.run('volume.update', async (tx) => {
+      const volume = await findVolume(this.parts, ctx, tx, id, { lock: true });
+      enforceOn(this.parts.policy, ctx, rule, volume);
+      await this.parts.volumes.update(tx, id, changes);
+      return findVolume(this.parts, ctx, tx, id);
+    });
+  }
+}
+
+/** A list shows the caller's project unless an administrator asks for all. */
+export function listScope(ctx: RequestContext, allProjects: boolean): Scope {
+  return allProjects && isPrivileged(ctx) ? null : (ctx.actor?.projectId ?? '');
+}
