@@ -85,14 +85,8 @@ export class CinderClient implements VolumePort {
   }
 
   async ensureAttachment(ctx: RequestContext, volumeId: string, instanceUuid: string, as: As): Promise<{ id: string }> {
-    const listed = (await this.api.call(
-      ctx,
-      listAttachmentsDetail,
-      { query: { volume_id: volumeId, instance_id: instanceUuid, all_tenants: 'True' } as never, version: VERSION },
-      'service',
-    )) as unknown as { attachments: readonly Attachment[] };
-    const known = listed.attachments.find((one) => one.volume_id === volumeId && one.instance === instanceUuid);
-    if (known !== undefined) return { id: known.id };
+    const known = await this.findAttachment(ctx, volumeId, instanceUuid);
+    if (known !== null) return { id: known };
     try {
       const answer = (await this.api.call(
         ctx,
@@ -106,6 +100,16 @@ export class CinderClient implements VolumePort {
         throw NovaError.InvalidVolume({ reason: error.message });
       throw error;
     }
+  }
+
+  async findAttachment(ctx: RequestContext, volumeId: string, instanceUuid: string): Promise<string | null> {
+    const listed = (await this.api.call(
+      ctx,
+      listAttachmentsDetail,
+      { query: { volume_id: volumeId, instance_id: instanceUuid, all_tenants: 'True' } as never, version: VERSION },
+      'service',
+    )) as unknown as { attachments: readonly Attachment[] };
+    return listed.attachments.find((one) => one.volume_id === volumeId && one.instance === instanceUuid)?.id ?? null;
   }
 
   async connect(

@@ -65,6 +65,7 @@ export const NovaError = defineErrors({
   InvalidVolume: { kind: 'badRequest', template: 'Invalid volume: {reason}' },
   InvalidVolumeConflict: { kind: 'conflict', template: 'Invalid volume: {reason}' },
   VolumeNotFound: { kind: 'notFound', template: 'Volume {volume_id} could not be found.' },
+  VolumeNotReady: { kind: 'unavailable', template: 'Volume {volume_id} is not yet ready: {status}.' },
   VolumeAttachmentNotFound: { kind: 'notFound', template: 'Volume attachment {volume_id} could not be found.' },
   VolumeNotAttached: { kind: 'notFound', template: 'Instance {instance_uuid} is not attached to volume {volume_id}' },
   VolumeIsDetaching: { kind: 'badRequest', template: 'Invalid volume: volume {volume_id} is already being detached.' },

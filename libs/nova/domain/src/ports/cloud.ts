@@ -136,6 +136,8 @@ export interface VolumePort {
     instanceUuid: string,
     as: As,
   ): Promise<{ readonly id: string }>;
+  /** The attachment of this volume and instance, null when there is none. */
+  findAttachment(ctx: RequestContext, volumeId: string, instanceUuid: string): Promise<string | null>;
   /** Gives the connector: cinder exports and answers how to connect. */
   connect(
     ctx: RequestContext,

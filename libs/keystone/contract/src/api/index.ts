@@ -1,0 +1,32 @@
+import { defineApi, keystoneEnvelope, type ErrorEnvelope } from '@nestack/kernel/http';
+import { authOperations } from './auth';
+import { catalogOperations } from './catalog';
+import { projectOperations } from './projects';
+import { roleOperations } from './roles';
+import { userOperations } from './users';
+import { keystoneDocuments } from './versions';
+
+export * from './auth';
+export * from './catalog';
+export * from './projects';
+export * from './roles';
+export * from './users';
+
+/** Keystone tells a policy's refusal in its own words. upstream: keystone/exception.py ForbiddenAction */
+const envelope: ErrorEnvelope = (error, status, requestId, request) => {
+  const answer = keystoneEnvelope(error, status, requestId, request);
+  if (error.code !== 'PolicyNotAuthorized') return answer;
+  const message = `You are not authorized to perform the requested action: ${String(error.args['action'])}.`;
+  return { ...answer, body: { error: { code: status, message, title: 'Forbidden' } } };
+};
+
+/** Keystone's REST API. */
+export const keystoneApi = defineApi({
+  service: 'keystone',
+  type: 'identity',
+  title: 'Identity API',
+  prefixes: ['/v3'],
+  envelope,
+  operations: [...authOperations, ...userOperations, ...projectOperations, ...roleOperations, ...catalogOperations],
+  documents: keystoneDocuments,
+});

@@ -1,0 +1,47 @@
+import { defineErrors } from '@nestack/kernel/errors';
+
+const UNAUTHORIZED = 'The request you have made requires authentication.';
+
+/** Keystone's errors. upstream: keystone/exception.py */
+export const KeystoneError = defineErrors({
+  Unauthorized: { kind: 'unauthenticated', template: UNAUTHORIZED },
+  PasswordExpired: {
+    kind: 'unauthenticated',
+    template: 'The password is expired and needs to be changed for user: {user_id}.',
+  },
+  AuthMethodNotSupported: { kind: 'unauthenticated', template: 'Attempted to authenticate with an unsupported method.' },
+  ForbiddenAction: { kind: 'forbidden', template: 'You are not authorized to perform the requested action: {action}.' },
+  ValidationError: {
+    kind: 'badRequest',
+    template:
+      'Expecting to find {attribute} in {target}. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.',
+  },
+  InvalidInput: { kind: 'badRequest', template: '{reason}' },
+  TokenNotFound: { kind: 'notFound', template: 'Failed to validate token' },
+  UserNotFound: { kind: 'notFound', template: 'Could not find user: {user_id}.' },
+  GroupNotFound: { kind: 'notFound', template: 'Could not find group: {group_id}.' },
+  ProjectNotFound: { kind: 'notFound', template: 'Could not find project: {project_id}.' },
+  DomainNotFound: { kind: 'notFound', template: 'Could not find domain: {domain_id}.' },
+  RoleNotFound: { kind: 'notFound', template: 'Could not find role: {role_id}.' },
+  ServiceNotFound: { kind: 'notFound', template: 'Could not find service: {service_id}.' },
+  EndpointNotFound: { kind: 'notFound', template: 'Could not find endpoint: {endpoint_id}.' },
+  RegionNotFound: { kind: 'notFound', template: 'Could not find region: {region_id}.' },
+  CredentialNotFound: { kind: 'notFound', template: 'Could not find credential: {credential_id}.' },
+  ApplicationCredentialNotFound: {
+    kind: 'notFound',
+    template: 'Could not find Application Credential: {application_credential_id}.',
+  },
+  RoleAssignmentNotFound: {
+    kind: 'notFound',
+    template: 'Could not find role assignment with role: {role_id}, user or group: {actor_id}, project, domain, or system: {target_id}.',
+  },
+  ImpliedRoleNotFound: { kind: 'notFound', template: '{prior_role_id} does not imply {implied_role_id}.' },
+  NotInGroup: { kind: 'notFound', template: "User '{user_id}' not found in group '{group_id}'." },
+  ProjectTagNotFound: { kind: 'notFound', template: 'Could not find project tag: {project_tag}.' },
+  Duplicate: { kind: 'conflict', template: 'Conflict occurred attempting to store {type} - Duplicate entry found with {what}.' },
+  NotDeletable: { kind: 'forbidden', template: '{reason}' },
+  Immutable: {
+    kind: 'forbidden',
+    template: 'Cannot delete immutable {type}: {id}. Set resource option `immutable` to false first.',
+  },
+});

@@ -1,0 +1,157 @@
+/** Attributes that upstream does not know but keeps and shows. */
+export type Extra = Readonly<Record<string, unknown>>;
+
+export interface User {
+  readonly id: string;
+  readonly name: string;
+  readonly domain_id: string;
+  readonly enabled: boolean;
+  readonly default_project_id: string | null;
+  readonly description: string | null;
+  /** argon2id in PHC form, or null for users that cannot log in by password. */
+  readonly password_hash: string | null;
+  readonly password_expires_at: Date | null;
+  readonly options: Extra;
+  readonly extra: Extra;
+}
+
+/** A project, or a domain: domains are projects at the top of the tree. upstream: keystone/resource */
+export interface Project {
+  readonly id: string;
+  readonly name: string;
+  /** Null for domains. */
+  readonly domain_id: string | null;
+  /** The domain for projects at the top, null for domains. */
+  readonly parent_id: string | null;
+  readonly is_domain: boolean;
+  readonly enabled: boolean;
+  readonly description: string;
+  readonly tags: readonly string[];
+  readonly options: Extra;
+  readonly extra: Extra;
+}
+
+export interface Group {
+  readonly id: string;
+  readonly name: string;
+  readonly domain_id: string;
+  readonly description: string;
+  readonly extra: Extra;
+}
+
+export interface Role {
+  readonly id: string;
+  readonly name: string;
+  /** Null for roles that are assigned anywhere. */
+  readonly domain_id: string | null;
+  readonly description: string | null;
+  readonly options: Extra;
+  readonly extra: Extra;
+}
+
+export interface Service {
+  readonly id: string;
+  readonly type: string;
+  readonly name: string | null;
+  readonly description: string | null;
+  readonly enabled: boolean;
+  readonly extra: Extra;
+}
+
+export interface Endpoint {
+  readonly id: string;
+  readonly service_id: string;
+  readonly interface: string;
+  readonly region_id: string | null;
+  readonly url: string;
+  readonly enabled: boolean;
+  readonly extra: Extra;
+}
+
+export interface Region {
+  readonly id: string;
+  readonly description: string;
+  readonly parent_region_id: string | null;
+  readonly extra: Extra;
+}
+
+export interface Credential {
+  readonly id: string;
+  readonly type: string;
+  /** As stored: sealed by the `Vault`. */
+  readonly blob: string;
+  readonly user_id: string;
+  readonly project_id: string | null;
+  readonly extra: Extra;
+}
+
+export interface ApplicationCredential {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly user_id: string;
+  readonly project_id: string;
+  readonly secret_hash: string;
+  readonly role_ids: readonly string[];
+  readonly expires_at: Date | null;
+  readonly unrestricted: boolean;
+}
+
+export type ActorType = 'user' | 'group';
+export type TargetType = 'project' | 'domain' | 'system';
+
+/** The target id of system assignments. */
+export const SYSTEM = 'system';
+
+/** A role of a user or group on something. */
+export interface Assignment {
+  readonly actor_type: ActorType;
+  readonly actor_id: string;
+  readonly target_type: TargetType;
+  readonly target_id: string;
+  readonly role_id: string;
+  /** Holds for the projects below the target instead of the target. */
+  readonly inherited: boolean;
+}
+
+export interface RoleRef {
+  readonly id: string;
+  readonly name: string;
+  readonly domain_id: string | null;
+}
+
+/** What a token is for. */
+export type Scope =
+  | { readonly type: 'unscoped' }
+  | { readonly type: 'project'; readonly id: string }
+  | { readonly type: 'domain'; readonly id: string }
+  | { readonly type: 'system' };
+
+export interface NamedRef {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** All that a valid token says, looked up anew at each validation. */
+export interface TokenView {
+  readonly methods: readonly string[];
+  readonly user: NamedRef & { readonly domain: NamedRef; readonly password_expires_at: Date | null };
+  readonly scope: Scope;
+  readonly project: (NamedRef & { readonly domain: NamedRef; readonly is_domain: boolean }) | null;
+  readonly domain: NamedRef | null;
+  readonly roles: readonly RoleRef[];
+  readonly audit_ids: readonly string[];
+  readonly issued_at: Date;
+  readonly expires_at: Date;
+  readonly application_credential: (NamedRef & { readonly restricted: boolean }) | null;
+}
+
+/** What is announced when tokens stop being valid; null matches everything. */
+export interface Revocation {
+  readonly auditId: string | null;
+  readonly userId: string | null;
+  readonly projectId: string | null;
+  readonly domainId: string | null;
+  readonly roleId: string | null;
+  readonly issuedBefore: string;
+}

@@ -1,0 +1,182 @@
+import type { Tx } from '@nestack/kernel/context';
+import type {
+  ApplicationCredential,
+  Assignment,
+  Credential,
+  Endpoint,
+  Group,
+  NamedRef,
+  Project,
+  Region,
+  Revocation,
+  Role,
+  RoleRef,
+  Scope,
+  Service,
+  User,
+} from './model';
+
+/** One condition of a list: equality, or one of keystone's inexact comparisons (`name__contains`). */
+export interface Filter {
+  readonly field: string;
+  readonly op: 'eq' | 'contains' | 'startswith' | 'endswith' | 'in';
+  readonly ignoreCase?: boolean;
+  readonly value: unknown;
+}
+
+/** The rows of one kind. Inserting or renaming onto a taken name throws `Duplicate`. */
+export interface Store<T extends { readonly id: string }> {
+  find(tx: Tx, id: string): Promise<T | null>;
+  list(tx: Tx, filters?: readonly Filter[]): Promise<T[]>;
+  insert(tx: Tx, row: T): Promise<T>;
+  /** The row as it is afterwards, or null when there is none. */
+  update(tx: Tx, id: string, fields: Partial<T>): Promise<T | null>;
+  remove(tx: Tx, id: string): Promise<boolean>;
+}
+
+/** A user as authentication needs him: with his domain. */
+export interface UserInDomain {
+  readonly user: User;
+  readonly domain: NamedRef & { readonly enabled: boolean };
+}
+
+export interface UserStore extends Store<User> {
+  inDomain(tx: Tx, by: { readonly id: string }): Promise<UserInDomain | null>;
+  byName(tx: Tx, name: string, domain: { readonly id?: string; readonly name?: string }): Promise<UserInDomain | null>;
+}
+
+/** A project with its domain (a domain with itself). */
+export interface ProjectInDomain {
+  readonly project: Project;
+  readonly domain: NamedRef & { readonly enabled: boolean };
+}
+
+export interface ProjectStore extends Store<Project> {
+  inDomain(tx: Tx, id: string): Promise<ProjectInDomain | null>;
+  byName(tx: Tx, name: string, domain: { readonly id?: string; readonly name?: string }): Promise<ProjectInDomain | null>;
+  /** Projects with any of the tag conditions; see the API's `tags`, `tags-any`, `not-tags`, `not-tags-any`. */
+  hasChildren(tx: Tx, id: string): Promise<boolean>;
+  /** Ids of what lies in a domain: its projects, users and groups. */
+  contentOfDomain(tx: Tx, id: string): Promise<{ readonly projects: string[]; readonly users: string[]; readonly groups: string[] }>;
+  /** Id, parent and domain of every project. */
+  tree(tx: Tx): Promise<{ readonly id: string; readonly parent_id: string | null; readonly domain_id: string | null }[]>;
+}
+
+export interface GroupStore extends Store<Group> {
+  addMember(tx: Tx, groupId: string, userId: string): Promise<void>;
+  removeMember(tx: Tx, groupId: string, userId: string): Promise<boolean>;
+  isMember(tx: Tx, groupId: string, userId: string): Promise<boolean>;
+  members(tx: Tx, groupIds: readonly string[]): Promise<{ readonly group_id: string; readonly user_id: string }[]>;
+  groupsOf(tx: Tx, userId: string): Promise<Group[]>;
+}
+
+export interface AssignmentFilter {
+  readonly actors?: readonly string[];
+  readonly actor_type?: string;
+  readonly target_type?: string;
+  readonly target_id?: string;
+  readonly role_id?: string;
+  readonly inherited?: boolean;
+}
+
+export interface AssignmentStore {
+  add(tx: Tx, assignment: Assignment): Promise<void>;
+  remove(tx: Tx, assignment: Assignment): Promise<boolean>;
+  has(tx: Tx, assignment: Assignment): Promise<boolean>;
+  list(tx: Tx, filter: AssignmentFilter): Promise<Assignment[]>;
+  /** Everything of a user or group, of a target, or of a role: when it is deleted. */
+  forget(tx: Tx, what: { readonly actor?: string; readonly target?: string; readonly role?: string }): Promise<void>;
+  /** A user's roles on a scope: direct, through groups, inherited and implied. Domain-specific roles only imply. */
+  rolesOf(tx: Tx, userId: string, scope: Scope): Promise<RoleRef[]>;
+  /** Projects and domains on which a user has any role, and whether he has one on the system. */
+  scopesOf(tx: Tx, userId: string): Promise<{ readonly projects: Project[]; readonly domains: Project[]; readonly system: boolean }>;
+  implied(tx: Tx): Promise<{ readonly prior_role_id: string; readonly implied_role_id: string }[]>;
+  addImplied(tx: Tx, prior: string, implied: string): Promise<void>;
+  removeImplied(tx: Tx, prior: string, implied: string): Promise<boolean>;
+}
+
+export interface ApplicationCredentialStore extends Store<ApplicationCredential> {
+  byName(tx: Tx, userId: string, name: string): Promise<ApplicationCredential | null>;
+  removeOf(tx: Tx, userId: string, projectId?: string): Promise<void>;
+}
+
+/** Recorded and announced ends of tokens. */
+export interface RevocationStore {
+  /** Tells all services to look anew at what matches, with the transaction's commit. */
+  announce(tx: Tx, revocation: Revocation): Promise<void>;
+  /** Records that matching tokens issued before the moment are dead, and announces it. */
+  record(tx: Tx, revocation: Revocation): Promise<void>;
+  isRevoked(tx: Tx, token: RevocationKey): Promise<boolean>;
+  /** Forgets records older than the longest life of a token. */
+  prune(tx: Tx, before: Date): Promise<number>;
+}
+
+export interface RevocationKey {
+  readonly auditId: string;
+  readonly userId: string;
+  readonly projectId: string | null;
+  readonly domainIds: readonly string[];
+  readonly issuedAt: Date;
+}
+
+export interface CatalogRow {
+  readonly id: string;
+  readonly type: string;
+  readonly name: string;
+  readonly endpoints: readonly {
+    readonly id: string;
+    readonly interface: string;
+    readonly region_id: string | null;
+    readonly url: string;
+  }[];
+}
+
+export interface Stores {
+  readonly users: UserStore;
+  readonly projects: ProjectStore;
+  readonly groups: GroupStore;
+  readonly roles: Store<Role>;
+  readonly assignments: AssignmentStore;
+  readonly services: Store<Service>;
+  readonly endpoints: Store<Endpoint>;
+  readonly regions: Store<Region>;
+  readonly credentials: Store<Credential>;
+  readonly applicationCredentials: ApplicationCredentialStore;
+  readonly revocations: RevocationStore;
+  /** Enabled services with their enabled endpoints, in one statement. */
+  catalog(tx: Tx): Promise<CatalogRow[]>;
+  /** Makes concurrent bootstraps wait for each other. */
+  lockBootstrap(tx: Tx): Promise<void>;
+}
+
+/** Hashes secrets off the event loop. */
+export interface PasswordHasher {
+  hash(secret: string): Promise<string>;
+  /** False also when there is no hash; it takes as long as with one, so that nobody learns who exists. */
+  verify(hash: string | null, secret: string): Promise<boolean>;
+}
+
+export interface Claims {
+  readonly sub: string;
+  readonly iat: number;
+  readonly exp: number;
+  readonly openstack_methods: readonly string[];
+  readonly openstack_audit_ids: readonly string[];
+  readonly openstack_project_id?: string;
+  readonly openstack_domain_id?: string;
+  readonly openstack_system?: string;
+  readonly openstack_app_cred_id?: string;
+}
+
+/** Makes and reads tokens. */
+export interface TokenCodec {
+  sign(claims: Claims): Promise<string>;
+  /** Throws `unauthenticated` for what we did not sign or what has expired (unless allowed). */
+  verify(token: string, options: { readonly allowExpired: boolean }): Promise<Claims>;
+}
+
+/** Seals secrets that must be read again (credentials' blobs). */
+export interface Vault {
+  seal(text: string): string;
+  open(sealed: string): string;
+}

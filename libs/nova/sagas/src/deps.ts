@@ -1,0 +1,87 @@
+import type { Clock } from '@nestack/kernel/clock';
+import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import type { RpcClient } from '@nestack/kernel/rpc';
+import { NovaError, type ComputeRpc, type SchedulerRpc } from '@nestack/nova/contract';
+import {
+  isUp,
+  type BlockDevice,
+  type BlockDeviceRepository,
+  type ExternalEventRepository,
+  type Instance,
+  type InstanceRepository,
+  type NetworkPort,
+  type PlacementPort,
+  type ServiceRepository,
+  type VolumePort,
+} from '@nestack/nova/domain';
+
+/** What nova's sagas work with. */
+export interface SagaDeps {
+  readonly tx: TransactionRunner;
+  readonly clock: Clock;
+  readonly instances: InstanceRepository;
+  readonly devices: BlockDeviceRepository;
+  readonly events: ExternalEventRepository;
+  readonly services: ServiceRepository;
+  readonly compute: RpcClient<typeof ComputeRpc>;
+  readonly scheduler: RpcClient<typeof SchedulerRpc>;
+  readonly networks: NetworkPort;
+  readonly volumes: VolumePort;
+  readonly placement: PlacementPort;
+  /** Seconds that a guest gets to power itself off. upstream: shutdown_timeout */
+  readonly shutdownTimeoutS: number;
+  /** How long a boot waits for its ports. upstream: vif_plugging_timeout */
+  readonly vifPluggingTimeoutMs: number;
+}
+
+export interface Loaded {
+  readonly instance: Instance;
+  readonly devices: readonly BlockDevice[];
+}
+
+/** The instance with its disks as they are now; deleted ones too, since a run may meet its own end again. */
+export async function load(deps: SagaDeps, uuid: string): Promise<Loaded> {
+  return deps.tx.read('saga.instance', async (tx) => {
+    const instance = await deps.instances.find(tx, uuid, { deleted: true });
+    if (instance === null) throw NovaError.InstanceNotFound({ instance_id: uuid });
+    return { instance, devices: await deps.devices.ofInstance(tx, uuid) };
+  });
+}
+
+/** Whether a host's nova-compute can be asked. A host that is down is skipped where upstream deletes locally: it puts itself in order when it returns. */
+export async function reachable(deps: SagaDeps, host: string): Promise<boolean> {
+  const services = await deps.tx.read('saga.service', (tx) => deps.services.list(tx, { host, binary: 'nova-compute' }));
+  return services.some((service) => isUp(service, deps.clock.now()));
+}
+
+/** Removes the guest from a host, unless the host is down. */
+export async function terminate(
+  ctx: RequestContext,
+  deps: SagaDeps,
+  host: string,
+  { instance, devices }: Loaded,
+  messageId: string,
+): Promise<void> {
+  if (!(await reachable(deps, host))) return;
+  await deps.compute.terminate_instance(
+    ctx,
+    {
+      instance_uuid: instance.uuid,
+      nics: [...instance.nics],
+      volumes: devices.flatMap((device) =>
+        device.volume_id === null || device.connection_info === null
+          ? []
+          : [
+              {
+                volume_id: device.volume_id,
+                attachment_id: device.attachment_id,
+                device: device.device_name,
+                boot_index: device.boot_index,
+                connection_info: device.connection_info,
+              },
+            ],
+      ),
+    },
+    { host, messageId },
+  );
+}

@@ -1,0 +1,18 @@
+import type { SagaDefinition } from '@nestack/kernel/saga';
+import { attachmentSagas } from './attachment.sagas';
+import type { SagaDeps } from './deps';
+import { createServerSaga } from './server-create.saga';
+import { deleteServerSaga } from './server-delete.saga';
+import { powerSagas } from './server-power.sagas';
+
+export type { SagaDeps } from './deps';
+
+/** All of nova's long operations, for a conductor to register. */
+export function novaSagas(deps: SagaDeps): readonly SagaDefinition[] {
+  return [
+    createServerSaga(deps),
+    deleteServerSaga(deps),
+    ...powerSagas(deps),
+    ...attachmentSagas(deps),
+  ] as unknown as readonly SagaDefinition[];
+}

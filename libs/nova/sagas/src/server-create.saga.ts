@@ -1,0 +1,336 @@
+import { asDomainError } from '@nestack/kernel/errors';
+import { retryable } from '@nestack/kernel/errors';
+import { defineSaga, type SagaRun, type SagaStep } from '@nestack/kernel/saga';
+import {
+  NovaError,
+  NovaSagas,
+  POWER_STATE,
+  type ConnectionInfo,
+  type Nic,
+  type RequestSpec,
+  type Selection,
+} from '@nestack/nova/contract';
+import { toInstanceSpec, type Instance } from '@nestack/nova/domain';
+import { load, terminate, type SagaDeps } from './deps';
+
+interface Params {
+  readonly instance_uuid: string;
+}
+type Run = SagaRun<Params>;
+type Step = SagaStep<Params>;
+
+interface Connected {
+  readonly bdm_id: number;
+  readonly attachment_id: string;
+  readonly connection_info: ConnectionInfo;
+}
+type Built =
+  | { readonly ok: true; readonly power_state: number; readonly root_device_name: string }
+  | { readonly ok: false; readonly host: string; readonly message: string };
+
+/** Hosts that are tried. upstream: max_attempts */
+const ATTEMPTS = 3;
+
+/**
+ * `server.create`: schedule and claim, bind ports, connect volumes, build on the host, wait for the network, ACTIVE. A host
+ * that cannot build it makes the next one be tried. Undone, nothing is held anywhere and the server is in ERROR with its
+ * fault, unless a delete takes it over.
+ */
+export function createServerSaga(deps: SagaDeps) {
+  const steps: Step[] = [];
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) steps.push(...attemptSteps(deps, attempt));
+  steps.push(
+    {
+      type: 'tx',
+      name: 'spawned',
+      do: async (_ctx, tx, run) => {
+        const last = lastBuild(run);
+        if (last === undefined || !last.ok) {
+          throw NovaError.NoValidHost({
+            reason: `Exceeded maximum number of retries. Last exception: ${last?.message ?? 'none'}`,
+          });
+        }
+        await deps.instances.update(tx, run.params.instance_uuid, {
+          root_device_name: last.root_device_name,
+          power_state: POWER_STATE.running,
+        });
+      },
+    },
+    {
+      type: 'effect',
+      name: 'complete_volumes',
+      when: (run) => attempts().some((n) => (run.maybe<Connected[]>(`connect_volumes_${n}`)?.length ?? 0) > 0),
+      do: async (ctx, run) => {
+        const { devices } = await load(deps, run.params.instance_uuid);
+        for (const device of devices)
+          if (device.attachment_id !== null) await deps.volumes.complete(ctx, device.attachment_id);
+      },
+    },
+    {
+      type: 'wait',
+      name: 'vif_plugged',
+      timeoutMs: deps.vifPluggingTimeoutMs,
+      check: async (_ctx, tx, run) => {
+        const instance = await deps.instances.find(tx, run.params.instance_uuid);
+        if (instance === null) throw NovaError.InstanceNotFound({ instance_id: run.params.instance_uuid });
+        const plugged = await deps.events.of(tx, instance.uuid, 'network-vif-plugged');
+        if (instance.nics.some((nic) => plugged.get(nic.port_id) === 'failed')) {
+          throw NovaError.Conflict({ reason: 'Virtual Interface creation failed' });
+        }
+        return instance.nics.every((nic) => plugged.has(nic.port_id)) ? { ports: instance.nics.length } : undefined;
+      },
+    },
+    {
+      type: 'tx',
+      name: 'active',
+      pivot: true,
+      do: async (_ctx, tx, run) => {
+        for (const device of await deps.devices.ofInstance(tx, run.params.instance_uuid))
+          await deps.devices.update(tx, device.id, { state: 'attached' });
+        await deps.instances.transition(
+          tx,
+          run.params.instance_uuid,
+          { vm_states: ['building'] },
+          {
+            vm_state: 'active',
+            task_state: null,
+            power_state: POWER_STATE.running,
+            launched_at: deps.clock.now(),
+            progress: 100,
+            fault: null,
+          },
+        );
+      },
+    },
+  );
+  return defineSaga({
+    kind: NovaSagas.serverCreate.kind,
+    version: 1,
+    params: NovaSagas.serverCreate.params,
+    steps,
+    onUnwound: async (_ctx, tx, run) => {
+      const instance = await deps.instances.find(tx, run.params.instance_uuid, { lock: true });
+      if (instance === null) return;
+      await deps.events.forget(tx, instance.uuid);
+      for (const device of await deps.devices.ofInstance(tx, instance.uuid)) {
+        await deps.devices.update(tx, device.id, { attachment_id: null, connection_info: null });
+      }
+      const freed = { host: null, node: null, nics: [], progress: 0, power_state: POWER_STATE.nostate };
+      if (instance.task_state === 'deleting') {
+        await deps.instances.update(tx, instance.uuid, freed);
+        return;
+      }
+      await deps.instances.update(tx, instance.uuid, {
+        ...freed,
+        vm_state: 'error',
+        task_state: null,
+        fault: {
+          code: 500,
+          message: run.failure?.message ?? 'Build of instance aborted.',
+          details: run.failure?.code ?? null,
+          created: deps.clock.now().toISOString(),
+        },
+      });
+    },
+  });
+}
+
+/** One host's try. All but the first run only when the one before could not build. */
+function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
+  const when = (run: Run): boolean => attempt === 1 || run.maybe<Built>(`build_${attempt - 1}`)?.ok === false;
+  const selection = (run: Run): Selection => run.out<Selection>(`schedule_${attempt}`);
+  return [
+    {
+      type: 'effect',
+      name: `schedule_${attempt}`,
+      when,
+      do: async (ctx, run) => {
+        const { instance } = await load(deps, run.params.instance_uuid);
+        if (attempt > 1) await deps.placement.release(ctx, instance.uuid);
+        const ignore = attempts().flatMap((n) => {
+          const built = run.maybe<Built>(`build_${n}`);
+          return built !== undefined && !built.ok ? [built.host] : [];
+        });
+        const reply = await deps.scheduler.select_destinations(ctx, { request_spec: requestSpec(instance, ignore) });
+        return reply.selection;
+      },
+      undo: (ctx, run) => deps.placement.release(ctx, run.params.instance_uuid),
+    },
+    {
+      type: 'tx',
+      name: `placed_${attempt}`,
+      when,
+      do: async (_ctx, tx, run) => {
+        const { service_host: host, nodename: node, availability_zone } = selection(run);
+        await deps.instances.update(tx, run.params.instance_uuid, {
+          host,
+          node,
+          availability_zone,
+          ...(await keepTask(deps, tx, run, 'networking')),
+        });
+      },
+    },
+    {
+      type: 'effect',
+      name: `ports_${attempt}`,
+      when,
+      do: async (ctx, run): Promise<readonly Nic[]> => {
+        const { instance } = await load(deps, run.params.instance_uuid);
+        if (instance.request.networks === 'none' || instance.request.networks.length === 0) return [];
+        const { service_host: host, availability_zone } = selection(run);
+        return deps.networks.ensurePorts(ctx, {
+          instance_uuid: instance.uuid,
+          project_id: instance.project_id,
+          hostname: instance.hostname,
+          host,
+          availability_zone,
+          requests: instance.request.networks,
+          security_groups: instance.request.security_groups,
+        });
+      },
+      undo: async (ctx, run) => {
+        const { instance } = await load(deps, run.params.instance_uuid);
+        await deps.networks.releasePorts(ctx, instance.uuid, run.maybe<Nic[]>(`ports_${attempt}`) ?? instance.nics);
+      },
+    },
+    {
+      type: 'tx',
+      name: `networked_${attempt}`,
+      when,
+      do: async (_ctx, tx, run) => {
+        await deps.instances.update(tx, run.params.instance_uuid, {
+          nics: run.out<Nic[]>(`ports_${attempt}`),
+          ...(await keepTask(deps, tx, run, 'spawning')),
+        });
+      },
+    },
+    {
+      type: 'effect',
+      name: `connect_volumes_${attempt}`,
+      when,
+      retryForMs: 300_000,
+      do: async (ctx, run): Promise<readonly Connected[]> => {
+        const { instance, devices } = await load(deps, run.params.instance_uuid);
+        if (devices.length === 0) return [];
+        const { connector } = await deps.compute.get_volume_connector(ctx, {}, { host: selection(run).service_host });
+        const connected: Connected[] = [];
+        for (const device of devices) {
+          if (device.volume_id === null) continue;
+          await assertAvailable(ctx, deps, device.volume_id);
+          const { id } = await deps.volumes.ensureAttachment(ctx, device.volume_id, instance.uuid, 'service');
+          connected.push({
+            bdm_id: device.id,
+            attachment_id: id,
+            connection_info: await deps.volumes.connect(ctx, id, connector, device.device_name),
+          });
+        }
+        return connected;
+      },
+      undo: async (ctx, run) => {
+        const { devices } = await load(deps, run.params.instance_uuid);
+        for (const device of devices) {
+          if (device.volume_id === null) continue;
+          const id =
+            device.attachment_id ??
+            (await deps.volumes.findAttachment(ctx, device.volume_id, run.params.instance_uuid));
+          if (id !== null) await deps.volumes.deleteAttachment(ctx, id);
+        }
+      },
+    },
+    {
+      type: 'tx',
+      name: `volumes_${attempt}`,
+      when,
+      do: async (_ctx, tx, run) => {
+        for (const { bdm_id: id, attachment_id, connection_info } of run.out<Connected[]>(
+          `connect_volumes_${attempt}`,
+        )) {
+          await deps.devices.update(tx, id, { attachment_id, connection_info });
+        }
+      },
+    },
+    {
+      type: 'effect',
+      name: `build_${attempt}`,
+      when,
+      retryForMs: 600_000,
+      do: async (ctx, run): Promise<Built> => {
+        const loaded = await load(deps, run.params.instance_uuid);
+        const { service_host: host } = selection(run);
+        try {
+          const reply = await deps.compute.build_and_run_instance(
+            ctx,
+            { instance: toInstanceSpec(loaded.instance, loaded.devices) },
+            { host, messageId: run.messageId },
+          );
+          return { ok: true, ...reply };
+        } catch (thrown) {
+          const error = asDomainError(thrown);
+          if (retryable(error.kind)) throw error;
+          await terminate(ctx, deps, host, loaded, `${run.messageId}:failed`);
+          return { ok: false, host, message: error.message };
+        }
+      },
+      undo: async (ctx, run) => {
+        const chosen = run.maybe<Selection>(`schedule_${attempt}`);
+        if (chosen !== undefined)
+          await terminate(
+            ctx,
+            deps,
+            chosen.service_host,
+            await load(deps, run.params.instance_uuid),
+            `${run.messageId}:undo`,
+          );
+      },
+    },
+  ];
+}
+
+function attempts(): readonly number[] {
+  return Array.from({ length: ATTEMPTS }, (_, at) => at + 1);
+}
+
+function lastBuild(run: Run): Built | undefined {
+  return attempts()
+    .map((n) => run.maybe<Built>(`build_${n}`))
+    .findLast((built) => built !== undefined);
+}
+
+/** A boot under deletion keeps showing so. */
+async function keepTask(
+  deps: SagaDeps,
+  tx: Parameters<SagaDeps['instances']['find']>[0],
+  run: Run,
+  task: 'networking' | 'spawning',
+) {
+  const instance = await deps.instances.find(tx, run.params.instance_uuid, { lock: true });
+  return instance?.task_state === 'deleting' ? {} : { task_state: task };
+}
+
+/** A volume that is still being made is waited for; one that failed ends the boot. */
+async function assertAvailable(
+  ctx: Parameters<SagaDeps['volumes']['get']>[0],
+  deps: SagaDeps,
+  volumeId: string,
+): Promise<void> {
+  const volume = await deps.volumes.get(ctx, volumeId, 'service');
+  if (volume === null) throw NovaError.InvalidBDMVolume({ id: volumeId });
+  if (['creating', 'downloading'].includes(volume.status))
+    throw NovaError.VolumeNotReady({ volume_id: volumeId, status: volume.status });
+  if (volume.status.startsWith('error')) throw NovaError.InvalidBDMVolume({ id: volumeId });
+}
+
+function requestSpec(instance: Instance, ignore: readonly string[]): RequestSpec {
+  return {
+    instance_uuid: instance.uuid,
+    project_id: instance.project_id,
+    user_id: instance.user_id,
+    flavor: instance.flavor,
+    root_gb_on_host: instance.image === null ? 0 : instance.flavor.root_gb,
+    image_properties: instance.image?.properties ?? {},
+    availability_zone: instance.request.availability_zone,
+    force_host: instance.request.force_host,
+    ignore_hosts: [...ignore],
+    scheduler_hints: { ...instance.request.scheduler_hints },
+  };
+}

@@ -1,0 +1,76 @@
+import { defineSaga } from '@nestack/kernel/saga';
+import { NovaSagas, POWER_STATE } from '@nestack/nova/contract';
+import { load, terminate, type SagaDeps } from './deps';
+
+/** `server.delete`: only forward. Guest, ports, volume attachments, claims, then the row. */
+export function deleteServerSaga(deps: SagaDeps) {
+  return defineSaga({
+    kind: NovaSagas.serverDelete.kind,
+    version: 1,
+    params: NovaSagas.serverDelete.params,
+    steps: [
+      {
+        type: 'tx',
+        name: 'begin',
+        pivot: true,
+        do: async (_ctx, tx, run) => {
+          const instance = await deps.instances.update(tx, run.params.instance_uuid, { task_state: 'deleting' });
+          return { host: instance?.host ?? null };
+        },
+      },
+      {
+        type: 'effect',
+        name: 'terminate',
+        when: (run) => run.out<{ host: string | null }>('begin').host !== null,
+        do: async (ctx, run) => {
+          const { host } = run.out<{ host: string }>('begin');
+          await terminate(ctx, deps, host, await load(deps, run.params.instance_uuid), run.messageId);
+        },
+      },
+      {
+        type: 'effect',
+        name: 'release_ports',
+        do: async (ctx, run) => {
+          const { instance } = await load(deps, run.params.instance_uuid);
+          await deps.networks.releasePorts(ctx, instance.uuid, instance.nics);
+        },
+      },
+      {
+        type: 'effect',
+        name: 'detach_volumes',
+        do: async (ctx, run) => {
+          const { instance, devices } = await load(deps, run.params.instance_uuid);
+          for (const device of devices) {
+            if (device.volume_id === null) continue;
+            const attachment =
+              device.attachment_id ?? (await deps.volumes.findAttachment(ctx, device.volume_id, instance.uuid));
+            if (attachment !== null) await deps.volumes.deleteAttachment(ctx, attachment);
+            if (device.delete_on_termination) await deps.volumes.deleteVolume(ctx, device.volume_id);
+          }
+        },
+      },
+      {
+        type: 'effect',
+        name: 'release_allocations',
+        do: (ctx, run) => deps.placement.release(ctx, run.params.instance_uuid),
+      },
+      {
+        type: 'tx',
+        name: 'deleted',
+        do: async (_ctx, tx, run) => {
+          const now = deps.clock.now();
+          await deps.devices.removeOfInstance(tx, run.params.instance_uuid);
+          await deps.events.forget(tx, run.params.instance_uuid);
+          await deps.instances.update(tx, run.params.instance_uuid, {
+            vm_state: 'deleted',
+            task_state: null,
+            power_state: POWER_STATE.nostate,
+            nics: [],
+            terminated_at: now,
+            deleted_at: now,
+          });
+        },
+      },
+    ],
+  });
+}
