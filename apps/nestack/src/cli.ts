@@ -32,6 +32,7 @@ function build(): Command {
     .option('--bind <address>', 'address that services listen on (default: 127.0.0.1)')
     .option('--database-url <url>', "administrator's URL of an existing PostgreSQL")
     .option('--broker-url <url>', 'URL of an existing RabbitMQ')
+    .option('--separate', 'each service in a process of its own, instead of one process for all')
     .option('--client', 'install the openstack command too')
     .option('--no-image', 'do without the small Linux image')
     .action(async (options) => (await import('./commands/up')).up(options));

@@ -2,6 +2,7 @@ import { availableParallelism, release, totalmem } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { run } from '@nestack/kernel/process';
 import { Rest } from '../bootstrap/rest';
+import { roleNames } from '../cloud/config-files';
 import { requireSettings, secretOf } from '../cloud/settings';
 import { authUrlOf, placeOf, type CommonOptions } from '../commands/cloud';
 import { supervisorStatus } from '../supervisor/client';
@@ -35,7 +36,8 @@ export async function bench(options: BenchOptions): Promise<void> {
     const view = await supervisorStatus(layout);
     if (view === null) throw new UserError('The cloud is down.', 'Start it with: nestack up');
     const pid = (one: { pid: number | null }): number[] => (one.pid === null ? [] : [one.pid]);
-    const services = view.processes.filter((one) => /^(controller|compute-)/.test(one.name));
+    const roles = new Set(settings.hosts.flatMap((host) => roleNames(settings, host)));
+    const services = view.processes.filter((one) => roles.has(one.name));
     return { all: [view.pid, ...view.processes.flatMap(pid)], services: services.flatMap(pid) };
   }
 

@@ -23,6 +23,8 @@ const CATALOGUE: readonly ServiceEntry[] = [
   { name: 'glance', type: 'image', description: 'Image', port: 'glance', path: '' },
   { name: 'placement', type: 'placement', description: 'Placement', port: 'placement', path: '' },
   { name: 'nova', type: 'compute', description: 'Compute', port: 'nova', path: '/v2.1' },
+  { name: 'cinder', type: 'block-storage', description: 'Block storage', port: 'cinder', path: '/v3/%(project_id)s' },
+  // The name that older clients look for.
   { name: 'cinderv3', type: 'volumev3', description: 'Block storage', port: 'cinder', path: '/v3/%(project_id)s' },
   { name: 'neutron', type: 'network', description: 'Networking', port: 'neutron', path: '' },
 ];

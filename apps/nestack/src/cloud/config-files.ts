@@ -67,21 +67,40 @@ export function computeRole(sources: ConfigSources, host: string): RoleConfig {
   return { apps: computeApps(sources, host), uplink: gatewayOf(sources) };
 }
 
-/** The name of a role's file and process. */
-export function roleName(settings: Pick<CloudSettings, 'hosts'>, host: string): string {
-  return host === settings.hosts[0] ? 'controller' : `compute-${host}`;
+/** One process of a cloud: its name, its host and what it runs. */
+export interface Role {
+  readonly name: string;
+  readonly host: string;
+  readonly config: RoleConfig;
 }
 
-/** Writes the role files of all hosts; they hold passwords. Returns them by host. */
-export function writeRoles(sources: ConfigSources): Map<string, string> {
-  const files = new Map<string, string>();
-  for (const host of sources.settings.hosts) {
-    const role = host === sources.settings.hosts[0] ? controllerRole(sources) : computeRole(sources, host);
-    const file = path.join(sources.layout.config, `${roleName(sources.settings, host)}.json`);
-    writeAtomically(file, `${JSON.stringify(role, null, 2)}\n`, 0o600);
-    files.set(host, file);
-  }
-  return files;
+/** The names of a host's processes: one for all its apps, or on the controller one for each. */
+export function roleNames(settings: Pick<CloudSettings, 'hosts' | 'separate'>, host: string): readonly string[] {
+  if (host !== settings.hosts[0]) return [`compute-${host}`];
+  return settings.separate === true ? [...CONTROLLER_APPS, ...COMPUTE_APPS] : ['controller'];
+}
+
+/** All processes that run apps of the cloud, in the order of their start. */
+export function rolesOf(sources: ConfigSources): Role[] {
+  const { settings } = sources;
+  return settings.hosts.flatMap((host) => {
+    if (host !== settings.hosts[0])
+      return roleNames(settings, host).map((name) => ({ name, host, config: computeRole(sources, host) }));
+    const { apps, ...rest } = controllerRole(sources);
+    if (settings.separate !== true) return [{ name: 'controller', host, config: { apps, ...rest } }];
+    return roleNames(settings, host).map((name, index) => ({
+      name,
+      host,
+      config: { apps: { [name]: apps[name] }, ...(index === 0 ? rest : {}) },
+    }));
+  });
+}
+
+/** Writes a process' settings, which hold passwords. Returns the file. */
+export function writeRole(layout: Layout, role: Role): string {
+  const file = path.join(layout.config, `${role.name}.json`);
+  writeAtomically(file, `${JSON.stringify(role.config, null, 2)}\n`, 0o600);
+  return file;
 }
 
 function gatewayOf(sources: ConfigSources): GatewayConfig {

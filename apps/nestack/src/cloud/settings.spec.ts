@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { cloudsYamlOf, openrcOf } from '../bootstrap/credentials';
-import { controllerRole, computeRole, roleName, urlsAt, type ConfigSources } from './config-files';
+import { controllerRole, computeRole, roleNames, rolesOf, urlsAt, type ConfigSources } from './config-files';
 import { databaseUrlOf } from './databases';
 import { layoutOf } from './layout';
-import { mergeSettings, portsOf, SECRET_NAMES, type CloudDefaults } from './settings';
+import { mergeSettings, portsOf, SECRET_NAMES, type CloudDefaults, type CloudSettings } from './settings';
 import { underlayOf } from './underlay';
 
 const DEFAULTS: CloudDefaults = { virt: 'libvirt', net: 'linuxbridge', volume: 'nbd', host: 'one' };
@@ -50,7 +50,7 @@ describe('settings of apps', () => {
     const role = computeRole(sources, 'two');
     expect(Object.keys(role.apps)).toEqual(['neutron-agent', 'nova-compute']);
     expect(JSON.stringify(role)).not.toContain('postgres');
-    expect(roleName(settings, 'two')).toBe('compute-two');
+    expect(roleNames(settings, 'two')).toEqual(['compute-two']);
   });
 
   it('give each service its own role and port', () => {
@@ -61,6 +61,28 @@ describe('settings of apps', () => {
     expect(url.password).not.toBe('secret');
     expect(role.gateway?.ports).toContain(15_000);
     expect(role.gateway?.ports).not.toContain(35_432);
+  });
+});
+
+describe('processes', () => {
+  const layout = layoutOf('/somewhere/state');
+  const sourcesOf = (settings: CloudSettings): ConfigSources => ({
+    layout,
+    settings,
+    underlay: underlayOf(layout, settings),
+    databaseUrl: 'postgres://postgres:secret@127.0.0.1:35432/postgres',
+    brokerUrl: 'amqp://nestack:secret@127.0.0.1:35672/',
+    ...urlsAt('127.0.0.1', settings),
+  });
+
+  it('are one per host, or one per app of the controller', () => {
+    const hosts = ['one', 'two'];
+    const together = rolesOf(sourcesOf({ ...mergeSettings(null, {}, DEFAULTS), hosts }));
+    expect(together.map(({ name }) => name)).toEqual(['controller', 'compute-two']);
+    const apart = rolesOf(sourcesOf({ ...mergeSettings(null, { separate: true }, DEFAULTS), hosts }));
+    expect(apart.map(({ name }) => name)).toEqual([...Object.keys(together[0]?.config.apps ?? {}), 'compute-two']);
+    for (const role of apart.slice(0, -1)) expect(Object.keys(role.config.apps)).toEqual([role.name]);
+    expect(apart.filter((role) => role.config.gateway !== undefined)).toHaveLength(1);
   });
 });
 

@@ -25,9 +25,12 @@ export interface CloudSettings {
   /** Names of the compute hosts; the first one is the controller's own. */
   readonly hosts: readonly string[];
   readonly secrets: Readonly<Record<string, string>>;
+  /** Each app in a process of its own instead of all of a host in one. */
+  readonly separate?: boolean;
 }
 
 export interface UpOptions {
+  readonly separate?: boolean;
   readonly portOffset?: number;
   readonly bind?: string;
   readonly virt?: VirtDriver;
@@ -103,6 +106,7 @@ export function mergeSettings(
     refuseChange('--database-url', existing.databaseUrl, options.databaseUrl);
     refuseChange('--broker-url', existing.brokerUrl, options.brokerUrl);
     refuseChange('--bind', existing.bind, options.bind);
+    refuseChange('--separate', existing.separate === true, options.separate);
     return { ...existing, secrets: withSecrets(existing.secrets) };
   }
   return {
@@ -115,6 +119,7 @@ export function mergeSettings(
     databaseUrl: options.databaseUrl ?? null,
     brokerUrl: options.brokerUrl ?? null,
     hosts: [defaults.host],
+    ...(options.separate === true ? { separate: true } : {}),
     secrets: withSecrets({}),
   };
 }

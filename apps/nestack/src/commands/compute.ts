@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { roleName } from '../cloud/config-files';
+import { roleNames } from '../cloud/config-files';
 import { removeGuests } from '../cloud/libvirt';
 import { requireSettings, secretOf, writeSettings } from '../cloud/settings';
 import { removeLeg, underlayOf } from '../cloud/underlay';
@@ -48,7 +48,8 @@ export async function removeCompute(name: string, options: CommonOptions): Promi
     const { servers } = await rest.get<{ servers: unknown[] }>(`${compute}/servers?${query}`);
     if (servers.length > 0) throw new UserError(`${name} has ${servers.length} servers.`, 'Delete or move them first.');
     await progress.step('processes', async () => {
-      await askSupervisor(layout.supervisorSocket, { op: 'remove', name: roleName(settings, name) });
+      for (const role of roleNames(settings, name))
+        await askSupervisor(layout.supervisorSocket, { op: 'remove', name: role });
       if (settings.virt === 'libvirt') {
         await removeGuests(layout, name);
         await askSupervisor(layout.supervisorSocket, { op: 'remove', name: `libvirtd-${name}` });

@@ -2,7 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { tryRun } from '@nestack/kernel/process';
 import pg from 'pg';
-import { roleName } from '../cloud/config-files';
+import { roleNames } from '../cloud/config-files';
 import { databaseUrlOf, dropDatabases } from '../cloud/databases';
 import { readIfThere, writeAtomically } from '../cloud/files';
 import type { Layout } from '../cloud/layout';
@@ -30,7 +30,7 @@ export async function down(options: CommonOptions): Promise<void> {
 async function stopCloud(layout: Layout, settings: CloudSettings, progress: Progress): Promise<void> {
   // Services go before the guests: nobody shall take the shutdown for the guests' own wish.
   await progress.step('services', async () => {
-    for (const host of [...settings.hosts].reverse()) await stopProcess(layout, roleName(settings, host));
+    await stopServices(layout, settings);
   });
   if (settings.virt === 'libvirt') {
     await progress.step('guests', async (say) => {
@@ -44,8 +44,9 @@ async function stopCloud(layout: Layout, settings: CloudSettings, progress: Prog
   });
 }
 
-async function stopProcess(layout: Layout, name: string): Promise<void> {
-  await askSupervisor(layout.supervisorSocket, { op: 'stop', name });
+async function stopServices(layout: Layout, settings: CloudSettings): Promise<void> {
+  const names = settings.hosts.flatMap((host) => roleNames(settings, host)).reverse();
+  for (const name of names) await askSupervisor(layout.supervisorSocket, { op: 'stop', name });
 }
 
 interface Devices {
@@ -85,7 +86,7 @@ export async function reset(options: CommonOptions & { readonly yes?: boolean })
   const runs = (await supervisorStatus(layout)) !== null;
   if (runs) {
     await progress.step('services', async () => {
-      for (const host of [...settings.hosts].reverse()) await stopProcess(layout, roleName(settings, host));
+      await stopServices(layout, settings);
     });
     if (settings.virt === 'libvirt') {
       await progress.step('guests', async () => {

@@ -6,7 +6,7 @@ import { createKey } from '@nestack/kernel/auth';
 import { listens, run, waitFor } from '@nestack/kernel/process';
 import { bootstrap } from '../bootstrap/bootstrap';
 import { writeCredentials } from '../bootstrap/credentials';
-import { roleName, urlsAt, writeRoles, type ConfigSources } from '../cloud/config-files';
+import { roleNames, rolesOf, urlsAt, writeRole, type ConfigSources } from '../cloud/config-files';
 import { ensureDatabases } from '../cloud/databases';
 import { readIfThere } from '../cloud/files';
 import type { Layout } from '../cloud/layout';
@@ -196,11 +196,12 @@ function uuidOf(text: string): string {
   );
 }
 
-/** Has the supervisor run one process per host; those whose bundle or settings have changed are restarted. */
+/** Has the supervisor run the processes of all hosts; those whose bundle or settings have changed are restarted. */
 export async function startRoles(place: Place, sources: ConfigSources): Promise<void> {
-  const { layout, settings, underlay } = sources;
-  for (const [host, file] of writeRoles(sources)) {
-    const netns = underlay.netns(host);
+  const { layout, underlay } = sources;
+  for (const role of rolesOf(sources)) {
+    const file = writeRole(layout, role);
+    const netns = underlay.netns(role.host);
     // A small young generation keeps the memory low; the services hold little state.
     const node = [process.execPath, '--enable-source-maps', '--max-semi-space-size=4', place.main, '--config', file];
     const [command = '', ...args] = netns === null ? node : ['ip', 'netns', 'exec', netns, ...node];
@@ -209,7 +210,7 @@ export async function startRoles(place: Place, sources: ConfigSources): Promise<
       .update(String(statSync(place.main).mtimeMs))
       .digest('hex');
     await ensureProcess(layout, {
-      name: roleName(settings, host),
+      name: role.name,
       command,
       args,
       cwd: layout.root,
@@ -231,11 +232,11 @@ async function waitForServices(settings: CloudSettings, layout: Layout): Promise
   await waitFor('the services', allHealthy, 120_000, 100).catch(() => undefined);
   const ill = (await serviceHealth(settings)).filter((one) => !one.healthy);
   if (ill.length === 0) return;
-  const log = path.join(layout.log, 'controller.log');
-  const said = lastWords(log).map((line) => `  ${line}`);
+  const names = roleNames(settings, settings.hosts[0] ?? '');
+  const said = names.flatMap((name) => lastWords(path.join(layout.log, `${name}.log`)).map((line) => `  ${line}`));
   throw new UserError(
     [`Not healthy: ${ill.map((one) => `${one.name} (${one.detail})`).join(', ')}.`, ...said].join('\n'),
-    `See nestack logs, or ${log}.`,
+    `See nestack logs, or the files in ${layout.log}.`,
   );
 }
 
