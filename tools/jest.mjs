@@ -3,6 +3,18 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { maintainedNode, root } from './node.mjs';
 
+const PROJECTS = new Set(['unit', 'integration', 'e2e', 'guests']);
+
+/** Jest takes whatever follows `--selectProjects` for a project: paths that stand there are meant as paths. */
+function inOrder(args) {
+  const at = args.indexOf('--selectProjects');
+  if (at < 0) return args;
+  const rest = args.slice(at + 1);
+  const end = rest.findIndex((argument) => !PROJECTS.has(argument));
+  const names = end < 0 ? rest : rest.slice(0, end);
+  return [...args.slice(0, at), ...(end < 0 ? [] : rest.slice(end)), '--selectProjects', ...names];
+}
+
 const child = spawn(
   maintainedNode(),
   [
@@ -11,7 +23,7 @@ const child = spawn(
     path.join(root, 'node_modules/jest/bin/jest.js'),
     '--config',
     path.join(root, 'jest.config.mjs'),
-    ...process.argv.slice(2),
+    ...inOrder(process.argv.slice(2)),
   ],
   { stdio: 'inherit', cwd: root },
 );

@@ -23,7 +23,8 @@ export function loadConfig<S extends TObject>(schema: S, source: ConfigSource): 
     if (!name.startsWith(PREFIX) || text === undefined) continue;
     setAt(merged, name.slice(PREFIX.length).toLowerCase().split('__'), text);
   }
-  const ajv = new Ajv2020({ useDefaults: true, coerceTypes: 'array', allErrors: true, strict: false });
+  // Verbose: errors then carry the schema that they come from, which knows the right keys.
+  const ajv = new Ajv2020({ useDefaults: true, coerceTypes: 'array', allErrors: true, strict: false, verbose: true });
   const validate = ajv.compile(schema);
   if (!validate(merged)) {
     const reasons = (validate.errors ?? []).map(explain);

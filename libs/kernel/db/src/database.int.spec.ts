@@ -5,7 +5,9 @@ import { afterCommit, execute, isUniqueViolation, sql, sqlOne } from './index';
 describe('a database', () => {
   let test: TestDatabase;
   beforeAll(async () => {
-    test = await createTestDatabase('svc', [{ name: '0001-things', up: ['CREATE TABLE thing (id int PRIMARY KEY, n int NOT NULL DEFAULT 0)'] }]);
+    test = await createTestDatabase('svc', [
+      { name: '0001-things', up: ['CREATE TABLE thing (id int PRIMARY KEY, n int NOT NULL DEFAULT 0)'] },
+    ]);
     await test.database.run('seed', (tx) => execute(tx, 'INSERT INTO thing (id) VALUES (1), (2)'));
   });
   afterAll(() => test.close());
@@ -23,7 +25,9 @@ describe('a database', () => {
       await execute(tx, 'INSERT INTO thing (id) VALUES (4)');
       afterCommit(tx, () => rung.push('committed'));
     });
-    expect(await test.database.read('list', (tx) => sql<{ id: number }>(tx, 'SELECT id FROM thing ORDER BY id'))).toEqual([{ id: 1 }, { id: 2 }, { id: 4 }]);
+    expect(
+      await test.database.read('list', (tx) => sql<{ id: number }>(tx, 'SELECT id FROM thing ORDER BY id')),
+    ).toEqual([{ id: 1 }, { id: 2 }, { id: 4 }]);
     expect(rung).toEqual(['committed']);
   });
 
@@ -44,15 +48,25 @@ describe('a database', () => {
   });
 
   it('tells unique violations, counts changed rows and migrates once', async () => {
-    await expect(test.database.run('dup', (tx) => execute(tx, 'INSERT INTO thing (id) VALUES (1)').catch((error: unknown) => Promise.reject(isUniqueViolation(error) ? new Error('dup') : error)))).rejects.toMatchObject({ detail: expect.stringContaining('dup') });
+    await expect(
+      test.database.run('dup', (tx) =>
+        execute(tx, 'INSERT INTO thing (id) VALUES (1)').catch((error: unknown) =>
+          Promise.reject(isUniqueViolation(error) ? new Error('dup') : error),
+        ),
+      ),
+    ).rejects.toMatchObject({ detail: expect.stringContaining('dup') });
     expect(await test.database.run('touch', (tx) => execute(tx, 'UPDATE thing SET n = 0'))).toBe(3);
-    expect(await test.database.run('none', (tx) => execute(tx, 'INSERT INTO thing (id) VALUES (1) ON CONFLICT DO NOTHING'))).toBe(0);
+    expect(
+      await test.database.run('none', (tx) => execute(tx, 'INSERT INTO thing (id) VALUES (1) ON CONFLICT DO NOTHING')),
+    ).toBe(0);
     await Promise.all([test.database.migrate([]), test.database.migrate([])]);
   });
 
   it('may not read another schema', async () => {
     const other = await createTestDatabase('other');
-    await expect(test.database.read('peek', (tx) => sql(tx, 'SELECT * FROM pg_authid'))).rejects.toMatchObject({ kind: 'bug' });
+    await expect(test.database.read('peek', (tx) => sql(tx, 'SELECT * FROM pg_authid'))).rejects.toMatchObject({
+      kind: 'bug',
+    });
     await other.close();
   });
 });

@@ -61,7 +61,12 @@ export function createLogger(options: LogOptions): Logger {
 }
 
 /** A logger that drops everything, for tests. */
-export const silentLogger: Logger = createLogger({ service: 'test', host: 'test', level: 'error', write: () => undefined });
+export const silentLogger: Logger = createLogger({
+  service: 'test',
+  host: 'test',
+  level: 'error',
+  write: () => undefined,
+});
 
 const SECRET = /^(password|token|secret|admin_?pass|x-auth-token|x-subject-token|authorization|private_key)$/i;
 

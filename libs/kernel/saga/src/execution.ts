@@ -5,7 +5,8 @@ import { DomainError, asDomainError, retryable } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
 import { recordTrace } from '@nestack/kernel/trace';
 import { failPoint } from './fail-points';
-import { LeaseLost, events, fence, finish, park, record, setUnwinding, type EventRow, type SagaRow } from './journal';
+import { LeaseLost, events, fence, finish, park, record, setUnwinding, type SagaRow } from './journal';
+import { Nodes, type NodeState } from './nodes';
 import type { EffectStep, SagaDefinition, SagaRun, SagaStep, TxStep, WaitStep } from './surface';
 
 export interface ExecutionOptions {
@@ -15,17 +16,6 @@ export interface ExecutionOptions {
   readonly service: string;
   readonly host: string;
   readonly ring: () => void;
-}
-
-interface NodeState {
-  started: boolean;
-  done: boolean;
-  skipped: boolean;
-  failed: boolean;
-  undone: boolean;
-  output: unknown;
-  /** When it was first started, in this process's monotonic time. */
-  startedAt: number;
 }
 
 type Step = SagaStep<unknown>;
@@ -38,7 +28,7 @@ const LONGEST_PAUSE_MS = 20_000;
 
 /** One run in the hands of this worker, from the first journal read to done, undone or parked. */
 export class Execution {
-  private readonly nodes = new Map<string, NodeState>();
+  private readonly nodes = new Nodes();
   private readonly ctx: RequestContext;
   private cancel: boolean;
   private failure: SagaRow['failure'];
@@ -77,7 +67,7 @@ export class Execution {
   async execute(): Promise<void> {
     try {
       for (const event of await this.options.database.read('saga.events', (tx) => events(tx, this.id)))
-        this.apply(event);
+        this.nodes.apply(event);
       if (this.row.state === 'unwinding' || (this.failure !== null && this.row.state !== 'stuck')) await this.unwind();
       else await this.forward();
     } catch (error) {
@@ -89,34 +79,8 @@ export class Execution {
     }
   }
 
-  private apply({ node, event, output, age_ms: age }: EventRow): void {
-    const state = this.node(node);
-    if (event === 'started') {
-      state.started = true;
-      state.startedAt = performance.now() - age;
-    } else if (event === 'done') {
-      state.done = true;
-      state.output = output;
-    } else if (event === 'skipped') state.skipped = true;
-    else if (event === 'failed') state.failed = true;
-    else if (event === 'undone') state.undone = true;
-  }
-
   private node(name: string): NodeState {
-    let state = this.nodes.get(name);
-    if (state === undefined) {
-      state = {
-        started: false,
-        done: false,
-        skipped: false,
-        failed: false,
-        undone: false,
-        output: undefined,
-        startedAt: performance.now(),
-      };
-      this.nodes.set(name, state);
-    }
-    return state;
+    return this.nodes.of(name);
   }
 
   private get steps(): readonly Step[] {

@@ -4,15 +4,7 @@ import type { Logger } from '@nestack/kernel/log';
 
 /** What a trace record tells of: a message between two parties, a saga's step, a driver's command or a change of state. */
 export type TraceKind =
-  | 'rest.in'
-  | 'rest.out'
-  | 'rpc.call'
-  | 'rpc.cast'
-  | 'rpc.fanout'
-  | 'rpc.in'
-  | 'saga.step'
-  | 'driver'
-  | 'state';
+  'rest.in' | 'rest.out' | 'rpc.call' | 'rpc.cast' | 'rpc.fanout' | 'rpc.in' | 'saga.step' | 'driver' | 'state';
 
 export interface TraceRecord {
   readonly kind: TraceKind;

@@ -9,7 +9,10 @@ export const KeystoneError = defineErrors({
     kind: 'unauthenticated',
     template: 'The password is expired and needs to be changed for user: {user_id}.',
   },
-  AuthMethodNotSupported: { kind: 'unauthenticated', template: 'Attempted to authenticate with an unsupported method.' },
+  AuthMethodNotSupported: {
+    kind: 'unauthenticated',
+    template: 'Attempted to authenticate with an unsupported method.',
+  },
   ForbiddenAction: { kind: 'forbidden', template: 'You are not authorized to perform the requested action: {action}.' },
   ValidationError: {
     kind: 'badRequest',
@@ -33,12 +36,16 @@ export const KeystoneError = defineErrors({
   },
   RoleAssignmentNotFound: {
     kind: 'notFound',
-    template: 'Could not find role assignment with role: {role_id}, user or group: {actor_id}, project, domain, or system: {target_id}.',
+    template:
+      'Could not find role assignment with role: {role_id}, user or group: {actor_id}, project, domain, or system: {target_id}.',
   },
   ImpliedRoleNotFound: { kind: 'notFound', template: '{prior_role_id} does not imply {implied_role_id}.' },
   NotInGroup: { kind: 'notFound', template: "User '{user_id}' not found in group '{group_id}'." },
   ProjectTagNotFound: { kind: 'notFound', template: 'Could not find project tag: {project_tag}.' },
-  Duplicate: { kind: 'conflict', template: 'Conflict occurred attempting to store {type} - Duplicate entry found with {what}.' },
+  Duplicate: {
+    kind: 'conflict',
+    template: 'Conflict occurred attempting to store {type} - Duplicate entry found with {what}.',
+  },
   NotDeletable: { kind: 'forbidden', template: '{reason}' },
   Immutable: {
     kind: 'forbidden',

@@ -52,7 +52,9 @@ export class Assignments {
   names(_ctx: RequestContext, shown: readonly ShownAssignment[]): Promise<NameTable> {
     return this.db.read('assignments.names', async (tx) => {
       const table = new Map<string, Named & { domain_name: string | null }>();
-      const pick = (type: string) => [...new Set(shown.filter((one) => one.actor_type === type).map((one) => one.actor_id))];
+      const pick = (type: string) => [
+        ...new Set(shown.filter((one) => one.actor_type === type).map((one) => one.actor_id)),
+      ];
       const add = (rows: readonly { id: string; name: string; domain_id: string | null }[]) => {
         for (const row of rows) table.set(row.id, { name: row.name, domain_id: row.domain_id, domain_name: null });
       };
@@ -70,7 +72,10 @@ export class Assignments {
 
   private async targets(tx: Tx, query: AssignmentQuery): Promise<ReadonlySet<string> | null> {
     if (query.project === undefined) return query.domain === undefined ? null : new Set([query.domain]);
-    return new Set([query.project, ...(query.subtree ? below(await this.stores.projects.tree(tx), query.project) : [])]);
+    return new Set([
+      query.project,
+      ...(query.subtree ? below(await this.stores.projects.tree(tx), query.project) : []),
+    ]);
   }
 
   private direct(tx: Tx, query: AssignmentQuery): Promise<ShownAssignment[]> {
@@ -82,14 +87,25 @@ export class Assignments {
   }
 
   private async effective(tx: Tx, query: AssignmentQuery): Promise<ShownAssignment[]> {
-    const groups = query.user === undefined ? [] : (await this.stores.groups.groupsOf(tx, query.user)).map((one) => one.id);
-    const granted = await this.stores.assignments.list(tx, query.user === undefined ? {} : { actors: [query.user, ...groups] });
+    const groups =
+      query.user === undefined ? [] : (await this.stores.groups.groupsOf(tx, query.user)).map((one) => one.id);
+    const granted = await this.stores.assignments.list(
+      tx,
+      query.user === undefined ? {} : { actors: [query.user, ...groups] },
+    );
     const byUser = await this.throughGroups(tx, granted);
     const inPlace = await this.inherit(tx, byUser);
     const all = await this.imply(tx, inPlace);
     const seen = new Set<string>();
     return all.filter((one) => {
-      const key = JSON.stringify([one.actor_id, one.target_type, one.target_id, one.role_id, one.through_group, one.from?.id]);
+      const key = JSON.stringify([
+        one.actor_id,
+        one.target_type,
+        one.target_id,
+        one.role_id,
+        one.through_group,
+        one.from?.id,
+      ]);
       if (seen.has(key)) return false;
       seen.add(key);
       return query.user === undefined || one.actor_id === query.user;
@@ -103,7 +119,12 @@ export class Assignments {
       if (one.actor_type === 'user') return [one];
       return members
         .filter((member) => member.group_id === one.actor_id)
-        .map((member) => ({ ...one, actor_type: 'user' as const, actor_id: member.user_id, through_group: one.actor_id }));
+        .map((member) => ({
+          ...one,
+          actor_type: 'user' as const,
+          actor_id: member.user_id,
+          through_group: one.actor_id,
+        }));
     });
   }
 
@@ -113,7 +134,13 @@ export class Assignments {
     return granted.flatMap((one): ShownAssignment[] => {
       if (!one.inherited || one.target_type === 'system') return [one];
       const from = { type: one.target_type, id: one.target_id };
-      return below(tree, one.target_id).map((id) => ({ ...one, target_type: 'project' as const, target_id: id, inherited: false, from }));
+      return below(tree, one.target_id).map((id) => ({
+        ...one,
+        target_type: 'project' as const,
+        target_id: id,
+        inherited: false,
+        from,
+      }));
     });
   }
 
@@ -123,7 +150,8 @@ export class Assignments {
       const found: ShownAssignment[] = [one];
       for (const at of found) {
         for (const rule of rules) {
-          if (rule.prior_role_id !== at.role_id || found.some((known) => known.role_id === rule.implied_role_id)) continue;
+          if (rule.prior_role_id !== at.role_id || found.some((known) => known.role_id === rule.implied_role_id))
+            continue;
           found.push({ ...one, role_id: rule.implied_role_id, prior_role: rule.prior_role_id });
         }
       }

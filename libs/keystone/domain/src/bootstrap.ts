@@ -110,7 +110,8 @@ class Bootstrap {
 
   async roles(): Promise<Map<string, Role>> {
     const roles = new Map<string, Role>();
-    for (const role of await this.stores.roles.list(this.tx, [{ field: 'domain_id', op: 'eq', value: null }])) roles.set(role.name, role);
+    for (const role of await this.stores.roles.list(this.tx, [{ field: 'domain_id', op: 'eq', value: null }]))
+      roles.set(role.name, role);
     for (const name of [...LADDER, 'service']) {
       if (roles.has(name)) continue;
       const role = await this.stores.roles.insert(this.tx, {
@@ -127,7 +128,8 @@ class Bootstrap {
     for (const [index, name] of LADDER.entries()) {
       const prior = roles.get(name);
       const implied = roles.get(LADDER[index + 1] ?? '');
-      if (prior !== undefined && implied !== undefined) await this.stores.assignments.addImplied(this.tx, prior.id, implied.id);
+      if (prior !== undefined && implied !== undefined)
+        await this.stores.assignments.addImplied(this.tx, prior.id, implied.id);
     }
     return roles;
   }
@@ -186,7 +188,12 @@ class Bootstrap {
 
   async catalog(settings: BootstrapSettings): Promise<void> {
     if ((await this.stores.regions.find(this.tx, settings.region)) === null) {
-      await this.stores.regions.insert(this.tx, { id: settings.region, description: '', parent_region_id: null, extra: {} });
+      await this.stores.regions.insert(this.tx, {
+        id: settings.region,
+        description: '',
+        parent_region_id: null,
+        extra: {},
+      });
     }
     const services = await this.stores.services.list(this.tx);
     const endpoints = await this.stores.endpoints.list(this.tx);
@@ -203,7 +210,11 @@ class Bootstrap {
         });
         this.changes.push(`service ${wanted.name} (${wanted.type})`);
       }
-      const urls = { public: wanted.public, internal: wanted.internal ?? wanted.public, admin: wanted.admin ?? wanted.public };
+      const urls = {
+        public: wanted.public,
+        internal: wanted.internal ?? wanted.public,
+        admin: wanted.admin ?? wanted.public,
+      };
       for (const [side, url] of Object.entries(urls)) {
         const owner = service.id;
         const existing = endpoints.find(

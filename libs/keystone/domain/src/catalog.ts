@@ -30,7 +30,15 @@ export class Catalog {
       endpoints: service.endpoints.flatMap((endpoint) => {
         const url = formatUrl(endpoint.url, userId, projectId);
         if (url === null) return [];
-        return [{ id: endpoint.id, interface: endpoint.interface, region: endpoint.region_id, region_id: endpoint.region_id, url }];
+        return [
+          {
+            id: endpoint.id,
+            interface: endpoint.interface,
+            region: endpoint.region_id,
+            region_id: endpoint.region_id,
+            url,
+          },
+        ];
       }),
     }));
   }

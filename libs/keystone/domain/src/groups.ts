@@ -24,7 +24,12 @@ export class Groups {
 
   async create(
     ctx: RequestContext,
-    fields: { readonly name: string; readonly domain_id?: string | null | undefined; readonly description?: string | null | undefined; readonly extra: Extra },
+    fields: {
+      readonly name: string;
+      readonly domain_id?: string | null | undefined;
+      readonly description?: string | null | undefined;
+      readonly extra: Extra;
+    },
   ): Promise<Group> {
     const domainId = fields.domain_id ?? ctx.actor?.domainId ?? ctx.actor?.projectDomain?.id ?? 'default';
     return this.db.run('groups.create', async (tx) => {
@@ -43,7 +48,11 @@ export class Groups {
   async update(
     _ctx: RequestContext,
     id: string,
-    fields: { readonly name?: string | undefined; readonly description?: string | null | undefined; readonly extra: Extra },
+    fields: {
+      readonly name?: string | undefined;
+      readonly description?: string | null | undefined;
+      readonly extra: Extra;
+    },
   ): Promise<Group> {
     return this.db.run('groups.update', async (tx) => {
       const before = await this.require(tx, id);

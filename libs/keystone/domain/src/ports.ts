@@ -53,13 +53,22 @@ export interface ProjectInDomain {
 
 export interface ProjectStore extends Store<Project> {
   inDomain(tx: Tx, id: string): Promise<ProjectInDomain | null>;
-  byName(tx: Tx, name: string, domain: { readonly id?: string; readonly name?: string }): Promise<ProjectInDomain | null>;
+  byName(
+    tx: Tx,
+    name: string,
+    domain: { readonly id?: string; readonly name?: string },
+  ): Promise<ProjectInDomain | null>;
   /** Projects with any of the tag conditions; see the API's `tags`, `tags-any`, `not-tags`, `not-tags-any`. */
   hasChildren(tx: Tx, id: string): Promise<boolean>;
   /** Ids of what lies in a domain: its projects, users and groups. */
-  contentOfDomain(tx: Tx, id: string): Promise<{ readonly projects: string[]; readonly users: string[]; readonly groups: string[] }>;
+  contentOfDomain(
+    tx: Tx,
+    id: string,
+  ): Promise<{ readonly projects: string[]; readonly users: string[]; readonly groups: string[] }>;
   /** Id, parent and domain of every project. */
-  tree(tx: Tx): Promise<{ readonly id: string; readonly parent_id: string | null; readonly domain_id: string | null }[]>;
+  tree(
+    tx: Tx,
+  ): Promise<{ readonly id: string; readonly parent_id: string | null; readonly domain_id: string | null }[]>;
 }
 
 export interface GroupStore extends Store<Group> {
@@ -89,7 +98,10 @@ export interface AssignmentStore {
   /** A user's roles on a scope: direct, through groups, inherited and implied. Domain-specific roles only imply. */
   rolesOf(tx: Tx, userId: string, scope: Scope): Promise<RoleRef[]>;
   /** Projects and domains on which a user has any role, and whether he has one on the system. */
-  scopesOf(tx: Tx, userId: string): Promise<{ readonly projects: Project[]; readonly domains: Project[]; readonly system: boolean }>;
+  scopesOf(
+    tx: Tx,
+    userId: string,
+  ): Promise<{ readonly projects: Project[]; readonly domains: Project[]; readonly system: boolean }>;
   implied(tx: Tx): Promise<{ readonly prior_role_id: string; readonly implied_role_id: string }[]>;
   addImplied(tx: Tx, prior: string, implied: string): Promise<void>;
   removeImplied(tx: Tx, prior: string, implied: string): Promise<boolean>;

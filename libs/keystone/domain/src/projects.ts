@@ -40,7 +40,7 @@ export class Projects {
   }
 
   /** Ancestors of a project, nearest first; ends with the domain. */
-  async parents(ctx: RequestContext, id: string): Promise<Project[]> {
+  async parents(_ctx: RequestContext, id: string): Promise<Project[]> {
     return this.db.read('projects.parents', async (tx) => {
       const chain: Project[] = [];
       let at = await this.stores.projects.find(tx, id);
@@ -60,11 +60,18 @@ export class Projects {
     });
   }
 
-  async create(ctx: RequestContext, fields: ProjectFields & { readonly name: string; readonly id?: string }): Promise<Project> {
+  async create(
+    ctx: RequestContext,
+    fields: ProjectFields & { readonly name: string; readonly id?: string },
+  ): Promise<Project> {
     return this.db.run('projects.create', (tx) => this.createIn(ctx, tx, fields));
   }
 
-  async createIn(ctx: RequestContext, tx: Tx, fields: ProjectFields & { readonly name: string; readonly id?: string }): Promise<Project> {
+  async createIn(
+    ctx: RequestContext,
+    tx: Tx,
+    fields: ProjectFields & { readonly name: string; readonly id?: string },
+  ): Promise<Project> {
     const isDomain = fields.is_domain ?? false;
     const place = isDomain ? { domain_id: null, parent_id: null } : await this.place(ctx, tx, fields);
     return this.stores.projects.insert(tx, {
@@ -112,7 +119,8 @@ export class Projects {
   async remove(_ctx: RequestContext, id: string, domain = false): Promise<void> {
     await this.db.run('projects.remove', async (tx) => {
       const project = await this.require(tx, id, domain);
-      if (project.options['immutable'] === true) throw KeystoneError.Immutable({ type: domain ? 'domain' : 'project', id });
+      if (project.options['immutable'] === true)
+        throw KeystoneError.Immutable({ type: domain ? 'domain' : 'project', id });
       if (project.is_domain) {
         if (project.enabled) {
           throw KeystoneError.NotDeletable({
@@ -168,8 +176,13 @@ export class Projects {
   }
 
   /** Domain and parent of a new project: what is not given follows from the other, else from the caller's scope. */
-  private async place(ctx: RequestContext, tx: Tx, fields: ProjectFields): Promise<{ domain_id: string; parent_id: string }> {
-    const parentId = fields.parent_id ?? fields.domain_id ?? ctx.actor?.domainId ?? ctx.actor?.projectDomain?.id ?? 'default';
+  private async place(
+    ctx: RequestContext,
+    tx: Tx,
+    fields: ProjectFields,
+  ): Promise<{ domain_id: string; parent_id: string }> {
+    const parentId =
+      fields.parent_id ?? fields.domain_id ?? ctx.actor?.domainId ?? ctx.actor?.projectDomain?.id ?? 'default';
     const parent = await this.stores.projects.find(tx, parentId);
     if (parent === null) {
       throw fields.parent_id === undefined || fields.parent_id === null
@@ -183,7 +196,9 @@ export class Projects {
       });
     }
     if (!parent.enabled) {
-      throw KeystoneError.InvalidInput({ reason: `Cannot create project in a branch containing a disabled project: ${parent.id}` });
+      throw KeystoneError.InvalidInput({
+        reason: `Cannot create project in a branch containing a disabled project: ${parent.id}`,
+      });
     }
     let depth = 2;
     for (let at = parent; at.parent_id !== null; depth += 1) {
@@ -199,7 +214,10 @@ export class Projects {
 }
 
 /** Ids of all nodes below one. */
-export function below(tree: readonly { readonly id: string; readonly parent_id: string | null }[], root: string): string[] {
+export function below(
+  tree: readonly { readonly id: string; readonly parent_id: string | null }[],
+  root: string,
+): string[] {
   const children = new Map<string, string[]>();
   for (const node of tree) {
     if (node.parent_id === null) continue;

@@ -108,7 +108,11 @@ export class Roles {
     });
   }
 
-  async imply(_ctx: RequestContext, prior: string, implied: string): Promise<{ readonly prior: Role; readonly implied: Role }> {
+  async imply(
+    _ctx: RequestContext,
+    prior: string,
+    implied: string,
+  ): Promise<{ readonly prior: Role; readonly implied: Role }> {
     return this.db.run('roles.imply', async (tx) => {
       const result = { prior: await this.require(tx, prior), implied: await this.require(tx, implied) };
       if (result.implied.name === 'admin') {
@@ -116,7 +120,9 @@ export class Roles {
       }
       const rules = await this.stores.assignments.implied(tx);
       if (reaches(rules, implied, prior)) {
-        throw KeystoneError.InvalidInput({ reason: `Role ${prior} cannot imply ${implied}: the rules would go in a circle.` });
+        throw KeystoneError.InvalidInput({
+          reason: `Role ${prior} cannot imply ${implied}: the rules would go in a circle.`,
+        });
       }
       await this.stores.assignments.addImplied(tx, prior, implied);
       await this.announceRole(tx, prior);
@@ -124,7 +130,11 @@ export class Roles {
     });
   }
 
-  async showImplied(_ctx: RequestContext, prior: string, implied: string): Promise<{ readonly prior: Role; readonly implied: Role }> {
+  async showImplied(
+    _ctx: RequestContext,
+    prior: string,
+    implied: string,
+  ): Promise<{ readonly prior: Role; readonly implied: Role }> {
     return this.db.read('roles.show_implied', async (tx) => {
       const result = { prior: await this.require(tx, prior), implied: await this.require(tx, implied) };
       const rules = await this.stores.assignments.implied(tx);
@@ -191,7 +201,8 @@ export class Roles {
 
   private async announceGrant(tx: Tx, assignment: Assignment): Promise<void> {
     const now = this.clock.now();
-    const direct = assignment.target_type === 'project' && !assignment.inherited ? { projectId: assignment.target_id } : {};
+    const direct =
+      assignment.target_type === 'project' && !assignment.inherited ? { projectId: assignment.target_id } : {};
     if (assignment.actor_type === 'user') {
       await this.stores.revocations.announce(tx, revocation(now, { userId: assignment.actor_id, ...direct }));
       return;
@@ -232,7 +243,9 @@ export class Roles {
     const target = assignment.target_id === SYSTEM ? null : await this.stores.projects.find(tx, assignment.target_id);
     const domain = target === null ? null : (target.domain_id ?? target.id);
     if (domain !== role.domain_id) {
-      throw KeystoneError.NotDeletable({ reason: `Role ${role.id} belongs to another domain than ${assignment.target_id}.` });
+      throw KeystoneError.NotDeletable({
+        reason: `Role ${role.id} belongs to another domain than ${assignment.target_id}.`,
+      });
     }
   }
 }

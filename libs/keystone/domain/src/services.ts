@@ -75,7 +75,12 @@ export class Endpoints extends Shelf<Endpoint> {
     });
   }
 
-  update(_ctx: RequestContext, id: string, fields: Partial<Omit<Endpoint, 'id'>>, makeRegion: boolean): Promise<Endpoint> {
+  update(
+    _ctx: RequestContext,
+    id: string,
+    fields: Partial<Omit<Endpoint, 'id'>>,
+    makeRegion: boolean,
+  ): Promise<Endpoint> {
     return this.db.run('endpoints.update', async (tx) => {
       await this.check(tx, fields, makeRegion);
       return this.change(tx, id, fields);
@@ -110,7 +115,8 @@ export class Regions extends Shelf<Region> {
 
   update(_ctx: RequestContext, id: string, fields: Partial<Omit<Region, 'id'>>): Promise<Region> {
     return this.db.run('regions.update', async (tx) => {
-      if (fields.parent_region_id !== undefined && fields.parent_region_id !== null) await this.require(tx, fields.parent_region_id);
+      if (fields.parent_region_id !== undefined && fields.parent_region_id !== null)
+        await this.require(tx, fields.parent_region_id);
       return this.change(tx, id, fields);
     });
   }
@@ -143,7 +149,8 @@ export class Credentials extends Shelf<Credential> {
 
   create(_ctx: RequestContext, fields: Omit<Credential, 'id'>): Promise<Credential> {
     return this.db.run('credentials.create', async (tx) => {
-      if ((await this.stores.users.find(tx, fields.user_id)) === null) throw KeystoneError.UserNotFound({ user_id: fields.user_id });
+      if ((await this.stores.users.find(tx, fields.user_id)) === null)
+        throw KeystoneError.UserNotFound({ user_id: fields.user_id });
       return this.store.insert(tx, { ...fields, blob: this.vault.seal(fields.blob), id: newHexId() });
     });
   }

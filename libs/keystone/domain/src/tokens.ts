@@ -22,7 +22,12 @@ export interface AuthRequest {
     readonly password?: { readonly user: NamedRequest & { readonly password?: string | undefined } } | undefined;
     readonly token?: { readonly id: string } | undefined;
     readonly application_credential?:
-      | { readonly id?: string | undefined; readonly name?: string | undefined; readonly secret: string; readonly user?: NamedRequest | undefined }
+      | {
+          readonly id?: string | undefined;
+          readonly name?: string | undefined;
+          readonly secret: string;
+          readonly user?: NamedRequest | undefined;
+        }
       | undefined;
   };
   readonly scope?:
@@ -81,7 +86,8 @@ export class Tokens {
   /** What a token says now. Throws `Unauthorized` when it is not, or no longer, good. */
   async validate(token: string, allowExpired = false): Promise<TokenView> {
     const claims = await this.codec.verify(token, { allowExpired });
-    if (allowExpired && claims.exp + EXPIRED_WINDOW_S < this.clock.now().getTime() / 1000) throw KeystoneError.Unauthorized();
+    if (allowExpired && claims.exp + EXPIRED_WINDOW_S < this.clock.now().getTime() / 1000)
+      throw KeystoneError.Unauthorized();
     return this.db.read('tokens.validate', async (tx) => {
       const found = await this.stores.users.inDomain(tx, { id: claims.sub });
       if (found === null) throw KeystoneError.Unauthorized();
@@ -118,7 +124,8 @@ export class Tokens {
       issuedAt: new Date(claims.iat * 1000),
     });
     if (revoked) throw KeystoneError.Unauthorized();
-    let roles = scope.type === 'unscoped' ? [] : await this.stores.assignments.rolesOf(tx, user.id, scope);
+    let roles: TokenView['roles'] =
+      scope.type === 'unscoped' ? [] : await this.stores.assignments.rolesOf(tx, user.id, scope);
     if (appCred !== null) roles = await this.restrict(tx, roles, appCred);
     if (scope.type !== 'unscoped' && roles.length === 0) throw KeystoneError.Unauthorized();
     return {
@@ -166,10 +173,14 @@ export class Tokens {
   }
 
   /** An application credential's roles that the user still has, with those that they imply. */
-  private async restrict(tx: Tx, roles: TokenView['roles'], appCred: ApplicationCredential): Promise<TokenView['roles']> {
+  private async restrict(
+    tx: Tx,
+    roles: TokenView['roles'],
+    appCred: ApplicationCredential,
+  ): Promise<TokenView['roles']> {
     const allowed = new Set(appCred.role_ids);
     const implied = await this.stores.assignments.implied(tx);
-    for (let size = -1; size !== allowed.size; ) {
+    for (let size = -1; size !== allowed.size;) {
       size = allowed.size;
       for (const rule of implied) if (allowed.has(rule.prior_role_id)) allowed.add(rule.implied_role_id);
     }
@@ -199,14 +210,17 @@ export class Tokens {
     };
   }
 
-  private async byPassword(given: (NamedRequest & { readonly password?: string | undefined }) | undefined): Promise<Proven> {
+  private async byPassword(
+    given: (NamedRequest & { readonly password?: string | undefined }) | undefined,
+  ): Promise<Proven> {
     if (given === undefined) throw KeystoneError.ValidationError({ attribute: 'password', target: 'identity' });
     if (given.password === undefined) throw KeystoneError.ValidationError({ attribute: 'password', target: 'user' });
     const found = await this.db.read('tokens.user', (tx) => this.findUser(tx, given));
     const right = await this.hasher.verify(found?.user.password_hash ?? null, given.password);
     if (found === null || !right || !found.user.enabled || !found.domain.enabled) throw KeystoneError.Unauthorized();
     const expires = found.user.password_expires_at;
-    if (expires !== null && expires <= this.clock.now()) throw KeystoneError.PasswordExpired({ user_id: found.user.id });
+    if (expires !== null && expires <= this.clock.now())
+      throw KeystoneError.PasswordExpired({ user_id: found.user.id });
     return { found, methods: ['password'], parent: null, appCred: null };
   }
 
@@ -223,14 +237,16 @@ export class Tokens {
     if (token === undefined) throw KeystoneError.ValidationError({ attribute: 'token', target: 'identity' });
     const claims = await this.codec.verify(token, { allowExpired: false });
     const view = await this.validate(token);
-    if (view.application_credential !== null) throw KeystoneError.ForbiddenAction({ action: 'rescope a token of an application credential' });
+    if (view.application_credential !== null)
+      throw KeystoneError.ForbiddenAction({ action: 'rescope a token of an application credential' });
     const found = await this.db.read('tokens.user', (tx) => this.stores.users.inDomain(tx, { id: view.user.id }));
     if (found === null) throw KeystoneError.Unauthorized();
     return { found, methods: [...new Set(['token', ...view.methods])], parent: claims, appCred: null };
   }
 
   private async byAppCred(given: AuthRequest['identity']['application_credential']): Promise<Proven> {
-    if (given === undefined) throw KeystoneError.ValidationError({ attribute: 'application_credential', target: 'identity' });
+    if (given === undefined)
+      throw KeystoneError.ValidationError({ attribute: 'application_credential', target: 'identity' });
     const { appCred, found } = await this.db.read('tokens.application_credential', async (tx) => {
       let wanted: ApplicationCredential | null = null;
       if (given.id !== undefined) wanted = await this.stores.applicationCredentials.find(tx, given.id);
@@ -262,7 +278,10 @@ export class Tokens {
     if (typeof scope === 'string') return { type: 'unscoped' };
     const kinds = Object.keys(scope);
     if (kinds.length !== 1) {
-      throw KeystoneError.ValidationError({ attribute: 'one of: project, domain, OS-TRUST:trust or unscoped', target: 'scope' });
+      throw KeystoneError.ValidationError({
+        attribute: 'one of: project, domain, OS-TRUST:trust or unscoped',
+        target: 'scope',
+      });
     }
     if (scope.project !== undefined) {
       const found = await this.projectOf(tx, scope.project);

@@ -38,7 +38,10 @@ export class Users {
     return this.db.read('users.list', (tx) => this.stores.users.list(tx, filters));
   }
 
-  async create(ctx: RequestContext, fields: UserFields & { readonly name: string; readonly id?: string }): Promise<User> {
+  async create(
+    ctx: RequestContext,
+    fields: UserFields & { readonly name: string; readonly id?: string },
+  ): Promise<User> {
     const password = fields.password ?? null;
     checkPassword(password);
     const hash = password === null ? null : await this.hasher.hash(password);
@@ -62,7 +65,8 @@ export class Users {
 
   async update(_ctx: RequestContext, id: string, fields: UserFields): Promise<User> {
     checkPassword(fields.password ?? null);
-    const hash = fields.password === undefined || fields.password === null ? undefined : await this.hasher.hash(fields.password);
+    const hash =
+      fields.password === undefined || fields.password === null ? undefined : await this.hasher.hash(fields.password);
     return this.db.run('users.update', async (tx) => {
       const before = await this.stores.users.find(tx, id);
       if (before === null) throw KeystoneError.UserNotFound({ user_id: id });
@@ -116,7 +120,10 @@ export class Users {
   }
 
   /** Projects and domains that the user can work in; the system as well. */
-  scopes(_ctx: RequestContext, userId: string): Promise<{ projects: readonly Project[]; domains: readonly Project[]; system: boolean }> {
+  scopes(
+    _ctx: RequestContext,
+    userId: string,
+  ): Promise<{ projects: readonly Project[]; domains: readonly Project[]; system: boolean }> {
     return this.db.read('users.scopes', (tx) => this.stores.assignments.scopesOf(tx, userId));
   }
 
@@ -135,7 +142,8 @@ export class Users {
   showApplicationCredential(_ctx: RequestContext, userId: string, id: string): Promise<WithRoles> {
     return this.db.read('application_credentials.show', async (tx) => {
       const found = await this.stores.applicationCredentials.find(tx, id);
-      if (found === null || found.user_id !== userId) throw KeystoneError.ApplicationCredentialNotFound({ application_credential_id: id });
+      if (found === null || found.user_id !== userId)
+        throw KeystoneError.ApplicationCredentialNotFound({ application_credential_id: id });
       const [shown] = await this.withRoles(tx, [found]);
       if (shown === undefined) throw KeystoneError.ApplicationCredentialNotFound({ application_credential_id: id });
       return shown;
@@ -157,7 +165,8 @@ export class Users {
     held: readonly RoleRef[],
   ): Promise<{ readonly credential: WithRoles; readonly secret: string }> {
     const projectId = ctx.actor?.projectId ?? null;
-    if (projectId === null) throw KeystoneError.InvalidInput({ reason: 'Application credentials need a token with a project scope.' });
+    if (projectId === null)
+      throw KeystoneError.InvalidInput({ reason: 'Application credentials need a token with a project scope.' });
     const wanted = fields.roles ?? held;
     const roleIds = wanted.map((one) => {
       const role = held.find((mine) => (one.id === undefined ? mine.name === one.name : mine.id === one.id));
@@ -191,7 +200,8 @@ export class Users {
   async removeApplicationCredential(_ctx: RequestContext, userId: string, id: string): Promise<void> {
     await this.db.run('application_credentials.remove', async (tx) => {
       const found = await this.stores.applicationCredentials.find(tx, id);
-      if (found === null || found.user_id !== userId) throw KeystoneError.ApplicationCredentialNotFound({ application_credential_id: id });
+      if (found === null || found.user_id !== userId)
+        throw KeystoneError.ApplicationCredentialNotFound({ application_credential_id: id });
       await this.stores.applicationCredentials.remove(tx, id);
       await this.stores.revocations.announce(tx, revocation(this.clock.now(), { userId }));
     });

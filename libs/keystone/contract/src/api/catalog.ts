@@ -25,9 +25,19 @@ export const services = crudOperations({
   key: 'service',
   collection: 'services',
   query: filters({ name: text, type: text }),
-  create: Type.Object({ type: ServiceType, name: Type.Optional(Nullable(Type.String())), description: Description, enabled: Enabled }),
+  create: Type.Object({
+    type: ServiceType,
+    name: Type.Optional(Nullable(Type.String())),
+    description: Description,
+    enabled: Enabled,
+  }),
   update: Type.Object(
-    { type: Type.Optional(ServiceType), name: Type.Optional(Nullable(Type.String())), description: Description, enabled: Enabled },
+    {
+      type: Type.Optional(ServiceType),
+      name: Type.Optional(Nullable(Type.String())),
+      description: Description,
+      enabled: Enabled,
+    },
     { minProperties: 1 },
   ),
   resource: Service,

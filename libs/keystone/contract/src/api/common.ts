@@ -25,7 +25,12 @@ export const SelfLink = Type.Object({ self: Type.String() });
 export const Tag = Type.String({ minLength: 1, maxLength: 255, pattern: '^[^,/]*$' });
 
 /** What describes one kind of resource; its five operations follow. */
-export interface CrudSpec<C extends Type.TSchema, U extends Type.TSchema, R extends Type.TSchema, Q extends Type.TSchema> {
+export interface CrudSpec<
+  C extends Type.TSchema,
+  U extends Type.TSchema,
+  R extends Type.TSchema,
+  Q extends Type.TSchema,
+> {
   /** `Service`, for operation ids. */
   readonly noun: string;
   /** `Services` */
@@ -39,7 +44,13 @@ export interface CrudSpec<C extends Type.TSchema, U extends Type.TSchema, R exte
   readonly resource: R;
   readonly query: Q;
   /** Rule names, `identity:list_services`; null where the handler checks a target. */
-  readonly policies?: { readonly list: string; readonly get: string; readonly create: string; readonly update: string; readonly delete: string };
+  readonly policies?: {
+    readonly list: string;
+    readonly get: string;
+    readonly create: string;
+    readonly update: string;
+    readonly delete: string;
+  };
 }
 
 type Wrapped<R extends Type.TSchema> = Type.TRecord<string, R>;

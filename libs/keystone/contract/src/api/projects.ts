@@ -1,6 +1,20 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Description, Enabled, Id, ListLinks, Name, Nullable, Options, SelfLink, Tag, allOf, crudOperations, filters, text } from './common';
+import {
+  Description,
+  Enabled,
+  Id,
+  ListLinks,
+  Name,
+  Nullable,
+  Options,
+  SelfLink,
+  Tag,
+  allOf,
+  crudOperations,
+  filters,
+  text,
+} from './common';
 
 const ProjectName = Type.String({ minLength: 1, maxLength: 64, pattern: '[\\S]+' });
 const Tags = Type.Array(Tag, { maxItems: 80, uniqueItems: true });

@@ -1,6 +1,18 @@
 import { operation, type Operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Description, Id, ListLinks, Name, Nullable, Options, SelfLink, allOf, crudOperations, filters, text } from './common';
+import {
+  Description,
+  Id,
+  ListLinks,
+  Name,
+  Nullable,
+  Options,
+  SelfLink,
+  allOf,
+  crudOperations,
+  filters,
+  text,
+} from './common';
 
 export const Role = Type.Object({
   id: Type.String(),
@@ -16,7 +28,12 @@ export const roles = crudOperations({
   key: 'role',
   collection: 'roles',
   query: filters({ name: text, domain_id: text }),
-  create: Type.Object({ name: Name, domain_id: Type.Optional(Nullable(Id)), description: Description, options: Options }),
+  create: Type.Object({
+    name: Name,
+    domain_id: Type.Optional(Nullable(Id)),
+    description: Description,
+    options: Options,
+  }),
   update: Type.Object(
     { name: Type.Optional(Name), domain_id: Type.Optional(Nullable(Id)), description: Description, options: Options },
     { minProperties: 1 },
@@ -129,7 +146,13 @@ function grantOperationsOf(kind: GrantKind): GrantOperations {
     list: operation({ id: `list${id}s`, summary: `List a ${what}`, method: 'GET', path: list, status: 200 }),
     add: operation({ id: `grant${id}`, summary: `Add to a ${what}`, method: 'PUT', path: one, status: 204 }),
     check: operation({ id: `check${id}`, summary: `Check one of a ${what}`, method: 'GET', path: one, status: 204 }),
-    remove: operation({ id: `revoke${id}`, summary: `Take one of a ${what}`, method: 'DELETE', path: one, status: 204 }),
+    remove: operation({
+      id: `revoke${id}`,
+      summary: `Take one of a ${what}`,
+      method: 'DELETE',
+      path: one,
+      status: 204,
+    }),
   };
 }
 

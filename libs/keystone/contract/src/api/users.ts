@@ -1,6 +1,19 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Description, Enabled, Id, ListLinks, Name, Nullable, Options, SelfLink, allOf, crudOperations, filters, text } from './common';
+import {
+  Description,
+  Enabled,
+  Id,
+  ListLinks,
+  Name,
+  Nullable,
+  Options,
+  SelfLink,
+  allOf,
+  crudOperations,
+  filters,
+  text,
+} from './common';
 
 const Password = Nullable(Type.String());
 

@@ -56,7 +56,8 @@ export class FakeDataplane implements Dataplane {
       },
       ensurePort: async (port) => {
         await delay(this.options.delayMs ?? 0);
-        if (Math.random() < (this.options.failureRate ?? 0)) throw new Error('the fake data plane fails as it was told');
+        if (Math.random() < (this.options.failureRate ?? 0))
+          throw new Error('the fake data plane fails as it was told');
         state.ports[port.port_id] = port;
         this.changed();
         return true;

@@ -113,7 +113,8 @@ export function optionsFile(network: DhcpNetwork): string {
     const tag = `tag:subnet-${subnet.id}`;
     const server = own?.fixed_ips.find((ip) => ip.subnet_id === subnet.id)?.ip_address;
     if (subnet.ip_version === 6) {
-      const resolvers = subnet.dns_nameservers.length > 0 ? subnet.dns_nameservers : server === undefined ? [] : [server];
+      const resolvers =
+        subnet.dns_nameservers.length > 0 ? subnet.dns_nameservers : server === undefined ? [] : [server];
       if (resolvers.length > 0) lines.push(`${tag},option6:dns-server,${resolvers.map((one) => `[${one}]`).join(',')}`);
       continue;
     }
@@ -140,7 +141,9 @@ export function optionsFile(network: DhcpNetwork): string {
   }
   for (const port of network.ports) {
     for (const option of port.extra_dhcp_opts) {
-      const name = /^\d+$/.test(option.opt_name) ? option.opt_name : `option${option.ip_version === 6 ? '6' : ''}:${option.opt_name}`;
+      const name = /^\d+$/.test(option.opt_name)
+        ? option.opt_name
+        : `option${option.ip_version === 6 ? '6' : ''}:${option.opt_name}`;
       lines.push(`tag:port-${port.id},${name},${option.opt_value ?? ''}`);
     }
   }

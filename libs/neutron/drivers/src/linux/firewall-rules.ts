@@ -1,5 +1,10 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { bridgeName, type DeviceDetails, type SecurityGroupInfo, type SecurityGroupRuleInfo } from '@nestack/neutron/contract';
+import {
+  bridgeName,
+  type DeviceDetails,
+  type SecurityGroupInfo,
+  type SecurityGroupRuleInfo,
+} from '@nestack/neutron/contract';
 
 /*
  * Filtering without conntrack in the bridge family, which many kernels lack: a table of the bridge family checks what a
@@ -133,7 +138,9 @@ export function absentPortScript(table: string, portId: string, device: string, 
     ['inet', `in_${name}`],
   ];
   const lines = [
-    ...elements.map(([family, map, element]) => `delete element ${family ?? ''} ${table} ${map ?? ''} { ${element ?? ''} }`),
+    ...elements.map(
+      ([family, map, element]) => `delete element ${family ?? ''} ${table} ${map ?? ''} { ${element ?? ''} }`,
+    ),
     ...chains.flatMap(([family, chain]) => [
       `flush chain ${family ?? ''} ${table} ${chain ?? ''}`,
       `delete chain ${family ?? ''} ${table} ${chain ?? ''}`,
@@ -156,12 +163,14 @@ function antispoof(port: DeviceDetails): string[] {
   const v4 = pairs.filter((one) => isIPv4(one.ip.split('/')[0] ?? ''));
   const v6 = pairs.filter((one) => isIPv6(one.ip.split('/')[0] ?? ''));
   const local = macs.map((mac) => ({ mac, ip: linkLocal(mac) }));
-  const source = (family: 'ip' | 'ip6', address: string): string => (address.endsWith('/0') ? '' : `${family} saddr ${address} `);
+  const source = (family: 'ip' | 'ip6', address: string): string =>
+    address.endsWith('/0') ? '' : `${family} saddr ${address} `;
   return [
     'ether type != { ip, ip6, arp } drop',
     `ether saddr != { ${macs.join(', ')} } drop`,
     ...v4.map(
-      (one) => `ether type arp arp saddr ether ${one.mac} ${one.ip.endsWith('/0') ? '' : `arp saddr ip ${one.ip} `}return`,
+      (one) =>
+        `ether type arp arp saddr ether ${one.mac} ${one.ip.endsWith('/0') ? '' : `arp saddr ip ${one.ip} `}return`,
     ),
     ...macs.map((mac) => `ether type arp arp saddr ether ${mac} arp saddr ip 0.0.0.0 return`),
     'ether type arp drop',

@@ -59,7 +59,8 @@ export class LinkMonitor {
       if (this.closed) return;
       this.log.warn(null, 'link_monitor.ended', { namespace: this.namespace.name });
       setTimeout(() => {
-        if (!this.closed) void this.start().catch((error: unknown) => this.log.error(null, 'link_monitor.failed', { error }));
+        if (!this.closed)
+          void this.start().catch((error: unknown) => this.log.error(null, 'link_monitor.failed', { error }));
       }, RESTART_MS).unref();
     });
     return new Promise((resolve, reject) => {

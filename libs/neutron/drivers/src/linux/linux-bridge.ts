@@ -81,7 +81,8 @@ export class LinuxBridge implements L2Dataplane {
         throw new Error(`ip ${command.join(' ')}: ${result.stderr.trim()}`);
       }
     }
-    if (tunnel !== null) await this.ensurePeers(tunnel, new Set(network.tunnel_endpoints.filter((ip) => ip !== localIp)));
+    if (tunnel !== null)
+      await this.ensurePeers(tunnel, new Set(network.tunnel_endpoints.filter((ip) => ip !== localIp)));
   }
 
   /** Flooded frames go to each of the peers; further entries are learned. */
@@ -89,7 +90,9 @@ export class LinuxBridge implements L2Dataplane {
     const { namespace } = this.options;
     const text = await namespace.run('bridge', ['-j', 'fdb', 'show', 'dev', tunnel]);
     const entries = (text.trim() === '' ? [] : JSON.parse(text)) as readonly { mac: string; dst?: string }[];
-    const present = new Set(entries.filter((one) => one.mac === FLOOD && one.dst !== undefined).map((one) => one.dst ?? ''));
+    const present = new Set(
+      entries.filter((one) => one.mac === FLOOD && one.dst !== undefined).map((one) => one.dst ?? ''),
+    );
     for (const peer of peers) {
       if (present.has(peer)) continue;
       await namespace.run('bridge', ['fdb', 'append', FLOOD, 'dev', tunnel, 'dst', peer]);
@@ -117,8 +120,7 @@ export class LinuxBridge implements L2Dataplane {
     const link = await namespace.link(port.device);
     if (link === null) return false;
     const bridge = bridgeName(port.network.id);
-    const wrong =
-      link.master !== bridge || link.mtu !== port.network.mtu || isUp(link) !== port.admin_state_up;
+    const wrong = link.master !== bridge || link.mtu !== port.network.mtu || isUp(link) !== port.admin_state_up;
     if (wrong) {
       const result = await namespace.try('ip', [
         ...['link', 'set', port.device, 'master', bridge, 'mtu', String(port.network.mtu)],

@@ -47,7 +47,11 @@ function group(id: string, rules: Partial<SecurityGroupInfo['rules'][number]>[],
     remote_group_id: null,
   };
   const egress = { ...blank, direction: 'egress' as const };
-  return { id, rules: [egress, { ...egress, ethertype: 'IPv6' }, ...rules.map((rule) => ({ ...blank, ...rule }))], members };
+  return {
+    id,
+    rules: [egress, { ...egress, ethertype: 'IPv6' }, ...rules.map((rule) => ({ ...blank, ...rule }))],
+    members,
+  };
 }
 
 describeReal('the Linux data plane', () => {
@@ -93,7 +97,20 @@ describeReal('the Linux data plane', () => {
     await run('ip', ['netns', 'add', name]);
     await run('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
     const hostNs = `nestack-${cloud}-h${host}`;
-    const veth = ['link', 'add', details.device, 'netns', hostNs, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name];
+    const veth = [
+      'link',
+      'add',
+      details.device,
+      'netns',
+      hostNs,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'eth0',
+      'netns',
+      name,
+    ];
     await run('ip', veth);
     await run('ip', ['-n', name, 'link', 'set', 'eth0', 'address', details.mac_address, 'mtu', '1450', 'up']);
     return name;
@@ -199,7 +216,12 @@ describeReal('the Linux data plane', () => {
     }
     const all = [
       ...ports.map((one) => ({ id: one.port_id, mac: one.mac_address, ips: one.fixed_ips, owner: 'compute:nova' })),
-      { id: dhcpPort, mac: 'fa:16:3e:00:00:02', ips: [{ subnet_id: 's1', ip_address: '10.9.0.2' }], owner: 'network:dhcp' },
+      {
+        id: dhcpPort,
+        mac: 'fa:16:3e:00:00:02',
+        ips: [{ subnet_id: 's1', ip_address: '10.9.0.2' }],
+        owner: 'network:dhcp',
+      },
     ].map((one) => ({
       id: one.id,
       network_id: network.id,
@@ -221,11 +243,36 @@ describeReal('the Linux data plane', () => {
     await planes[0]?.dhcp.ensureDhcp({ ...info, ports: all });
     for (const [host, details] of [...ports].entries()) {
       const guest = await boot(host, details);
-      await waitFor('the tap to be wired', async () => {
-        const text = await run('ip', ['-n', `nestack-${cloud}-h${host}`, '-j', 'link', 'show', 'dev', details.device]);
-        return (JSON.parse(text) as { master?: string }[])[0]?.master === bridgeName(network.id);
-      }, 5000);
-      const lease = await inside(guest, 'busybox', 'udhcpc', '-i', 'eth0', '-f', '-n', '-q', '-t', '5', '-s', '/bin/true');
+      await waitFor(
+        'the tap to be wired',
+        async () => {
+          const text = await run('ip', [
+            '-n',
+            `nestack-${cloud}-h${host}`,
+            '-j',
+            'link',
+            'show',
+            'dev',
+            details.device,
+          ]);
+          return (JSON.parse(text) as { master?: string }[])[0]?.master === bridgeName(network.id);
+        },
+        5000,
+      );
+      const lease = await inside(
+        guest,
+        'busybox',
+        'udhcpc',
+        '-i',
+        'eth0',
+        '-f',
+        '-n',
+        '-q',
+        '-t',
+        '5',
+        '-s',
+        '/bin/true',
+      );
       expect(lease.stderr + lease.stdout).toContain(`lease of ${details.fixed_ips[0]?.ip_address ?? ''} obtained`);
       await run('ip', ['-n', guest, 'addr', 'add', `${details.fixed_ips[0]?.ip_address ?? ''}/24`, 'dev', 'eth0']);
     }
@@ -240,10 +287,14 @@ describeReal('the Linux data plane', () => {
     await planes[1]?.firewall.ensurePort(stranger);
     const c = await boot(1, stranger);
     await run('ip', ['-n', c, 'addr', 'add', '10.9.0.13/24', 'dev', 'eth0']);
-    await waitFor('the third tap', async () => {
-      const text = await run('ip', ['-n', `nestack-${cloud}-h1`, '-j', 'link', 'show', 'dev', stranger.device]);
-      return (JSON.parse(text) as { master?: string }[])[0]?.master !== undefined;
-    }, 5000);
+    await waitFor(
+      'the third tap',
+      async () => {
+        const text = await run('ip', ['-n', `nestack-${cloud}-h1`, '-j', 'link', 'show', 'dev', stranger.device]);
+        return (JSON.parse(text) as { master?: string }[])[0]?.master !== undefined;
+      },
+      5000,
+    );
     expect(await ping(c, '10.9.0.12')).toBe(false);
     expect(await ping(c, '10.9.0.11')).toBe(false);
     // What the stranger is asked may be answered: it may send, and answers belong to the connection.
@@ -295,14 +346,30 @@ describeReal('the Linux data plane', () => {
     ]);
     await run('ip', ['-n', a, 'addr', 'add', '10.9.0.98/24', 'dev', 'eth0']);
     expect((await inside(a, 'ping', '-c1', '-W1', '-I', '10.9.0.98', '10.9.0.12')).code).toBe(0);
-    const table = await run('nsenter', [`--net=/run/netns/nestack-${cloud}-h0`, '--', 'nft', 'list', 'table', 'bridge', 'neutron']);
+    const table = await run('nsenter', [
+      `--net=/run/netns/nestack-${cloud}-h0`,
+      '--',
+      'nft',
+      'list',
+      'table',
+      'bridge',
+      'neutron',
+    ]);
     expect(table).toMatch(/udp sport 67 udp dport 68 drop/);
   }, 60_000);
 
   it('tells the metadata service which guest asks, signed', async () => {
     const [, b = ''] = guests;
     await run('ip', ['-n', b, 'route', 'add', '169.254.169.254/32', 'via', '10.9.0.2']);
-    const result = await inside(b, 'busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/openstack/latest/meta_data.json');
+    const result = await inside(
+      b,
+      'busybox',
+      'wget',
+      '-q',
+      '-O',
+      '-',
+      'http://169.254.169.254/openstack/latest/meta_data.json',
+    );
     expect(result.stdout).toBe('meta of the guest');
     const request = seen.at(-1);
     const instance = ports[1]?.device_id ?? '';
@@ -325,10 +392,14 @@ describeReal('the Linux data plane', () => {
     const { readFileSync } = await import('node:fs');
     const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
     process.kill(pid, 'SIGKILL');
-    await waitFor('another dnsmasq', () => {
-      const next = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
-      return next !== pid && existsSync(`/proc/${next}`);
-    }, 15_000);
+    await waitFor(
+      'another dnsmasq',
+      () => {
+        const next = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
+        return next !== pid && existsSync(`/proc/${next}`);
+      },
+      15_000,
+    );
   }, 60_000);
 
   it('leaves nothing behind', async () => {

@@ -2,13 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import path from 'node:path';
 import type { Logger } from '@nestack/kernel/log';
 import { waitFor } from '@nestack/kernel/process';
-import {
-  bridgeName,
-  dhcpDeviceName,
-  dhcpNamespace,
-  tapName,
-  type DhcpNetwork,
-} from '@nestack/neutron/contract';
+import { bridgeName, dhcpDeviceName, dhcpNamespace, tapName, type DhcpNetwork } from '@nestack/neutron/contract';
 import type { DhcpDataplane } from '@nestack/neutron/domain';
 import {
   dnsmasqArguments,
@@ -100,7 +94,18 @@ export class LinuxDhcp implements DhcpDataplane {
     }
     await inside.ip(['link', 'set', inner, 'address', port.mac_address, 'mtu', mtu, 'up']);
     const outerState = network.network.admin_state_up ? 'up' : 'down';
-    await host.ip(['link', 'set', outer, 'mtu', mtu, 'addrgenmode', 'none', 'master', bridgeName(network.network.id), outerState]);
+    await host.ip([
+      'link',
+      'set',
+      outer,
+      'mtu',
+      mtu,
+      'addrgenmode',
+      'none',
+      'master',
+      bridgeName(network.network.id),
+      outerState,
+    ]);
     const prefixes = new Map(network.subnets.map((one) => [one.id, one.cidr.split('/')[1] ?? '24']));
     await ensureAddresses(inside, inner, [
       ...port.fixed_ips.map((ip) => `${ip.ip_address}/${prefixes.get(ip.subnet_id) ?? '32'}`),

@@ -74,7 +74,8 @@ export class NftFirewall implements FirewallDataplane {
         this.groups.set(group.id, group);
         script.push(groupScript(this.table, group));
         if (before !== undefined && JSON.stringify(before.rules) === JSON.stringify(group.rules)) continue;
-        for (const { port } of this.ports.values()) if (port.security_groups.includes(group.id)) touched.add(port.port_id);
+        for (const { port } of this.ports.values())
+          if (port.security_groups.includes(group.id)) touched.add(port.port_id);
       }
       for (const id of touched) {
         const one = this.ports.get(id);
@@ -115,7 +116,9 @@ export class NftFirewall implements FirewallDataplane {
   /** Empty sets for groups that rules refer to and nobody has told of yet: their members are let in later. */
   private missingGroups(port: DeviceDetails): string[] {
     const wanted = new Set(
-      port.security_groups.flatMap((id) => this.groups.get(id)?.rules ?? []).flatMap((rule) => rule.remote_group_id ?? []),
+      port.security_groups
+        .flatMap((id) => this.groups.get(id)?.rules ?? [])
+        .flatMap((rule) => rule.remote_group_id ?? []),
     );
     return [...wanted]
       .filter((id) => !this.groups.has(id))

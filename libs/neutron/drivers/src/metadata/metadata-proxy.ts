@@ -1,6 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
-import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import path from 'node:path';
 import type { Logger } from '@nestack/kernel/log';
 import type { MetadataProxy, MetadataResolver } from '@nestack/neutron/domain';
@@ -43,7 +49,8 @@ export class UnixMetadataProxy implements MetadataProxy {
 
   async start(resolve: MetadataResolver): Promise<void> {
     const { socket } = this.options;
-    if (Buffer.byteLength(socket) > LONGEST_SOCKET) throw new Error(`the path of the metadata socket is too long: ${socket}`);
+    if (Buffer.byteLength(socket) > LONGEST_SOCKET)
+      throw new Error(`the path of the metadata socket is too long: ${socket}`);
     await mkdir(path.dirname(socket), { recursive: true });
     await rm(socket, { force: true });
     const server = createServer((message, response) => this.forward(message, response, resolve));
@@ -64,7 +71,11 @@ export class UnixMetadataProxy implements MetadataProxy {
 
   private forward(message: IncomingMessage, response: ServerResponse, resolve: MetadataResolver): void {
     const network = String(message.headers['x-neutron-network-id'] ?? '');
-    const address = String(message.headers['x-forwarded-for'] ?? '').split(',').at(-1)?.trim() ?? '';
+    const address =
+      String(message.headers['x-forwarded-for'] ?? '')
+        .split(',')
+        .at(-1)
+        ?.trim() ?? '';
     const caller = resolve(network, address);
     if (caller === null || caller.device_id === '') {
       this.options.log.warn(null, 'metadata.unknown_caller', { network_id: network, address });

@@ -104,6 +104,17 @@ export const InstanceSpec = Type.Object({
 });
 export type InstanceSpec = Static<typeof InstanceSpec>;
 
+/** What an operator keeps back of a host, and how far the rest may be overcommitted; named as upstream's options. */
+export const HostAccounting = Type.Object({
+  cpu_allocation_ratio: Type.Number(),
+  ram_allocation_ratio: Type.Number(),
+  disk_allocation_ratio: Type.Number(),
+  reserved_host_cpus: Type.Integer(),
+  reserved_host_memory_mb: Type.Integer(),
+  reserved_host_disk_mb: Type.Integer(),
+});
+export type HostAccounting = Static<typeof HostAccounting>;
+
 /** What a compute host offers, for its resource provider and the hypervisor API. */
 export const HostFacts = Type.Object({
   hypervisor_hostname: Type.String(),
@@ -121,6 +132,8 @@ export const HostFacts = Type.Object({
   supported_instances: Type.Array(Type.Array(Type.String())),
   traits: Type.Array(Type.String()),
   uptime: Nullable(Type.String()),
+  /** How the host's inventory in Placement is counted; upstream's defaults where absent. */
+  accounting: Type.Optional(HostAccounting),
 });
 export type HostFacts = Static<typeof HostFacts>;
 

@@ -14,8 +14,6 @@ import { KeyedMutex } from './keyed-mutex';
 export interface ComputeManagerDeps {
   readonly driver: HypervisorDriver;
   readonly images: Pick<ImagePort, 'download'>;
-  /** Writes a stream to a file, synced to disk. */
-  readonly store: (stream: NodeJS.ReadableStream, path: string) => Promise<void>;
   readonly host: string;
   /** Config drives for all guests, asked for or not. */
   readonly forceConfigDrive: boolean;
@@ -30,7 +28,7 @@ export class ComputeManager {
   /** Ensures the guest runs. */
   build(ctx: RequestContext, instance: InstanceSpec): Promise<{ power: PowerState; rootDevice: string }> {
     return this.mutex.run(instance.uuid, () =>
-      this.deps.driver.ensureGuest(ctx, this.guestOf(instance), (span, path) => this.fetch(span, instance, path)),
+      this.deps.driver.ensureGuest(ctx, this.guestOf(instance), (span) => this.imageOf(span, instance)),
     );
   }
 
@@ -131,9 +129,9 @@ export class ComputeManager {
     return changed;
   }
 
-  private async fetch(ctx: RequestContext, instance: InstanceSpec, path: string): Promise<void> {
+  private async imageOf(ctx: RequestContext, instance: InstanceSpec): Promise<NodeJS.ReadableStream> {
     if (instance.image === null) throw new Error('the guest has no image');
-    await this.deps.store(await this.deps.images.download(ctx, instance.image.id, 'service'), path);
+    return this.deps.images.download(ctx, instance.image.id, 'service');
   }
 
   private guestOf(instance: InstanceSpec): GuestSpec {

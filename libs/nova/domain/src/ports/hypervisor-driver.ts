@@ -33,8 +33,8 @@ export interface GuestSpec {
   readonly configDrive: ConfigDriveFiles | null;
 }
 
-/** Brings an image's bytes to a file; the driver decides whether it needs them. */
-export type ImageFetch = (ctx: RequestContext, path: string) => Promise<void>;
+/** The bytes of the guest's image as a stream; the driver decides whether it needs them. */
+export type ImageFetch = (ctx: RequestContext) => Promise<NodeJS.ReadableStream>;
 
 /** A guest that the hypervisor knows of. */
 export interface GuestState {

@@ -1,4 +1,4 @@
-import { DomainError } from '@nestack/kernel/errors';
+import { type DomainError } from '@nestack/kernel/errors';
 import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { NovaError, type TaskState, type VmState } from '@nestack/nova/contract';
 import type { Instance, InstancePatch } from '../instance';

@@ -102,7 +102,8 @@ export class GuestDevices {
       if (Date.now() >= askAt) {
         askAt = Date.now() + DETACH_AGAIN_MS;
         // Refusals ("not found", "already being unplugged") show in what is present at the next look.
-        for (const { scope, xml } of present) await this.withFile(xml, (file) => this.change(ctx, uuid, 'detach', scope, file));
+        for (const { scope, xml } of present)
+          await this.withFile(xml, (file) => this.change(ctx, uuid, 'detach', scope, file));
       } else {
         await delay(LOOK_MS);
       }

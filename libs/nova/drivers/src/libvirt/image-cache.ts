@@ -123,8 +123,7 @@ function requireFit(bytes: number, maxBytes: number | null): void {
     kind: 'badRequest',
     code: 'FlavorDiskSmallerThanImage',
     message:
-      "Flavor's disk is too small for requested image. " +
-      `Flavor disk is ${maxBytes} bytes, image is ${bytes} bytes.`,
+      "Flavor's disk is too small for requested image. " + `Flavor disk is ${maxBytes} bytes, image is ${bytes} bytes.`,
     args: { flavor_size: maxBytes, image_size: bytes },
   });
 }

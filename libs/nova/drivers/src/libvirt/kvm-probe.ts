@@ -35,7 +35,8 @@ export async function kvmWorks(options: ProbeOptions, log: Logger): Promise<bool
     (text) => JSON.parse(text) as { boot_id?: string; works?: boolean },
     () => null,
   );
-  if (kept?.boot_id === bootId && typeof kept.works === 'boolean') return said(kept.works, 'as found since the last boot');
+  if (kept?.boot_id === bootId && typeof kept.works === 'boolean')
+    return said(kept.works, 'as found since the last boot');
   const result = await tryRun(
     options.emulator,
     [

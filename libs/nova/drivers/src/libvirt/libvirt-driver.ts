@@ -133,7 +133,11 @@ export class LibvirtDriver implements HypervisorDriver {
       const state = await this.power(uuid);
       if (state !== null) {
         if (isUp(state)) await this.destroy(ctx, uuid);
-        const undefined_ = await this.virsh.try(ctx, ['undefine', domain, '--managed-save', '--snapshots-metadata'], uuid);
+        const undefined_ = await this.virsh.try(
+          ctx,
+          ['undefine', domain, '--managed-save', '--snapshots-metadata'],
+          uuid,
+        );
         if (undefined_.code !== 0 && (await this.power(uuid)) !== null)
           throw new Error(`the guest ${uuid} cannot be undefined: ${undefined_.stderr.trim()}`);
       }
@@ -177,14 +181,16 @@ export class LibvirtDriver implements HypervisorDriver {
 
   pause(ctx: RequestContext, uuid: string): Promise<PowerState> {
     return this.during(uuid, async () => {
-      if ((await this.power(uuid)) !== POWER_STATE.paused) await this.virsh.run(ctx, ['suspend', domainName(uuid)], uuid);
+      if ((await this.power(uuid)) !== POWER_STATE.paused)
+        await this.virsh.run(ctx, ['suspend', domainName(uuid)], uuid);
       return POWER_STATE.paused;
     });
   }
 
   unpause(ctx: RequestContext, uuid: string): Promise<PowerState> {
     return this.during(uuid, async () => {
-      if ((await this.power(uuid)) !== POWER_STATE.running) await this.virsh.run(ctx, ['resume', domainName(uuid)], uuid);
+      if ((await this.power(uuid)) !== POWER_STATE.running)
+        await this.virsh.run(ctx, ['resume', domainName(uuid)], uuid);
       return POWER_STATE.running;
     });
   }

@@ -27,7 +27,10 @@ export async function absentTap(namespace: string | null, name: string): Promise
 }
 
 /** The words that run a command in a named network namespace. */
-export function words(namespace: string | null, command: readonly [string, ...string[]]): readonly [string, ...string[]] {
+export function words(
+  namespace: string | null,
+  command: readonly [string, ...string[]],
+): readonly [string, ...string[]] {
   return namespace === null ? command : ['nsenter', `--net=/run/netns/${namespace}`, '--', ...command];
 }
 
