@@ -81,6 +81,15 @@ export function createSagas(ring: Doorbell): Sagas {
       );
     },
 
+    async busyResources(tx: Tx, ids: readonly string[]): Promise<ReadonlySet<string>> {
+      const rows = await sql<{ resource_id: string }>(
+        tx,
+        "SELECT DISTINCT resource_id FROM saga WHERE resource_id = ANY($1::text[]) AND state NOT IN ('done', 'undone')",
+        [ids],
+      );
+      return new Set(rows.map((row) => row.resource_id));
+    },
+
     async history(tx: Tx, resourceId: string, limit = 100): Promise<readonly SagaHistory[]> {
       const rows = await sql<HistoryRow>(
         tx,

@@ -100,6 +100,8 @@ export interface Sagas {
   history(tx: Tx, resourceId: string, limit?: number): Promise<readonly SagaHistory[]>;
   /** True while a run with this lock key is running, unwinding or queued. */
   busy(tx: Tx, lockKey: string): Promise<boolean>;
+  /** Those of the resources on which any run is running, unwinding or queued, in one statement. */
+  busyResources(tx: Tx, resourceIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 export interface SagaHistory {
