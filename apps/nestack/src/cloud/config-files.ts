@@ -164,7 +164,12 @@ function nova(sources: ConfigSources, host: string): Values {
 }
 
 function novaApi(sources: ConfigSources, host: string): Values {
-  return { ...api(sources, host, 'nova', 'nova'), ...auth(sources, 'nova') };
+  return {
+    ...api(sources, host, 'nova', 'nova'),
+    ...auth(sources, 'nova'),
+    metadata_port: portOf(sources.settings, 'metadata'),
+    metadata_proxy_shared_secret: secretOf(sources.settings, 'metadata'),
+  };
 }
 
 function computeApps(sources: ConfigSources, host: string): Record<string, Values> {
