@@ -89,7 +89,7 @@ export const NovaError = defineErrors({
   HostBinaryNotFound: { kind: 'notFound', template: 'Could not find binary {binary} on host {host}.' },
   HypervisorNotFound: { kind: 'notFound', template: 'Compute host {hypervisor_id} could not be found.' },
   ComputeServiceUnavailable: { kind: 'conflict', template: 'Compute service of {host} is unavailable at this time.' },
-  NoValidHost: { kind: 'unavailable', status: 500, template: 'No valid host was found. {reason}' },
+  NoValidHost: { kind: 'conflict', status: 500, template: 'No valid host was found. {reason}' },
   TooManyInstances: {
     kind: 'overQuota',
     template: 'Quota exceeded for {overs}: Requested {req}, but already used {used} of {allowed} {overs}',

@@ -4,6 +4,7 @@ import type { RpcClient } from '@nestack/kernel/rpc';
 import { NovaError, type ComputeRpc, type SchedulerRpc } from '@nestack/nova/contract';
 import {
   isUp,
+  toGuestVolumes,
   type BlockDevice,
   type BlockDeviceRepository,
   type ExternalEventRepository,
@@ -68,19 +69,7 @@ export async function terminate(
     {
       instance_uuid: instance.uuid,
       nics: [...instance.nics],
-      volumes: devices.flatMap((device) =>
-        device.volume_id === null || device.connection_info === null
-          ? []
-          : [
-              {
-                volume_id: device.volume_id,
-                attachment_id: device.attachment_id,
-                device: device.device_name,
-                boot_index: device.boot_index,
-                connection_info: device.connection_info,
-              },
-            ],
-      ),
+      volumes: toGuestVolumes(devices),
     },
     { host, messageId },
   );

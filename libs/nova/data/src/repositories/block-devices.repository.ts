@@ -48,6 +48,15 @@ export class BlockDevicesRepository implements BlockDeviceRepository {
     return rows.map(toDevice);
   }
 
+  async ofInstances(tx: Tx, instanceUuids: readonly string[]): Promise<ReadonlyMap<string, readonly BlockDevice[]>> {
+    const rows = await sql<Row>(
+      tx,
+      `SELECT ${COLUMNS} FROM block_device_mapping WHERE instance_uuid = ANY($1::uuid[]) ORDER BY id`,
+      [instanceUuids],
+    );
+    return Map.groupBy(rows.map(toDevice), (device) => device.instance_uuid);
+  }
+
   async find(tx: Tx, id: number): Promise<BlockDevice | null> {
     const row = await sqlOne<Row>(tx, `SELECT ${COLUMNS} FROM block_device_mapping WHERE id = $1`, [id]);
     return row === null ? null : toDevice(row);

@@ -111,6 +111,14 @@ export class InstancesRepository implements InstanceRepository {
     return sql<Instance>(tx, `SELECT ${COLUMNS} FROM instance WHERE host = $1 AND deleted_at IS NULL`, [host]);
   }
 
+  ofHost(tx: Tx, host: string, uuids: readonly string[]): Promise<readonly Instance[]> {
+    return sql<Instance>(
+      tx,
+      `SELECT ${COLUMNS} FROM instance WHERE (host = $1 AND deleted_at IS NULL) OR uuid::text = ANY($2::text[]) ORDER BY created_at, uuid`,
+      [host, uuids],
+    );
+  }
+
   async lockUsage(tx: Tx, projectId: string): Promise<Usage> {
     await execute(tx, "SELECT pg_advisory_xact_lock(hashtextextended('quota:' || $1, 0))", [projectId]);
     return this.usage(tx, projectId);

@@ -38,5 +38,7 @@ export interface Operations {
   ): Promise<string>;
   signal(ctx: RequestContext, tx: Tx, resourceId: string): Promise<void>;
   busy(tx: Tx, lockKey: string): Promise<boolean>;
+  /** Those of the resources on which any operation is under way. */
+  busyResources(tx: Tx, resourceIds: readonly string[]): Promise<ReadonlySet<string>>;
   history(tx: Tx, resourceId: string, limit?: number): Promise<readonly OperationHistory[]>;
 }

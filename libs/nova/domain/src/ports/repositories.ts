@@ -83,6 +83,8 @@ export interface InstanceRepository {
     patch: InstancePatch,
   ): Promise<Instance | null>;
   byHost(tx: Tx, host: string): Promise<readonly Instance[]>;
+  /** The instances of a host, and those of the given ones, deleted or elsewhere, that exist at all. */
+  ofHost(tx: Tx, host: string, uuids: readonly string[]): Promise<readonly Instance[]>;
   /** Locks the project's quota row, then counts what its undeleted instances use. */
   lockUsage(tx: Tx, projectId: string): Promise<Usage>;
   usage(tx: Tx, projectId: string): Promise<Usage>;
@@ -93,6 +95,8 @@ export interface InstanceRepository {
 export interface BlockDeviceRepository {
   insert(tx: Tx, device: Omit<BlockDevice, 'id'>): Promise<BlockDevice>;
   ofInstance(tx: Tx, instanceUuid: string): Promise<readonly BlockDevice[]>;
+  /** Of several instances, in one statement. */
+  ofInstances(tx: Tx, instanceUuids: readonly string[]): Promise<ReadonlyMap<string, readonly BlockDevice[]>>;
   find(tx: Tx, id: number): Promise<BlockDevice | null>;
   byVolume(tx: Tx, instanceUuid: string, volumeId: string): Promise<BlockDevice | null>;
   update(tx: Tx, id: number, patch: BlockDevicePatch): Promise<void>;

@@ -1,4 +1,4 @@
-import type { InstanceSpec } from '@nestack/nova/contract';
+import type { GuestVolume, InstanceSpec } from '@nestack/nova/contract';
 import type { BlockDevice, Instance } from '../instance';
 
 /** What a host is told of an instance; volumes without connection are left out (they are not exported to it yet). */
@@ -13,19 +13,7 @@ export function toInstanceSpec(instance: Instance, devices: readonly BlockDevice
     flavor: instance.flavor,
     image: instance.image,
     nics: [...instance.nics],
-    volumes: devices.flatMap((device) =>
-      device.volume_id === null || device.connection_info === null
-        ? []
-        : [
-            {
-              volume_id: device.volume_id,
-              attachment_id: device.attachment_id,
-              device: device.device_name,
-              boot_index: device.boot_index,
-              connection_info: device.connection_info,
-            },
-          ],
-    ),
+    volumes: toGuestVolumes(devices),
     config_drive: instance.config_drive,
     user_data: instance.user_data,
     key_name: instance.key_name,
@@ -36,4 +24,21 @@ export function toInstanceSpec(instance: Instance, devices: readonly BlockDevice
     personality: instance.request.personality.map((file) => ({ ...file })),
     created_at: instance.created_at.toISOString(),
   };
+}
+
+/** The volumes that a guest has or gets, as far as they are connected to its host. */
+export function toGuestVolumes(devices: readonly BlockDevice[]): GuestVolume[] {
+  return devices.flatMap((device) =>
+    device.volume_id === null || device.connection_info === null
+      ? []
+      : [
+          {
+            volume_id: device.volume_id,
+            attachment_id: device.attachment_id,
+            device: device.device_name,
+            boot_index: device.boot_index,
+            connection_info: device.connection_info,
+          },
+        ],
+  );
 }

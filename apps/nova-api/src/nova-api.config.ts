@@ -1,0 +1,29 @@
+import Type, { type Static } from 'typebox';
+import { apiConfig, authConfig, brokerConfig, commonConfig, databaseConfig } from '@nestack/kernel/config';
+
+/** Settings of nova-api. */
+export const novaApiConfig = Type.Object(
+  {
+    ...commonConfig,
+    ...apiConfig,
+    port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, default: 8774 })),
+    ...databaseConfig,
+    ...brokerConfig,
+    ...authConfig,
+    metadata_port: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 65535,
+        default: 8775,
+        description: 'Port of the metadata service for the metadata agents.',
+      }),
+    ),
+    metadata_proxy_shared_secret: Type.String({
+      minLength: 1,
+      description: 'Secret with which the metadata agents sign whose guest asks; the same as theirs.',
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export type NovaApiConfig = Static<typeof novaApiConfig>;

@@ -1,0 +1,126 @@
+import type { Provider } from '@nestjs/common';
+import { LOGGER } from '@nestack/kernel/app';
+import { systemClock } from '@nestack/kernel/clock';
+import { DATABASE, type Database } from '@nestack/kernel/db';
+import type { Logger } from '@nestack/kernel/log';
+import { SAGAS, type Sagas } from '@nestack/kernel/saga';
+import {
+  BlockDevicesRepository,
+  ComputeNodesRepository,
+  ExternalEventsRepository,
+  FlavorsRepository,
+  InstancesRepository,
+  KeyPairsRepository,
+  QuotasRepository,
+  ServicesRepository,
+} from '@nestack/nova/data';
+import {
+  Attachments,
+  CreateServers,
+  ExternalEvents,
+  Flavors,
+  Hosts,
+  IMAGE_PORT,
+  KeyPairs,
+  NETWORK_PORT,
+  PLACEMENT_PORT,
+  Quotas,
+  Servers,
+  VOLUME_PORT,
+  type ImagePort,
+  type NetworkPort,
+  type PlacementPort,
+  type VolumePort,
+} from '@nestack/nova/domain';
+import {
+  AttachmentsController,
+  FlavorsController,
+  HostsController,
+  KeyPairsController,
+  MetadataServer,
+  QuotasController,
+  ServerActionsController,
+  ServerPartsController,
+  ServersController,
+} from '@nestack/nova/rest';
+import type { NovaApiConfig } from './nova-api.config';
+
+/** What the use cases share. */
+const PARTS = Symbol('NovaApiParts');
+
+function makeParts(
+  db: Database,
+  sagas: Sagas,
+  images: ImagePort,
+  networks: NetworkPort,
+  volumes: VolumePort,
+  placement: PlacementPort,
+) {
+  const base = {
+    tx: db,
+    clock: systemClock,
+    operations: sagas,
+    images,
+    networks,
+    volumes,
+    placement,
+    instances: new InstancesRepository(),
+    devices: new BlockDevicesRepository(),
+    events: new ExternalEventsRepository(),
+    flavors: new FlavorsRepository(),
+    keyPairs: new KeyPairsRepository(),
+    services: new ServicesRepository(),
+    nodes: new ComputeNodesRepository(),
+  };
+  return { ...base, quotas: new Quotas({ ...base, quotas: new QuotasRepository() }) };
+}
+
+type Parts = ReturnType<typeof makeParts>;
+
+/** nova-api's own providers, over the kernel's parts and the ports onto other services. */
+export function novaApiProviders(
+  config: Pick<NovaApiConfig, 'bind' | 'metadata_port' | 'metadata_proxy_shared_secret'>,
+): Provider[] {
+  const from = <T>(provide: abstract new (...args: never[]) => T, make: (parts: Parts) => T): Provider => ({
+    provide,
+    inject: [PARTS],
+    useFactory: make,
+  });
+  return [
+    {
+      provide: PARTS,
+      inject: [DATABASE, SAGAS, IMAGE_PORT, NETWORK_PORT, VOLUME_PORT, PLACEMENT_PORT],
+      useFactory: makeParts,
+    },
+    from(Servers, (parts) => new Servers(parts)),
+    from(CreateServers, (parts) => new CreateServers(parts)),
+    from(Attachments, (parts) => new Attachments(parts)),
+    from(ExternalEvents, (parts) => new ExternalEvents(parts)),
+    from(Flavors, (parts) => new Flavors(parts)),
+    from(KeyPairs, (parts) => new KeyPairs(parts)),
+    from(Hosts, (parts) => new Hosts(parts)),
+    from(Quotas, (parts) => parts.quotas),
+    {
+      provide: MetadataServer,
+      inject: [Servers, LOGGER],
+      useFactory: (servers: Servers, log: Logger) =>
+        new MetadataServer(
+          servers,
+          {
+            port: config.metadata_port ?? 8775,
+            bind: config.bind ?? '127.0.0.1',
+            secret: config.metadata_proxy_shared_secret,
+          },
+          log,
+        ),
+    },
+    ServersController,
+    ServerActionsController,
+    ServerPartsController,
+    AttachmentsController,
+    FlavorsController,
+    KeyPairsController,
+    HostsController,
+    QuotasController,
+  ];
+}

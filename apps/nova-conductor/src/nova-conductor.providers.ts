@@ -1,0 +1,101 @@
+import { hostname } from 'node:os';
+import type { Provider } from '@nestjs/common';
+import { LOGGER } from '@nestack/kernel/app';
+import { systemClock } from '@nestack/kernel/clock';
+import { DATABASE, type Database } from '@nestack/kernel/db';
+import type { Logger } from '@nestack/kernel/log';
+import { RPC_CLIENTS, type RpcClients } from '@nestack/kernel/rpc';
+import { SAGAS, SAGA_WORKER, type SagaWorker, type Sagas } from '@nestack/kernel/saga';
+import { ComputeRpc, SchedulerRpc } from '@nestack/nova/contract';
+import {
+  BlockDevicesRepository,
+  ComputeNodesRepository,
+  ExternalEventsRepository,
+  InstancesRepository,
+  ServicesRepository,
+} from '@nestack/nova/data';
+import {
+  ComputeHosts,
+  NETWORK_PORT,
+  PLACEMENT_PORT,
+  VOLUME_PORT,
+  type HostRatios,
+  type NetworkPort,
+  type PlacementPort,
+  type VolumePort,
+} from '@nestack/nova/domain';
+import { ServiceHeartbeat } from '@nestack/nova/rpc';
+import { novaSagas } from '@nestack/nova/sagas';
+import type { NovaConductorConfig } from './nova-conductor.config';
+
+/** What the conductor's parts share. */
+const PARTS = Symbol('NovaConductorParts');
+const REGISTRATION = Symbol('SagaRegistration');
+
+function makeParts(db: Database, networks: NetworkPort, volumes: VolumePort, placement: PlacementPort) {
+  return {
+    tx: db,
+    clock: systemClock,
+    networks,
+    volumes,
+    placement,
+    instances: new InstancesRepository(),
+    devices: new BlockDevicesRepository(),
+    events: new ExternalEventsRepository(),
+    services: new ServicesRepository(),
+    nodes: new ComputeNodesRepository(),
+  };
+}
+
+type Parts = ReturnType<typeof makeParts>;
+
+function ratiosOf(config: ConductorSettings): HostRatios {
+  return {
+    cpu_allocation_ratio: config.cpu_allocation_ratio ?? 4,
+    ram_allocation_ratio: config.ram_allocation_ratio ?? 1,
+    disk_allocation_ratio: config.disk_allocation_ratio ?? 1,
+    reserved_host_memory_mb: config.reserved_host_memory_mb ?? 512,
+    reserved_host_disk_mb: config.reserved_host_disk_mb ?? 0,
+  };
+}
+
+type ConductorSettings = Omit<NovaConductorConfig, 'database' | 'broker' | 'auth'>;
+
+/** The conductor's own providers, over the kernel's parts and the ports onto other services. */
+export function novaConductorProviders(config: ConductorSettings): Provider[] {
+  const host = config.host ?? hostname();
+  return [
+    {
+      provide: PARTS,
+      inject: [DATABASE, NETWORK_PORT, VOLUME_PORT, PLACEMENT_PORT],
+      useFactory: makeParts,
+    },
+    {
+      provide: ComputeHosts,
+      inject: [PARTS, SAGAS],
+      useFactory: (parts: Parts, operations: Sagas) =>
+        new ComputeHosts({ ...parts, operations, ratios: ratiosOf(config) }),
+    },
+    {
+      provide: REGISTRATION,
+      inject: [SAGA_WORKER, PARTS, RPC_CLIENTS],
+      useFactory: (worker: SagaWorker, parts: Parts, clients: RpcClients) => {
+        const sagas = novaSagas({
+          ...parts,
+          compute: clients.client(ComputeRpc),
+          scheduler: clients.client(SchedulerRpc),
+          shutdownTimeoutS: config.shutdown_timeout ?? 60,
+          vifPluggingTimeoutMs: (config.vif_plugging_timeout ?? 300) * 1000,
+        });
+        for (const saga of sagas) worker.register(saga);
+        return sagas;
+      },
+    },
+    {
+      provide: ServiceHeartbeat,
+      inject: [ComputeHosts, LOGGER],
+      useFactory: (hosts: ComputeHosts, log: Logger) =>
+        new ServiceHeartbeat(() => hosts.beat(host, 'nova-conductor', 'conductor'), log),
+    },
+  ];
+}

@@ -1,0 +1,194 @@
+import { newUuid } from '@nestack/kernel/ids';
+import type { Clock } from '@nestack/kernel/clock';
+import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import {
+  NovaSagas,
+  POWER_STATE,
+  type GuestVolume,
+  type HostFacts,
+  type InstanceSpec,
+  type Nic,
+  type PowerState,
+} from '@nestack/nova/contract';
+import type { Instance } from '../instance';
+import type {
+  BlockDeviceRepository,
+  ComputeNodeRepository,
+  InstanceRepository,
+  Operations,
+  PlacementPort,
+  ServiceRepository,
+} from '../ports';
+import { toGuestVolumes, toInstanceSpec } from '../servers/instance-spec';
+import { shouldRun } from '../servers/servers';
+
+/** How much of a host is given to guests. upstream: nova/conf/compute.py */
+export interface HostRatios {
+  readonly cpu_allocation_ratio: number;
+  readonly ram_allocation_ratio: number;
+  readonly disk_allocation_ratio: number;
+  /** MiB that the host keeps for itself. */
+  readonly reserved_host_memory_mb: number;
+  /** MiB of disk that the host keeps for itself. */
+  readonly reserved_host_disk_mb: number;
+}
+
+export interface ComputeHostsDeps {
+  readonly tx: TransactionRunner;
+  readonly clock: Clock;
+  readonly services: ServiceRepository;
+  readonly nodes: ComputeNodeRepository;
+  readonly instances: InstanceRepository;
+  readonly devices: BlockDeviceRepository;
+  readonly operations: Operations;
+  readonly placement: PlacementPort;
+  readonly ratios: HostRatios;
+}
+
+/** A guest that shall be on a host. */
+export interface WantedGuest {
+  readonly instance: InstanceSpec;
+  readonly vm_state: string;
+  readonly task_state: string | null;
+  readonly should_run: boolean;
+  readonly busy: boolean;
+}
+
+/** A guest on a host that belongs nowhere any more, or elsewhere. */
+export interface OrphanGuest {
+  readonly uuid: string;
+  readonly nics: Nic[];
+  readonly volumes: GuestVolume[];
+}
+
+/** Trait of hosts that get no new guests. */
+const DISABLED = 'COMPUTE_STATUS_DISABLED';
+
+/** What compute hosts report and ask; they see no database themselves. */
+export class ComputeHosts {
+  constructor(private readonly deps: ComputeHostsDeps) {}
+
+  /**
+   * A host comes up or its facts changed: its service and compute node are written, then its resource provider under the
+   * node's uuid. Answers that uuid. Throws `unavailable` while Placement is away; the host then asks again.
+   */
+  async up(ctx: RequestContext, host: string, facts: HostFacts): Promise<string> {
+    const { deps } = this;
+    const { node, disabled } = await deps.tx.run('compute_host.up', async (tx) => {
+      const service = await deps.services.beat(tx, host, 'nova-compute', 'compute', deps.clock.now());
+      const upserted = await deps.nodes.upsert(tx, { uuid: newUuid(), host, facts, service_id: service.id });
+      return { node: upserted, disabled: service.disabled };
+    });
+    await deps.placement.ensureProvider(ctx, {
+      uuid: node.uuid,
+      name: facts.hypervisor_hostname,
+      inventory: inventoryOf(facts, deps.ratios),
+      traits: [...facts.traits, ...(disabled ? [DISABLED] : [])],
+    });
+    return node.uuid;
+  }
+
+  /** A service lives. */
+  async beat(host: string, binary: string, topic: string): Promise<void> {
+    await this.deps.tx.run('service.beat', (tx) =>
+      this.deps.services.beat(tx, host, binary, topic, this.deps.clock.now()),
+    );
+  }
+
+  /** The guests that shall be on a host, and which of those present shall not. In three statements, however many they are. */
+  guests(
+    host: string,
+    present: readonly string[],
+  ): Promise<{ readonly instances: WantedGuest[]; readonly orphans: OrphanGuest[] }> {
+    const { deps } = this;
+    return deps.tx.read('compute_host.guests', async (tx) => {
+      const known = await deps.instances.ofHost(tx, host, present);
+      const devices = await deps.devices.ofInstances(
+        tx,
+        known.map(({ uuid }) => uuid),
+      );
+      const busy = await deps.operations.busyResources(
+        tx,
+        known.map(({ uuid }) => uuid),
+      );
+      const here = known.filter((instance) => instance.deleted_at === null && instance.host === host);
+      const wanted = new Set(here.map(({ uuid }) => uuid));
+      const byUuid = new Map(known.map((instance) => [instance.uuid, instance]));
+      return {
+        instances: here.map((instance) => ({
+          instance: toInstanceSpec(instance, devices.get(instance.uuid) ?? []),
+          vm_state: instance.vm_state,
+          task_state: instance.task_state,
+          should_run: shouldRun(instance),
+          busy: busy.has(instance.uuid),
+        })),
+        // What nova never made is not its to remove; what an operation under way may have put here is left to it.
+        orphans: present.flatMap((uuid) => {
+          const instance = byUuid.get(uuid);
+          if (instance === undefined || wanted.has(uuid) || busy.has(uuid)) return [];
+          return [{ uuid, nics: [...instance.nics], volumes: toGuestVolumes(devices.get(uuid) ?? []) }];
+        }),
+      };
+    });
+  }
+
+  /**
+   * A guest's power state changed by itself. A guest that ended is shown as stopped; one that runs although it was stopped
+   * is stopped again. What happens while an operation is under way is that operation's, and news from before the end of
+   * the last one is old. upstream: nova/compute/manager.py _sync_instance_power_state
+   */
+  powerChanged(ctx: RequestContext, host: string, uuid: string, power: PowerState, at: Date): Promise<void> {
+    const { deps } = this;
+    return deps.tx.run('compute_host.power', async (tx) => {
+      const instance = await deps.instances.find(tx, uuid, { lock: true });
+      if (instance === null || instance.host !== host || instance.task_state !== null) return;
+      if (await deps.operations.busy(tx, uuid)) return;
+      const [last] = await deps.operations.history(tx, uuid, 1);
+      if (last !== undefined && last.updatedAt > at) return;
+      if (hasEnded(instance, power)) {
+        await deps.instances.update(tx, uuid, { vm_state: 'stopped', power_state: power });
+        return;
+      }
+      if (instance.vm_state === 'stopped' && power === POWER_STATE.running) {
+        await deps.instances.update(tx, uuid, { task_state: 'powering-off', power_state: power });
+        await deps.operations.start(ctx, tx, NovaSagas.serverStop.kind, {
+          params: { instance_uuid: uuid },
+          resourceId: uuid,
+          action: NovaSagas.serverStop.action,
+        });
+        return;
+      }
+      if (instance.power_state !== power) await deps.instances.update(tx, uuid, { power_state: power });
+    });
+  }
+}
+
+function hasEnded(instance: Instance, power: PowerState): boolean {
+  const off = power === POWER_STATE.shutdown || power === POWER_STATE.crashed;
+  return off && ['active', 'paused', 'suspended'].includes(instance.vm_state);
+}
+
+/** A host's inventory as Placement takes it; what it has none of is left out. */
+export function inventoryOf(
+  facts: HostFacts,
+  ratios: HostRatios,
+): Parameters<PlacementPort['ensureProvider']>[1]['inventory'] {
+  const rows = {
+    VCPU: { total: facts.vcpus, reserved: 0, allocation_ratio: ratios.cpu_allocation_ratio },
+    MEMORY_MB: {
+      total: facts.memory_mb,
+      reserved: ratios.reserved_host_memory_mb,
+      allocation_ratio: ratios.ram_allocation_ratio,
+    },
+    DISK_GB: {
+      total: facts.local_gb,
+      reserved: Math.ceil(ratios.reserved_host_disk_mb / 1024),
+      allocation_ratio: ratios.disk_allocation_ratio,
+    },
+  };
+  return Object.fromEntries(
+    Object.entries(rows)
+      .filter(([, { total }]) => total > 0)
+      .map(([name, row]) => [name, { ...row, reserved: Math.min(row.reserved, row.total), max_unit: row.total }]),
+  );
+}
