@@ -19,7 +19,6 @@ import {
   NETWORK_PORT,
   PLACEMENT_PORT,
   VOLUME_PORT,
-  type HostRatios,
   type NetworkPort,
   type PlacementPort,
   type VolumePort,
@@ -49,16 +48,6 @@ function makeParts(db: Database, networks: NetworkPort, volumes: VolumePort, pla
 
 type Parts = ReturnType<typeof makeParts>;
 
-function ratiosOf(config: ConductorSettings): HostRatios {
-  return {
-    cpu_allocation_ratio: config.cpu_allocation_ratio ?? 4,
-    ram_allocation_ratio: config.ram_allocation_ratio ?? 1,
-    disk_allocation_ratio: config.disk_allocation_ratio ?? 1,
-    reserved_host_memory_mb: config.reserved_host_memory_mb ?? 512,
-    reserved_host_disk_mb: config.reserved_host_disk_mb ?? 0,
-  };
-}
-
 type ConductorSettings = Omit<NovaConductorConfig, 'database' | 'broker' | 'auth'>;
 
 /** The conductor's own providers, over the kernel's parts and the ports onto other services. */
@@ -73,8 +62,7 @@ export function novaConductorProviders(config: ConductorSettings): Provider[] {
     {
       provide: ComputeHosts,
       inject: [PARTS, SAGAS],
-      useFactory: (parts: Parts, operations: Sagas) =>
-        new ComputeHosts({ ...parts, operations, ratios: ratiosOf(config) }),
+      useFactory: (parts: Parts, operations: Sagas) => new ComputeHosts({ ...parts, operations }),
     },
     {
       provide: REGISTRATION,

@@ -5,6 +5,7 @@ import {
   NovaSagas,
   POWER_STATE,
   type GuestVolume,
+  type HostAccounting,
   type HostFacts,
   type InstanceSpec,
   type Nic,
@@ -22,16 +23,15 @@ import type {
 import { toGuestVolumes, toInstanceSpec } from '../servers/instance-spec';
 import { shouldRun } from '../servers/servers';
 
-/** How much of a host is given to guests. upstream: nova/conf/compute.py */
-export interface HostRatios {
-  readonly cpu_allocation_ratio: number;
-  readonly ram_allocation_ratio: number;
-  readonly disk_allocation_ratio: number;
-  /** MiB that the host keeps for itself. */
-  readonly reserved_host_memory_mb: number;
-  /** MiB of disk that the host keeps for itself. */
-  readonly reserved_host_disk_mb: number;
-}
+/** How a host is counted when it does not say so itself. upstream: nova/conf/compute.py */
+const DEFAULT_ACCOUNTING: HostAccounting = {
+  cpu_allocation_ratio: 4,
+  ram_allocation_ratio: 1,
+  disk_allocation_ratio: 1,
+  reserved_host_cpus: 0,
+  reserved_host_memory_mb: 512,
+  reserved_host_disk_mb: 0,
+};
 
 export interface ComputeHostsDeps {
   readonly tx: TransactionRunner;
@@ -42,7 +42,6 @@ export interface ComputeHostsDeps {
   readonly devices: BlockDeviceRepository;
   readonly operations: Operations;
   readonly placement: PlacementPort;
-  readonly ratios: HostRatios;
 }
 
 /** A guest that shall be on a host. */
@@ -82,7 +81,7 @@ export class ComputeHosts {
     await deps.placement.ensureProvider(ctx, {
       uuid: node.uuid,
       name: facts.hypervisor_hostname,
-      inventory: inventoryOf(facts, deps.ratios),
+      inventory: inventoryOf(facts),
       traits: [...facts.traits, ...(disabled ? [DISABLED] : [])],
     });
     return node.uuid;
@@ -169,26 +168,18 @@ function hasEnded(instance: Instance, power: PowerState): boolean {
 }
 
 /** A host's inventory as Placement takes it; what it has none of is left out. */
-export function inventoryOf(
-  facts: HostFacts,
-  ratios: HostRatios,
-): Parameters<PlacementPort['ensureProvider']>[1]['inventory'] {
+export function inventoryOf(facts: HostFacts): Parameters<PlacementPort['ensureProvider']>[1]['inventory'] {
+  const accounting = facts.accounting ?? DEFAULT_ACCOUNTING;
+  const row = (total: number, reserved: number, ratio: number) => ({
+    total,
+    reserved: Math.min(reserved, total),
+    allocation_ratio: ratio,
+    max_unit: total,
+  });
   const rows = {
-    VCPU: { total: facts.vcpus, reserved: 0, allocation_ratio: ratios.cpu_allocation_ratio },
-    MEMORY_MB: {
-      total: facts.memory_mb,
-      reserved: ratios.reserved_host_memory_mb,
-      allocation_ratio: ratios.ram_allocation_ratio,
-    },
-    DISK_GB: {
-      total: facts.local_gb,
-      reserved: Math.ceil(ratios.reserved_host_disk_mb / 1024),
-      allocation_ratio: ratios.disk_allocation_ratio,
-    },
+    VCPU: row(facts.vcpus, accounting.reserved_host_cpus, accounting.cpu_allocation_ratio),
+    MEMORY_MB: row(facts.memory_mb, accounting.reserved_host_memory_mb, accounting.ram_allocation_ratio),
+    DISK_GB: row(facts.local_gb, Math.ceil(accounting.reserved_host_disk_mb / 1024), accounting.disk_allocation_ratio),
   };
-  return Object.fromEntries(
-    Object.entries(rows)
-      .filter(([, { total }]) => total > 0)
-      .map(([name, row]) => [name, { ...row, reserved: Math.min(row.reserved, row.total), max_unit: row.total }]),
-  );
+  return Object.fromEntries(Object.entries(rows).filter(([, { total }]) => total > 0));
 }
