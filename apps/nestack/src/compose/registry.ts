@@ -3,6 +3,7 @@ import type { AppDeclaration } from '@nestack/kernel/app';
 /** All apps by name. Each is loaded only where its role runs. */
 export const APPS: Readonly<Record<string, () => Promise<{ readonly app: unknown }>>> = {
   glance: () => import('@nestack/app/glance'),
+  'neutron-agent': () => import('@nestack/app/neutron-agent'),
 };
 
 /** The declaration of an app by its name; throws for unknown ones. */

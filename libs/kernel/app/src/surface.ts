@@ -38,3 +38,9 @@ export function defineApp<const C extends TObject>(declaration: AppDeclaration<C
 /** Nest injection tokens of what every app has. */
 export const LOGGER = Symbol('Logger');
 export const CONFIG = Symbol('Config');
+
+/**
+ * Nest injection token of a function without arguments that an app may provide: called once when its RPC servers take messages,
+ * for work that must not miss any (reading a state that fanouts announce changes of).
+ */
+export const ON_SERVING = Symbol('OnServing');

@@ -21,8 +21,10 @@ export interface L2Dataplane {
   absentNetwork(networkId: string): Promise<void>;
   /** Puts the port's tap into its bridge; false while there is no tap yet. */
   ensurePort(port: DeviceDetails): Promise<boolean>;
-  /** Removes what networks of this host are left over from before, except these. */
-  sweep(networkIds: ReadonlySet<string>): Promise<void>;
+  /** Takes the port's tap out of its bridge; the tap itself belongs to whoever made it. */
+  absentPort(port: DeviceDetails): Promise<void>;
+  /** Ids of the networks that are on the host, those left over from an earlier run included. */
+  networks(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -37,11 +39,15 @@ export interface FirewallDataplane {
   absentPort(portId: string): Promise<void>;
   /** Takes new rules and members over, for all ports that they touch. */
   ensureGroups(groups: readonly SecurityGroupInfo[]): Promise<void>;
+  /** Forgets groups that no port is in and no rule refers to. */
+  absentGroups(groupIds: readonly string[]): Promise<void>;
 }
 
 /** DHCP and the way to the metadata service, per network. */
 export interface DhcpDataplane {
   ensureDhcp(network: DhcpNetwork): Promise<void>;
+  /** Takes other ports over on a network that is served already; quicker than the whole. */
+  ensurePorts(network: DhcpNetwork): Promise<void>;
   absentDhcp(networkId: string): Promise<void>;
   /** Removes servers left over from before, except those of these networks. */
   sweep(networkIds: ReadonlySet<string>): Promise<void>;

@@ -62,10 +62,11 @@ export class FakeDataplane implements Dataplane {
         this.changed();
         return true;
       },
-      sweep: async (networkIds) => {
-        for (const id of Object.keys(state.networks)) if (!networkIds.has(id)) delete state.networks[id];
+      absentPort: async (port) => {
+        delete state.ports[port.port_id];
         this.changed();
       },
+      networks: async () => Object.keys(state.networks),
       close: () => this.save(),
     };
   }
@@ -85,19 +86,22 @@ export class FakeDataplane implements Dataplane {
         this.changed();
       },
       ensureGroups: async () => undefined,
+      absentGroups: async () => undefined,
     };
   }
 
   private makeDhcp(): DhcpDataplane {
     const { state } = this;
+    const serve = async (network: DhcpNetwork): Promise<void> => {
+      state.dhcp[network.network.id] = {
+        dhcp_port_id: network.dhcp_port_id,
+        ports: network.ports.map((port) => port.id),
+      };
+      this.changed();
+    };
     return {
-      ensureDhcp: async (network: DhcpNetwork) => {
-        state.dhcp[network.network.id] = {
-          dhcp_port_id: network.dhcp_port_id,
-          ports: network.ports.map((port) => port.id),
-        };
-        this.changed();
-      },
+      ensureDhcp: serve,
+      ensurePorts: serve,
       absentDhcp: async (networkId) => {
         delete state.dhcp[networkId];
         this.changed();

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import {
   bridgeName,
   type DeviceDetails,
+  type NetworkInfo,
   type SecurityGroupInfo,
   type SecurityGroupRuleInfo,
 } from '@nestack/neutron/contract';
@@ -10,7 +12,8 @@ import {
  * Filtering without conntrack in the bridge family, which many kernels lack: a table of the bridge family checks what a
  * port sends and marks forwarded frames with the port that they come from (upper half of the mark) and go to (lower half);
  * a table of the inet family, which sees the same frames through br_netfilter, has a chain per port and direction with
- * connection tracking. Each network has a conntrack zone of its own, since addresses repeat between networks.
+ * connection tracking. Each network has a conntrack zone of its own, since addresses repeat between networks. Tables of
+ * several clouds may live side by side: each looks only at its own bridges, since their marks repeat.
  */
 
 /** Everything but ports, groups and zones, replacing what was there. */
@@ -27,12 +30,13 @@ table bridge ${table} {
   chain marks { type filter hook forward priority -10; policy accept; iifname vmap @mark_from; oifname vmap @mark_to; }
 }
 table inet ${table} {
+  set bridges { type ifname; }
   map zone_of { type ifname : verdict; }
   map from_port { type mark : verdict; }
   map to_port { type mark : verdict; }
   chain zones { type filter hook prerouting priority -300; policy accept; iifname vmap @zone_of; }
-  chain egress { type filter hook forward priority 0; policy accept; meta mark and 0xffff0000 vmap @from_port; }
-  chain ingress { type filter hook forward priority 1; policy accept; meta mark and 0x0000ffff vmap @to_port; }
+  chain egress { type filter hook forward priority 0; policy accept; iifname != @bridges accept; meta mark and 0xffff0000 vmap @from_port; }
+  chain ingress { type filter hook forward priority 1; policy accept; iifname != @bridges accept; meta mark and 0x0000ffff vmap @to_port; }
 }
 `;
 }
@@ -68,6 +72,33 @@ export function absentGroupScript(table: string, groupId: string): string {
     .join('');
 }
 
+/** The conntrack zone of a network; other clouds on the host begin to count elsewhere. */
+export function zoneOf(table: string, network: NetworkInfo): number {
+  const start = createHash('sha256').update(table).digest().readUInt16BE(0);
+  return (start + (network.segmentation_id ?? 0)) % 65_536;
+}
+
+/** What the filters know of a network's bridge. */
+export function networkScript(table: string, network: NetworkInfo): string {
+  const bridge = `"${bridgeName(network.id)}"`;
+  const zone = zoneOf(table, network);
+  return `add chain inet ${table} zone_${zone}
+flush chain inet ${table} zone_${zone}
+add rule inet ${table} zone_${zone} ct zone set ${zone}
+add element inet ${table} zone_of { ${bridge} : jump zone_${zone} }
+add element inet ${table} bridges { ${bridge} }
+`;
+}
+
+/** Takes a network without ports away; `zoneShared` when another network uses the same zone. */
+export function absentNetworkScript(table: string, network: NetworkInfo, zoneShared: boolean): string {
+  const bridge = `"${bridgeName(network.id)}"`;
+  const zone = zoneOf(table, network);
+  return `delete element inet ${table} zone_of { ${bridge} : jump zone_${zone} }
+delete element inet ${table} bridges { ${bridge} }
+${zoneShared ? '' : `flush chain inet ${table} zone_${zone}\ndelete chain inet ${table} zone_${zone}\n`}`;
+}
+
 /** The chains of a port, filled anew. `index` (1 to 32767) is its mark on this host. */
 export function portScript(
   table: string,
@@ -77,14 +108,11 @@ export function portScript(
 ): string {
   const name = suffix(port.port_id);
   const device = `"${port.device}"`;
-  const zone = (port.network.segmentation_id ?? 0) % 65_536;
   const lines: string[] = [];
   const chain = (family: 'bridge' | 'inet', title: string, rules: readonly string[]): void => {
     lines.push(`add chain ${family} ${table} ${title}`, `flush chain ${family} ${table} ${title}`);
     for (const rule of rules) lines.push(`add rule ${family} ${table} ${title} ${rule}`);
   };
-  chain('inet', `zone_${zone}`, [`ct zone set ${zone}`]);
-  lines.push(`add element inet ${table} zone_of { "${bridgeName(port.network.id)}" : jump zone_${zone} }`);
   chain('bridge', `send_${name}`, antispoof(port));
   chain('bridge', `from_${name}`, [`meta mark set meta mark or ${hex(index << 16)}`]);
   chain('bridge', `to_${name}`, [`meta mark set meta mark or ${hex(index)}`]);

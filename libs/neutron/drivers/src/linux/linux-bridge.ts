@@ -47,7 +47,7 @@ export class LinuxBridge implements L2Dataplane {
     const state = network.admin_state_up ? 'up' : 'down';
     const vni = network.network_type === 'vxlan' ? network.segmentation_id : null;
     await mkdir(this.dir, { recursive: true });
-    await writeFile(path.join(this.dir, network.id), vni === null ? '' : vxlanName(vni));
+    await writeFile(path.join(this.dir, network.id), '');
     const links = new Map((await namespace.links()).map((link) => [link.ifname, link]));
     const commands: string[][] = [];
     if (!links.has(bridge)) {
@@ -59,7 +59,7 @@ export class LinuxBridge implements L2Dataplane {
     if (found === undefined || found.mtu !== network.mtu || isUp(found) !== network.admin_state_up) {
       commands.push(['link', 'set', bridge, 'mtu', mtu, 'addrgenmode', 'none', state]);
     }
-    const tunnel = vni === null || localIp === null ? null : vxlanName(vni);
+    const tunnel = vni === null || localIp === null ? null : this.tunnelName(links, network.id, vni);
     if (tunnel !== null) {
       const present = links.get(tunnel);
       if (present !== undefined && present.linkinfo?.info_data?.['local'] !== localIp) {
@@ -83,6 +83,14 @@ export class LinuxBridge implements L2Dataplane {
     }
     if (tunnel !== null)
       await this.ensurePeers(tunnel, new Set(network.tunnel_endpoints.filter((ip) => ip !== localIp)));
+  }
+
+  /** Another cloud on the same machine may have a tunnel of this number on its own UDP port. */
+  private tunnelName(links: ReadonlyMap<string, Link>, networkId: string, vni: number): string {
+    const present = links.get(vxlanName(vni))?.linkinfo?.info_data;
+    return present === undefined || present['port'] === this.options.vxlanPort
+      ? vxlanName(vni)
+      : `vx-${networkId.slice(0, 11)}`;
   }
 
   /** Flooded frames go to each of the peers; further entries are learned. */
@@ -135,10 +143,19 @@ export class LinuxBridge implements L2Dataplane {
     return true;
   }
 
-  async sweep(networkIds: ReadonlySet<string>): Promise<void> {
-    for (const networkId of await readdir(this.dir).catch(() => [])) {
-      if (!networkIds.has(networkId)) await this.absentNetwork(networkId);
+  async absentPort(port: DeviceDetails): Promise<void> {
+    const { namespace } = this.options;
+    if (!namespace.exists()) return;
+    const link = await namespace.link(port.device);
+    if (link === null || link.master !== bridgeName(port.network.id)) return;
+    const result = await namespace.try('ip', ['link', 'set', port.device, 'nomaster']);
+    if (result.code !== 0 && (await namespace.link(port.device)) !== null) {
+      throw new Error(`cannot take ${port.device} out of its bridge: ${result.stderr.trim()}`);
     }
+  }
+
+  networks(): Promise<readonly string[]> {
+    return readdir(this.dir).catch(() => []);
   }
 
   private get dir(): string {

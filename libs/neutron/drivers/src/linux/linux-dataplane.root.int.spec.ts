@@ -172,7 +172,7 @@ describeReal('the Linux data plane', () => {
     for (const plane of planes) {
       await plane.metadata.close();
       await plane.dhcp.sweep(new Set());
-      await plane.l2.sweep(new Set());
+      for (const id of await plane.l2.networks()) await plane.l2.absentNetwork(id);
       await plane.l2.close();
     }
     for (const guest of guests) await tryRun('ip', ['netns', 'del', guest]);
@@ -405,7 +405,8 @@ describeReal('the Linux data plane', () => {
   it('leaves nothing behind', async () => {
     await planes[0]?.dhcp.absentDhcp(network.id);
     expect(existsSync(`/run/netns/${dhcpNamespace(network.id)}`)).toBe(false);
-    await planes[0]?.l2.sweep(new Set());
+    expect(await planes[0]?.l2.networks()).toEqual([network.id]);
+    await planes[0]?.l2.absentNetwork(network.id);
     const links = await run('ip', ['-n', `nestack-${cloud}-h0`, '-o', 'link', 'show']);
     expect(links).not.toMatch(/brq|vxlan|tap/);
   }, 60_000);

@@ -49,6 +49,12 @@ export class LinuxDhcp implements DhcpDataplane {
     if (this.options.metadataSocket !== null) await this.ensureHaproxy(id, server.haproxy, this.options.metadataSocket);
   }
 
+  async ensurePorts(network: DhcpNetwork): Promise<void> {
+    const server = this.servers.get(network.network.id);
+    if (server === undefined) return this.ensureDhcp(network);
+    return this.ensureDnsmasq(network, server.dnsmasq);
+  }
+
   async absentDhcp(networkId: string): Promise<void> {
     const dir = this.dir(networkId);
     const namespace = new NetworkNamespace(dhcpNamespace(networkId), this.options.log);

@@ -1,7 +1,16 @@
 import type { Logger } from '@nestack/kernel/log';
 import type { DeviceDetails, SecurityGroupInfo } from '@nestack/neutron/contract';
 import type { FirewallDataplane } from '@nestack/neutron/domain';
-import { absentPortScript, groupScript, portScript, skeleton } from './firewall-rules';
+import {
+  absentGroupScript,
+  absentNetworkScript,
+  absentPortScript,
+  groupScript,
+  networkScript,
+  portScript,
+  skeleton,
+  zoneOf,
+} from './firewall-rules';
 import type { NetworkNamespace } from './host';
 
 const MOST_PORTS = 0x7fff;
@@ -37,7 +46,7 @@ export class NftFirewall implements FirewallDataplane {
         if (!filtered(port)) continue;
         const index = this.freeIndex();
         this.ports.set(port.port_id, { port, index });
-        script.push(...this.missingGroups(port), portScript(this.table, port, this.groups, index));
+        script.push(...this.missingGroups(port), ...this.chains(port, index));
       }
       await this.namespace.nft(script.join(''));
       this.ready = true;
@@ -52,10 +61,14 @@ export class NftFirewall implements FirewallDataplane {
       }
       await this.begin();
       const index = this.ports.get(port.port_id)?.index ?? this.freeIndex();
-      const script = [...this.missingGroups(port), portScript(this.table, port, this.groups, index)];
+      const script = [...this.missingGroups(port), ...this.chains(port, index)];
       await this.namespace.nft(script.join(''));
       this.ports.set(port.port_id, { port, index });
     });
+  }
+
+  private chains(port: DeviceDetails, index: number): string[] {
+    return [networkScript(this.table, port.network), portScript(this.table, port, this.groups, index)];
   }
 
   absentPort(portId: string): Promise<void> {
@@ -86,6 +99,13 @@ export class NftFirewall implements FirewallDataplane {
     });
   }
 
+  absentGroups(groupIds: readonly string[]): Promise<void> {
+    return this.inTurn(async () => {
+      const known = groupIds.filter((id) => this.groups.delete(id));
+      if (known.length > 0) await this.namespace.nft(known.map((id) => absentGroupScript(this.table, id)).join(''));
+    });
+  }
+
   private async begin(): Promise<void> {
     if (this.ready) return;
     await this.bridgesCallFilters();
@@ -109,7 +129,14 @@ export class NftFirewall implements FirewallDataplane {
   private async remove(portId: string): Promise<void> {
     const one = this.ports.get(portId);
     if (one === undefined) return;
-    await this.namespace.nft(absentPortScript(this.table, portId, one.port.device, one.index));
+    const others = [...this.ports.values()].filter((other) => other !== one).map((other) => other.port.network);
+    const script = [absentPortScript(this.table, portId, one.port.device, one.index)];
+    if (!others.some((network) => network.id === one.port.network.id)) {
+      const zone = zoneOf(this.table, one.port.network);
+      const shared = others.some((network) => zoneOf(this.table, network) === zone);
+      script.push(absentNetworkScript(this.table, one.port.network, shared));
+    }
+    await this.namespace.nft(script.join(''));
     this.ports.delete(portId);
   }
 
@@ -143,6 +170,7 @@ export class NftFirewall implements FirewallDataplane {
   }
 }
 
+/** The services' own ports (DHCP, routers) are trusted. */
 function filtered(port: DeviceDetails): boolean {
-  return port.port_security_enabled;
+  return port.port_security_enabled && !port.device_owner.startsWith('network:');
 }

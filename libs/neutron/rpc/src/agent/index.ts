@@ -1,0 +1,2 @@
+export { AgentHandler } from './agent.handler';
+export { AgentLife } from './agent-life';
