@@ -48,6 +48,13 @@ export function parseBody(
           'Expecting to find application/json in Content-Type header. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.',
       });
     }
+    if (type === '') {
+      throw new DomainError({
+        kind: 'badRequest',
+        code: 'ValidationError',
+        message: 'content-type header required when content-length > 0',
+      });
+    }
     throw new DomainError({
       kind: 'unsupportedMediaType',
       code: 'HTTPUnsupportedMediaType',

@@ -42,18 +42,38 @@ export const neutronEnvelope: ErrorEnvelope = (error, status, requestId) => {
   return { body: { NeutronError: { type: error.code, message: error.message, detail: '' } } };
 };
 
-/** `{"errors": [{"status", "title", "detail", "request_id", "code"?}]}`; 406 also says which versions there are. */
-export const placementEnvelope: ErrorEnvelope = (error, status, requestId) => {
+/** Webob's explanations, which placement puts before an error's own text. */
+const EXPLANATIONS: Readonly<Record<number, string>> = {
+  400: 'The server could not comply with the request since it is either malformed or otherwise incorrect.',
+  403: 'Access was denied to this resource.',
+  404: 'The resource could not be found.',
+  405: 'The method is not allowed for this resource.',
+  406: 'The server could not comply with the request since it is either malformed or otherwise incorrect.',
+  409: 'There was a conflict when trying to complete your request.',
+  413: 'The body of your request was too large for this server.',
+  415: 'The request media type is not supported by this server.',
+  500: 'The server has either erred or is incapable of performing the requested operation.',
+  503: 'The server is currently unavailable. Please try again at a later time.',
+};
+
+/**
+ * `{"errors": [{"status", "title", "detail", "request_id", "code"?}]}`. Codes came with 1.23: the error's own when it has the
+ * form `placement.…`. A 406 for the version also says which there are.
+ */
+export const placementEnvelope: ErrorEnvelope = (error, status, requestId, request) => {
   if (status === 401) return keystoneEnvelope(error, status, requestId);
+  const explanation = EXPLANATIONS[status] ?? STATUS_CODES[status] ?? 'Error';
+  const own = error.message === explanation ? '' : error.message;
   const item: Record<string, unknown> = {
     status,
     title: STATUS_CODES[status] ?? 'Error',
-    detail: `${error.message}\n\n   `,
+    detail: `${explanation}\n\n ${own}  `,
     request_id: requestId,
   };
-  // Upstream adds codes only where one error has to be told from another of the same status.
-  if (error.code.startsWith('placement.')) item['code'] = error.code;
-  if (status === 406) {
+  if (request?.version?.atLeast('1.23') === true) {
+    item['code'] = error.code.startsWith('placement.') ? error.code : 'placement.undefined_code';
+  }
+  if (error.args['max_version'] !== undefined) {
     item['min_version'] = error.args['min_version'];
     item['max_version'] = error.args['max_version'];
   }

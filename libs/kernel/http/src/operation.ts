@@ -93,7 +93,7 @@ export type ErrorEnvelope = (
   error: DomainError,
   status: number,
   requestId: string,
-  request?: { readonly accept: string | undefined },
+  request?: { readonly accept: string | undefined; readonly version?: ApiVersion | null },
 ) => { readonly body: unknown; readonly contentType?: string; readonly headers?: Readonly<Record<string, string>> };
 
 export interface MicroversionRange {

@@ -41,6 +41,8 @@ interface Exchange {
   readonly rootUrl: string;
   ctx: RequestContext;
   operation: Operation | null;
+  /** Once it is negotiated. */
+  version: ApiVersion | null;
   params: Readonly<Record<string, string>>;
   result: unknown;
   error: DomainError | null;
@@ -106,6 +108,7 @@ export class RequestPipeline {
       rootUrl: rootUrlOf(message, this.options.publicUrl, this.fallbackRoot),
       ctx,
       operation: null,
+      version: null,
       params: {},
       result: undefined,
       error: null,
@@ -123,6 +126,7 @@ export class RequestPipeline {
         : named.every((one) => one.public === true);
     await this.#authenticate(x, isPublic);
     const version = this.#version(x);
+    x.version = version;
     if (match === null) throw this.#notFound();
     if (named.length === 0) throw this.#notAllowed(x, match);
     const candidates = named.filter((one) => existsIn(one, version));
@@ -250,7 +254,10 @@ export class RequestPipeline {
       const uri = this.options.authUri ?? this.options.authenticator?.authUri ?? `${x.rootUrl}/v3`;
       x.response.setHeader('WWW-Authenticate', `Keystone uri="${uri}"`);
     }
-    const answer = this.api.envelope(error, status, x.ctx.requestId, { accept: x.headers['accept'] });
+    const answer = this.api.envelope(error, status, x.ctx.requestId, {
+      accept: x.headers['accept'],
+      version: x.version,
+    });
     x.response.setHeader('Content-Type', answer.contentType ?? 'application/json');
     for (const [name, value] of Object.entries(answer.headers ?? {})) x.response.setHeader(name, value);
     send(x.message, x.response, status, answer.body);
