@@ -21,8 +21,22 @@ export function dhcpNamespace(networkId: string): string {
   return `qdhcp-${networkId}`;
 }
 
+/** A router's own devices in its namespace: towards a network of guests, and towards the outside. */
+export function routerDeviceName(portId: string): string {
+  return `qr-${portId.slice(0, 11)}`;
+}
+
+export function gatewayDeviceName(portId: string): string {
+  return `qg-${portId.slice(0, 11)}`;
+}
+
+export function routerNamespace(routerId: string): string {
+  return `qrouter-${routerId}`;
+}
+
 export const AGENT_TYPE = {
   linuxBridge: 'Linux bridge agent',
   dhcp: 'DHCP agent',
+  l3: 'L3 agent',
   metadata: 'Metadata agent',
 } as const;

@@ -1,3 +1,4 @@
 export * from './agent';
+export * from './l3-agent';
 export * from './plugin';
 export * from './types';

@@ -1,12 +1,12 @@
 import { defineRpc } from '@nestack/kernel/rpc';
 import Type from 'typebox';
-import { AgentState, DeviceDetails, DhcpNetwork, SecurityGroupInfo } from './types';
+import { AgentState, DeviceDetails, DhcpNetwork, RouterInfo, SecurityGroupInfo } from './types';
 
 /** What neutron-agents ask the server. Method names are upstream's (neutron/agent/rpc.py, dhcp_rpc.py). */
 export const PluginRpc = defineRpc({
   exchange: 'neutron',
   topic: 'q-plugin',
-  version: '1.0',
+  version: '1.1',
   methods: {
     /** The heartbeat; the row of the agent is made or renewed. */
     report_state: { kind: 'cast', since: '1.0', args: Type.Object({ agent_state: AgentState }) },
@@ -64,6 +64,30 @@ export const PluginRpc = defineRpc({
       timeoutMs: 30_000,
       args: Type.Object({ host: Type.String(), network_id: Type.String() }),
       reply: Type.Object({ network: Type.Union([DhcpNetwork, Type.Null()]) }),
+    },
+    /**
+     * The routers that the host carries: those named, or all when none are named (routers without a host are given to it then).
+     * Named ones that it does not carry (any more) are left out: what is left of them is to be removed.
+     */
+    sync_routers: {
+      kind: 'call',
+      since: '1.1',
+      idempotent: true,
+      timeoutMs: 60_000,
+      args: Type.Object({ host: Type.String(), router_ids: Type.Union([Type.Array(Type.String()), Type.Null()]) }),
+      reply: Type.Object({ routers: Type.Array(RouterInfo) }),
+    },
+    /** What became of a router's floating IPs: `ACTIVE`, `DOWN` or `ERROR` by id. */
+    update_floatingip_statuses: {
+      kind: 'call',
+      since: '1.1',
+      idempotent: true,
+      timeoutMs: 30_000,
+      args: Type.Object({
+        host: Type.String(),
+        router_id: Type.String(),
+        fip_statuses: Type.Record(Type.String(), Type.String()),
+      }),
     },
   },
 });

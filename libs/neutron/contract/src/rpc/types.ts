@@ -11,6 +11,8 @@ export const NetworkInfo = Type.Object({
   project_id: Type.String(),
   network_type: Type.String(),
   segmentation_id: Nullable(Type.Integer()),
+  /** Of flat and VLAN networks: which of the hosts' physical networks carries it. */
+  physical_network: Type.Optional(Nullable(Type.String())),
   mtu: Type.Integer(),
   admin_state_up: Type.Boolean(),
   /** Tunnel addresses of the hosts that carry the network, this one included. */
@@ -106,3 +108,41 @@ export const AgentState = Type.Object({
   start_flag: Type.Boolean(),
 });
 export type AgentState = Static<typeof AgentState>;
+
+/** A router's port with what its namespace needs to know. */
+export const RouterPort = Type.Object({
+  id: Type.String(),
+  mac_address: Type.String(),
+  network: NetworkInfo,
+  /** With the prefix lengths of their subnets. */
+  fixed_ips: Type.Array(
+    Type.Object({ subnet_id: Type.String(), ip_address: Type.String(), prefixlen: Type.Integer() }),
+  ),
+  subnets: Type.Array(SubnetInfo),
+});
+export type RouterPort = Static<typeof RouterPort>;
+
+export const RouterFloatingIp = Type.Object({
+  id: Type.String(),
+  floating_ip_address: Type.String(),
+  fixed_ip_address: Type.String(),
+  /** The guest's port. */
+  port_id: Type.String(),
+  status: Type.String(),
+});
+export type RouterFloatingIp = Static<typeof RouterFloatingIp>;
+
+/** A router with everything that the host that carries it makes of it. */
+export const RouterInfo = Type.Object({
+  id: Type.String(),
+  project_id: Type.String(),
+  admin_state_up: Type.Boolean(),
+  /** Whether addresses without a floating IP go out under the gateway's own. */
+  enable_snat: Type.Boolean(),
+  gateway_port: Nullable(RouterPort),
+  interfaces: Type.Array(RouterPort),
+  routes: Type.Array(Type.Object({ destination: Type.String(), nexthop: Type.String() })),
+  floating_ips: Type.Array(RouterFloatingIp),
+  revision_number: Type.Integer(),
+});
+export type RouterInfo = Static<typeof RouterInfo>;
