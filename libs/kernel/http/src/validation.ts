@@ -34,6 +34,8 @@ function ajv(): Ajv2020 {
           if (family === 0 || rest !== undefined || !/^\d{1,3}$/.test(length ?? '')) return false;
           return Number(length) <= (family === 4 ? 32 : 128);
         },
+        // Nova's names: printable, no blanks at the ends. upstream: nova/api/validation/parameter_types.py
+        name: /^(?!\p{Zs})[^\p{C}\p{Zl}\p{Zp}]*(?<!\p{Zs})$/u,
         'mac-address': /^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i,
         hostname: /^[a-zA-Z0-9-._]{1,255}$/,
         email: /^[^@\s]+@[^@\s]+$/,
@@ -171,6 +173,9 @@ function explain(error: ErrorObject): string {
     case 'pattern':
       return `${value} does not match ${pyRepr(params['pattern'])}`;
     case 'format':
+      if (params['format'] === 'name') {
+        return "An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.";
+      }
       return `${value} is not a ${pyRepr(params['format'])}`;
     case 'minProperties':
       return `${value} does not have enough properties`;
