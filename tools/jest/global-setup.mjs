@@ -9,5 +9,6 @@ export default async function setup() {
   const infrastructure = await startTestInfra();
   process.env.NESTACK_TEST_PG_URL = infrastructure.pgUrl;
   process.env.NESTACK_TEST_AMQP_URL = infrastructure.amqpUrl;
+  if (infrastructure.workerVhosts) process.env.NESTACK_TEST_AMQP_VHOSTS = 'worker';
   globalThis.nestackTestInfrastructure = infrastructure;
 }

@@ -16,9 +16,14 @@ export {
 } from './postgres';
 export { hasRabbitmq, prepareRabbitmq, rabbitmqAnswers, startRabbitmq, type RabbitmqOptions } from './rabbitmq';
 
+/** A virtual host for each worker of a test run, so that queues of test files that run side by side do not meet. */
+const WORKER_VHOSTS = Array.from({ length: 8 }, (_, at) => `worker-${at + 1}`);
+
 export interface TestInfra {
   readonly pgUrl: string;
   readonly amqpUrl: string;
+  /** Whether the broker has a virtual host `worker-N` for each worker of the run. */
+  readonly workerVhosts: boolean;
   stop(): Promise<void>;
 }
 
@@ -43,11 +48,11 @@ export async function startTestInfra(): Promise<TestInfra> {
       given.amqp ??
         keep(
           Promise.all([freePort(), freePort(), freePort()]).then(([port, distPort, epmdPort]) =>
-            startRabbitmq({ dir: path.join(dir, 'rabbitmq'), port, distPort, epmdPort }),
+            startRabbitmq({ dir: path.join(dir, 'rabbitmq'), port, distPort, epmdPort, vhosts: WORKER_VHOSTS }),
           ),
         ),
     ]);
-    return { pgUrl, amqpUrl, stop };
+    return { pgUrl, amqpUrl, workerVhosts: given.amqp === undefined, stop };
   } catch (error) {
     await stop();
     throw error;

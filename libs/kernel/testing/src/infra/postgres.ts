@@ -130,7 +130,9 @@ function settingsOf(options: PostgresOptions): [string, string][] {
     jit: 'off',
     huge_pages: 'off',
     log_min_messages: 'warning',
-    ...(options.fsync === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
+    // Two transactions that wait for each other are told so at once; kernel/db runs one of them again.
+    deadlock_timeout: '100ms',
+    ...(options.fsync === false ? { fsync: 'off', full_page_writes: 'off' } : {}),
   });
 }
 

@@ -12,6 +12,8 @@ export interface RabbitmqOptions {
   /** Ports of Erlang's distribution and of its port mapper; loopback too. */
   readonly distPort: number;
   readonly epmdPort: number;
+  /** Virtual hosts besides `/`, made with the server's first start. */
+  readonly vhosts?: readonly string[];
 }
 
 /** Where Debian's package keeps the server, beside the wrappers that only run as root or `rabbitmq`. */
@@ -32,7 +34,10 @@ export function prepareRabbitmq(options: RabbitmqOptions): PreparedServer {
   const secret = path.join(dir, 'password');
   if (!existsSync(secret)) writeFileSync(secret, randomBytes(24).toString('base64url'), { mode: 0o600 });
   const password = readFileSync(secret, 'utf8');
-  writeFileSync(path.join(dir, 'rabbitmq.conf'), settingsOf(options.port, password), { mode: 0o600 });
+  const definitions = options.vhosts === undefined ? null : path.join(dir, 'definitions.json');
+  if (definitions !== null)
+    writeFileSync(definitions, JSON.stringify(definitionsOf(options.vhosts ?? [], password)), { mode: 0o600 });
+  writeFileSync(path.join(dir, 'rabbitmq.conf'), settingsOf(options.port, password, definitions), { mode: 0o600 });
   writeFileSync(path.join(dir, 'enabled_plugins'), '[].');
   return {
     url: `amqp://nestack:${password}@127.0.0.1:${options.port}/`,
@@ -76,8 +81,19 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningSe
   }
 }
 
-function settingsOf(port: number, password: string): string {
+/** The user and the virtual hosts as RabbitMQ imports them; an import takes the place of the default ones. */
+function definitionsOf(vhosts: readonly string[], password: string): unknown {
+  const all = ['/', ...vhosts];
+  return {
+    users: [{ name: 'nestack', password, tags: 'administrator' }],
+    vhosts: all.map((name) => ({ name })),
+    permissions: all.map((vhost) => ({ user: 'nestack', vhost, configure: '.*', write: '.*', read: '.*' })),
+  };
+}
+
+function settingsOf(port: number, password: string, definitions: string | null): string {
   return [
+    ...(definitions === null ? [] : [`load_definitions = ${definitions}`]),
     `listeners.tcp.1 = 127.0.0.1:${port}`,
     'default_user = nestack',
     `default_pass = ${password}`,
