@@ -1,0 +1,243 @@
+import { newUuid } from '@nestack/kernel/ids';
+import type { RequestContext } from '@nestack/kernel/context';
+import { NovaError, type Nic } from '@nestack/nova/contract';
+import type { NetworkPort, NetworkRequest, NetworkSummary, PortSummary } from '@nestack/nova/domain';
+import { Faults } from './faults';
+
+type About = Parameters<NetworkPort['ensurePorts']>[1];
+
+export interface FakePort {
+  id: string;
+  network_id: string;
+  project_id: string;
+  device_id: string;
+  host: string;
+  status: string;
+  mac_address: string;
+  ip: string;
+  made_by_nova: boolean;
+  tag: string | null;
+  /** Its place among the NICs of its instance. */
+  index: number;
+  groups: string[];
+}
+
+/** Neutron with full state. A port becomes ACTIVE, and `plugged` is told, right after it is bound to a host. */
+export class FakeNetworks implements NetworkPort {
+  readonly faults = new Faults();
+  readonly networks = new Map<string, NetworkSummary & { project_id: string }>();
+  readonly ports = new Map<string, FakePort>();
+  readonly groups = new Map<string, { id: string; name: string; project_id: string }>();
+  /** Called once for each binding, as the agent's report would be. */
+  plugged: (port: FakePort) => void = () => undefined;
+  private addresses = 1;
+
+  addNetwork(fields: { project_id: string; name?: string; shared?: boolean }): string {
+    const id = newUuid();
+    this.networks.set(id, {
+      id,
+      name: fields.name ?? 'private',
+      subnets: [newUuid()],
+      shared: fields.shared ?? false,
+      project_id: fields.project_id,
+    });
+    return id;
+  }
+
+  addGroup(projectId: string, name: string): string {
+    const id = newUuid();
+    this.groups.set(id, { id, name, project_id: projectId });
+    return id;
+  }
+
+  /** A port that the user made. */
+  addPort(projectId: string, networkId: string): FakePort {
+    return this.newPort({ project_id: projectId, network_id: networkId, made_by_nova: false, index: 0, tag: null });
+  }
+
+  available(ctx: RequestContext): Promise<readonly NetworkSummary[]> {
+    return this.faults.run('available', () => {
+      const own = [...this.networks.values()].filter((one) => one.project_id === ctx.actor?.projectId);
+      return own.length > 0 ? own : [...this.networks.values()].filter((one) => one.shared);
+    });
+  }
+
+  network(ctx: RequestContext, id: string): Promise<NetworkSummary | null> {
+    return this.faults.run('network', () => {
+      const found = this.networks.get(id);
+      return found !== undefined && (found.shared || found.project_id === ctx.actor?.projectId) ? found : null;
+    });
+  }
+
+  port(ctx: RequestContext, id: string, as: 'user' | 'service'): Promise<PortSummary | null> {
+    return this.faults.run('port', () => {
+      const port = this.ports.get(id);
+      if (port === undefined || (as === 'user' && port.project_id !== ctx.actor?.projectId)) return null;
+      return {
+        id,
+        network_id: port.network_id,
+        device_id: port.device_id,
+        status: port.status,
+        fixed_ips: [{ ip_address: port.ip, subnet_id: this.subnetOf(port) }],
+        mac_address: port.mac_address,
+        port_security_enabled: true,
+      };
+    });
+  }
+
+  securityGroup(_ctx: RequestContext, projectId: string, nameOrId: string): Promise<string | null> {
+    return this.faults.run(
+      'securityGroup',
+      () =>
+        [...this.groups.values()].find(
+          (one) => one.project_id === projectId && (one.id === nameOrId || one.name === nameOrId),
+        )?.id ?? null,
+    );
+  }
+
+  ensurePorts(_ctx: RequestContext, about: About): Promise<readonly Nic[]> {
+    return this.faults.run('ensurePorts', () =>
+      about.requests.map((request, index) => this.bind(about, request, index)),
+    );
+  }
+
+  ensurePort(_ctx: RequestContext, about: Parameters<NetworkPort['ensurePort']>[1]): Promise<Nic> {
+    return this.faults.run('ensurePort', () => {
+      const index = this.of(about.instance_uuid).length;
+      return this.bind({ ...about, requests: [] }, about.request, index);
+    });
+  }
+
+  releasePorts(_ctx: RequestContext, instanceUuid: string, _nics: readonly Nic[]): Promise<void> {
+    return this.faults.run('releasePorts', () => {
+      for (const port of this.of(instanceUuid)) this.release(port);
+    });
+  }
+
+  releasePort(_ctx: RequestContext, instanceUuid: string, nic: Nic): Promise<void> {
+    return this.faults.run('releasePort', () => {
+      const port = this.ports.get(nic.port_id);
+      if (port !== undefined && port.device_id === instanceUuid) this.release(port);
+    });
+  }
+
+  changeSecurityGroup(
+    _ctx: RequestContext,
+    nics: readonly Nic[],
+    groupId: string,
+    change: 'add' | 'remove',
+  ): Promise<void> {
+    return this.faults.run('changeSecurityGroup', () => {
+      for (const nic of nics) {
+        const port = this.ports.get(nic.port_id);
+        if (port === undefined) continue;
+        port.groups = port.groups.filter((id) => id !== groupId);
+        if (change === 'add') port.groups.push(groupId);
+      }
+    });
+  }
+
+  securityGroupsOf(_ctx: RequestContext, instanceUuid: string): ReturnType<NetworkPort['securityGroupsOf']> {
+    return this.faults.run('securityGroupsOf', () => {
+      const ids = new Set(this.of(instanceUuid).flatMap((port) => port.groups));
+      return [...this.groups.values()].filter(({ id }) => ids.has(id)).map((group) => ({ ...group }));
+    });
+  }
+
+  current(_ctx: RequestContext, instanceUuid: string): ReturnType<NetworkPort['current']> {
+    return this.faults.run('current', () =>
+      this.of(instanceUuid).map((port) => ({ nic: this.nicOf(port), status: port.status })),
+    );
+  }
+
+  /** The ports of one instance, in the order of its NICs. */
+  of(instanceUuid: string): FakePort[] {
+    return [...this.ports.values()].filter((one) => one.device_id === instanceUuid).sort((a, b) => a.index - b.index);
+  }
+
+  private bind(
+    about: Omit<About, 'requests'> & Partial<Pick<About, 'requests'>>,
+    request: NetworkRequest,
+    index: number,
+  ): Nic {
+    const known =
+      request.port_id === null
+        ? this.of(about.instance_uuid).find((one) => one.index === index)
+        : this.ports.get(request.port_id);
+    if (known === undefined && request.port_id !== null) throw NovaError.PortNotFound({ port_id: request.port_id });
+    const port =
+      known ??
+      this.newPort({
+        project_id: about.project_id,
+        network_id: request.network_id ?? '',
+        made_by_nova: true,
+        index,
+        tag: request.tag,
+        ...(request.fixed_ip === null ? {} : { ip: request.fixed_ip }),
+      });
+    if (port.device_id !== '' && port.device_id !== about.instance_uuid)
+      throw NovaError.PortInUse({ port_id: port.id });
+    const moved = port.host !== about.host;
+    Object.assign(port, { device_id: about.instance_uuid, host: about.host, index });
+    if (port.groups.length === 0) port.groups.push(...about.security_groups);
+    if (moved) {
+      port.status = 'ACTIVE';
+      setImmediate(() => this.plugged(port));
+    }
+    return this.nicOf(port);
+  }
+
+  private release(port: FakePort): void {
+    if (port.made_by_nova) this.ports.delete(port.id);
+    else Object.assign(port, { device_id: '', host: '', status: 'DOWN' });
+  }
+
+  private newPort(
+    fields: Pick<FakePort, 'project_id' | 'network_id' | 'made_by_nova' | 'index' | 'tag'> & { ip?: string },
+  ): FakePort {
+    const number = (this.addresses += 1);
+    const port: FakePort = {
+      id: newUuid(),
+      device_id: '',
+      host: '',
+      status: 'DOWN',
+      mac_address: `fa:16:3e:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`,
+      groups: [],
+      ...fields,
+      ip: fields.ip ?? `10.0.${number >> 8}.${number & 255}`,
+    };
+    this.ports.set(port.id, port);
+    return port;
+  }
+
+  private subnetOf(port: FakePort): string {
+    return this.networks.get(port.network_id)?.subnets[0] ?? '';
+  }
+
+  private nicOf(port: FakePort): Nic {
+    return {
+      port_id: port.id,
+      network_id: port.network_id,
+      network_label: this.networks.get(port.network_id)?.name ?? '',
+      mac_address: port.mac_address,
+      devname: `tap${port.id.slice(0, 11)}`,
+      bridge: `brq${port.network_id.slice(0, 11)}`,
+      mtu: 1450,
+      vif_type: 'bridge',
+      fixed_ips: [{ ip_address: port.ip, subnet_id: this.subnetOf(port) }],
+      subnets: [
+        {
+          id: this.subnetOf(port),
+          cidr: '10.0.0.0/16',
+          ip_version: 4,
+          gateway_ip: '10.0.0.1',
+          enable_dhcp: true,
+          dns_nameservers: [],
+          host_routes: [],
+        },
+      ],
+      tag: port.tag,
+      created_by_nova: port.made_by_nova,
+    };
+  }
+}

@@ -1,0 +1,84 @@
+import type { RequestContext } from '@nestack/kernel/context';
+import { DomainError } from '@nestack/kernel/errors';
+import type { RequestSpec } from '@nestack/nova/contract';
+import type { PlacementPort, ProviderCandidate } from '@nestack/nova/domain';
+import { Faults } from './faults';
+
+type Provider = Parameters<PlacementPort['ensureProvider']>[1];
+type Amounts = Readonly<Record<string, number>>;
+
+/** Placement with full state: claims never exceed a provider's capacity. */
+export class FakePlacement implements PlacementPort {
+  readonly faults = new Faults();
+  readonly providers = new Map<string, Provider & { disabled: boolean }>();
+  readonly allocations = new Map<string, { provider: string; amounts: Amounts }>();
+
+  ensureProvider(_ctx: RequestContext, provider: Provider): Promise<void> {
+    return this.faults.run('ensureProvider', () => {
+      const disabled = provider.traits.includes('COMPUTE_STATUS_DISABLED');
+      this.providers.set(provider.uuid, { ...provider, disabled });
+    });
+  }
+
+  setDisabled(_ctx: RequestContext, uuid: string, disabled: boolean): Promise<void> {
+    return this.faults.run('setDisabled', () => {
+      const provider = this.providers.get(uuid);
+      if (provider !== undefined) provider.disabled = disabled;
+    });
+  }
+
+  candidates(_ctx: RequestContext, spec: RequestSpec, limit: number): Promise<readonly ProviderCandidate[]> {
+    return this.faults.run('candidates', () => {
+      const wanted = amountsOf(spec);
+      return [...this.providers.values()]
+        .filter((provider) => !provider.disabled && this.fits(provider, wanted))
+        .slice(0, limit)
+        .map((provider) => ({ provider_uuid: provider.uuid, allocation_request: wanted, capacity: {} }));
+    });
+  }
+
+  claim(_ctx: RequestContext, spec: RequestSpec, candidate: ProviderCandidate): Promise<boolean> {
+    return this.faults.run('claim', () => {
+      const provider = this.providers.get(candidate.provider_uuid);
+      const wanted = amountsOf(spec);
+      if (provider === undefined || this.allocations.has(spec.instance_uuid) || !this.fits(provider, wanted))
+        return false;
+      this.allocations.set(spec.instance_uuid, { provider: provider.uuid, amounts: wanted });
+      return true;
+    });
+  }
+
+  allocatedOn(_ctx: RequestContext, consumer: string): Promise<string | null> {
+    return this.faults.run('allocatedOn', () => this.allocations.get(consumer)?.provider ?? null);
+  }
+
+  release(_ctx: RequestContext, consumer: string): Promise<void> {
+    return this.faults.run('release', () => {
+      this.allocations.delete(consumer);
+    });
+  }
+
+  removeProvider(_ctx: RequestContext, uuid: string): Promise<void> {
+    return this.faults.run('removeProvider', () => {
+      if ([...this.allocations.values()].some((one) => one.provider === uuid))
+        throw new DomainError({ kind: 'conflict', code: 'ResourceProviderInUse', message: 'it has allocations' });
+      this.providers.delete(uuid);
+    });
+  }
+
+  private fits(provider: Provider, wanted: Amounts): boolean {
+    return Object.entries(wanted).every(([name, amount]) => {
+      const inventory = provider.inventory[name];
+      if (inventory === undefined) return amount === 0;
+      const used = [...this.allocations.values()]
+        .filter((one) => one.provider === provider.uuid)
+        .reduce((sum, one) => sum + (one.amounts[name] ?? 0), 0);
+      return used + amount <= (inventory.total - inventory.reserved) * inventory.allocation_ratio;
+    });
+  }
+}
+
+function amountsOf(spec: RequestSpec): Amounts {
+  const { vcpus, memory_mb: memory, ephemeral_gb: ephemeral } = spec.flavor;
+  return { VCPU: vcpus, MEMORY_MB: memory, DISK_GB: spec.root_gb_on_host + ephemeral };
+}

@@ -1,0 +1,177 @@
+import { newUuid } from '@nestack/kernel/ids';
+import type { RequestContext } from '@nestack/kernel/context';
+import { DomainError } from '@nestack/kernel/errors';
+import { NovaError, type ConnectionInfo } from '@nestack/nova/contract';
+import type { As, VolumePort, VolumeSummary } from '@nestack/nova/domain';
+import { Faults } from './faults';
+
+export interface FakeVolume {
+  id: string;
+  project_id: string;
+  status: string;
+  size: number;
+  bootable: boolean;
+  multiattach: boolean;
+}
+
+export interface FakeAttachment {
+  id: string;
+  volume_id: string;
+  instance: string;
+  connector: Readonly<Record<string, unknown>> | null;
+  attached: boolean;
+}
+
+/** Cinder with full state: statuses follow attachments as there. */
+export class FakeVolumes implements VolumePort {
+  readonly faults = new Faults();
+  readonly volumes = new Map<string, FakeVolume>();
+  readonly attachments = new Map<string, FakeAttachment>();
+
+  /** Adds a volume, as a user would. */
+  add(fields: Partial<FakeVolume> & { project_id: string }): FakeVolume {
+    const volume = {
+      id: newUuid(),
+      status: 'available',
+      size: 1,
+      bootable: false,
+      multiattach: false,
+      ...fields,
+    };
+    this.volumes.set(volume.id, volume);
+    return volume;
+  }
+
+  get(ctx: RequestContext, volumeId: string, as: As): Promise<VolumeSummary | null> {
+    return this.faults.run('get', () => {
+      const volume = this.volumes.get(volumeId);
+      if (volume === undefined || (as === 'user' && !mayUse(ctx, volume.project_id))) return null;
+      return {
+        ...volume,
+        availability_zone: 'nova',
+        attached_to: this.of(volumeId)
+          .filter((one) => one.attached)
+          .map((one) => one.instance),
+        image_metadata: {},
+      };
+    });
+  }
+
+  createVolume(
+    ctx: RequestContext,
+    about: { size: number; image_id: string | null; snapshot_id: string | null },
+  ): Promise<{ id: string }> {
+    return this.faults.run('createVolume', () =>
+      this.add({
+        project_id: ctx.actor?.projectId ?? '',
+        size: about.size,
+        bootable: about.image_id !== null,
+      }),
+    );
+  }
+
+  ensureAttachment(_ctx: RequestContext, volumeId: string, instanceUuid: string): Promise<{ id: string }> {
+    return this.faults.run('ensureAttachment', () => {
+      const known = this.of(volumeId).find((one) => one.instance === instanceUuid);
+      if (known !== undefined) return { id: known.id };
+      const volume = this.volume(volumeId);
+      if (volume.status !== 'available' && !(volume.multiattach && volume.status === 'in-use'))
+        throw NovaError.InvalidVolume({ reason: `volume ${volumeId} is ${volume.status}` });
+      const attachment = {
+        id: newUuid(),
+        volume_id: volumeId,
+        instance: instanceUuid,
+        connector: null,
+        attached: false,
+      };
+      this.attachments.set(attachment.id, attachment);
+      volume.status = 'reserved';
+      return { id: attachment.id };
+    });
+  }
+
+  findAttachment(_ctx: RequestContext, volumeId: string, instanceUuid: string): Promise<string | null> {
+    return this.faults.run(
+      'findAttachment',
+      () => this.of(volumeId).find((one) => one.instance === instanceUuid)?.id ?? null,
+    );
+  }
+
+  connect(
+    _ctx: RequestContext,
+    attachmentId: string,
+    connector: Readonly<Record<string, unknown>>,
+  ): Promise<ConnectionInfo> {
+    return this.faults.run('connect', () => {
+      const attachment = this.attachment(attachmentId);
+      attachment.connector = connector;
+      if (!attachment.attached) this.volume(attachment.volume_id).status = 'attaching';
+      return { driver_volume_type: 'nbd', data: { volume: attachment.volume_id } };
+    });
+  }
+
+  complete(_ctx: RequestContext, attachmentId: string): Promise<void> {
+    return this.faults.run('complete', () => {
+      const attachment = this.attachment(attachmentId);
+      attachment.attached = true;
+      this.volume(attachment.volume_id).status = 'in-use';
+    });
+  }
+
+  deleteAttachment(_ctx: RequestContext, attachmentId: string): Promise<void> {
+    return this.faults.run('deleteAttachment', () => {
+      const attachment = this.attachments.get(attachmentId);
+      if (attachment === undefined) return;
+      this.attachments.delete(attachmentId);
+      const volume = this.volumes.get(attachment.volume_id);
+      if (volume !== undefined && this.of(volume.id).length === 0) volume.status = 'available';
+    });
+  }
+
+  beginDetaching(_ctx: RequestContext, volumeId: string): Promise<void> {
+    return this.faults.run('beginDetaching', () => {
+      const volume = this.volume(volumeId);
+      if (volume.status !== 'in-use') throw NovaError.InvalidVolume({ reason: `volume is ${volume.status}` });
+      volume.status = 'detaching';
+    });
+  }
+
+  rollDetaching(_ctx: RequestContext, volumeId: string): Promise<void> {
+    return this.faults.run('rollDetaching', () => {
+      const volume = this.volume(volumeId);
+      if (volume.status === 'detaching') volume.status = 'in-use';
+    });
+  }
+
+  deleteVolume(_ctx: RequestContext, volumeId: string): Promise<void> {
+    return this.faults.run('deleteVolume', () => {
+      const volume = this.volumes.get(volumeId);
+      if (volume === undefined) return;
+      if (!['available', 'error'].includes(volume.status))
+        throw NovaError.InvalidVolume({ reason: `volume is ${volume.status}` });
+      this.volumes.delete(volumeId);
+    });
+  }
+
+  /** The attachments of one volume. */
+  of(volumeId: string): FakeAttachment[] {
+    return [...this.attachments.values()].filter((one) => one.volume_id === volumeId);
+  }
+
+  private volume(id: string): FakeVolume {
+    const found = this.volumes.get(id);
+    if (found === undefined) throw NovaError.VolumeNotFound({ volume_id: id });
+    return found;
+  }
+
+  private attachment(id: string): FakeAttachment {
+    const found = this.attachments.get(id);
+    if (found === undefined)
+      throw new DomainError({ kind: 'notFound', code: 'AttachmentNotFound', message: `there is no attachment ${id}` });
+    return found;
+  }
+}
+
+function mayUse(ctx: RequestContext, projectId: string): boolean {
+  return ctx.actor?.projectId === projectId || ctx.actor?.roles.includes('admin') === true;
+}

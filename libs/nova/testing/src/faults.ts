@@ -1,0 +1,57 @@
+import { DomainError } from '@nestack/kernel/errors';
+
+/** The error that a fake throws when it was told to fail. */
+export function outage(what: string): DomainError {
+  return new DomainError({ kind: 'unavailable', code: 'FakeOutage', message: `${what} is away.` });
+}
+
+/** A refusal that no repetition changes. */
+export function refusal(what: string): DomainError {
+  return new DomainError({ kind: 'badRequest', code: 'FakeRefusal', message: `${what} refuses.` });
+}
+
+/** What a fake service has been asked, and what it shall do wrong or late. */
+export class Faults {
+  readonly calls: string[] = [];
+  private readonly planned = new Map<string, { error: Error; times: number; after: boolean }>();
+  private readonly gates = new Map<string, Promise<void>>();
+
+  /** Lets the next `times` calls of an operation fail; with `after` their effect happens all the same, as when an answer is lost. */
+  fail(operation: string, error: Error, options: { readonly times?: number; readonly after?: boolean } = {}): void {
+    this.planned.set(operation, { error, times: options.times ?? 1, after: options.after ?? false });
+  }
+
+  /** Holds all calls of an operation until the returned function is called. */
+  hold(operation: string): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gates.set(operation, promise);
+    return () => {
+      this.gates.delete(operation);
+      resolve();
+    };
+  }
+
+  /** How often an operation was asked for. */
+  count(operation: string): number {
+    return this.calls.filter((one) => one === operation).length;
+  }
+
+  forget(): void {
+    this.calls.length = 0;
+    this.planned.clear();
+  }
+
+  /** Runs one operation of a fake as planned. */
+  async run<T>(operation: string, act: () => T | Promise<T>): Promise<T> {
+    this.calls.push(operation);
+    await this.gates.get(operation);
+    const plan = this.planned.get(operation);
+    if (plan !== undefined) {
+      plan.times -= 1;
+      if (plan.times <= 0) this.planned.delete(operation);
+      if (plan.after) await act();
+      throw plan.error;
+    }
+    return act();
+  }
+}
