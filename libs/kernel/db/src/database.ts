@@ -1,13 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Tx } from '@nestack/kernel/context';
 import type { Logger } from '@nestack/kernel/log';
-import { DataSource } from 'typeorm';
+import type { PoolClient } from 'pg';
+import { DataSource, type QueryRunner } from 'typeorm';
 import { applyMigrations } from './migrate';
-import { isConnectionFailure, isRetryable, toDomainError } from './pg-errors';
+import { codeOf, isConnectionFailure, isRetryable, toDomainError } from './pg-errors';
 import type { Database, DatabaseConfig, Migration } from './surface';
 import { Transaction, execute } from './transaction';
 
 const MAX_TRIES = 8;
+/** SQLSTATE of a statement in a transaction that an earlier one has aborted. */
+const ABORTED = '25P02';
+/** A process that is frozen in the middle of a transaction holds its locks no longer than this. */
+const IDLE_IN_TRANSACTION_MS = 10_000;
 
 /** A service's database: a TypeORM data source on its own schema and role. Connects when first used. */
 export function openDatabase(config: DatabaseConfig, log: Logger): Database {
@@ -38,7 +43,9 @@ class PostgresDatabase implements Database {
         idleTimeoutMillis: 60_000,
         connectionTimeoutMillis: 10_000,
         keepAlive: true,
-        options: `-c search_path=${config.schema}`,
+        // Several statements share a round trip where none waits for another.
+        pipeline: true,
+        options: `-c search_path=${config.schema} -c idle_in_transaction_session_timeout=${IDLE_IN_TRANSACTION_MS}`,
       },
       poolErrorHandler: (error: unknown) => log.warn(null, 'database.connection_lost', { error: String(error) }),
     });
@@ -64,7 +71,10 @@ class PostgresDatabase implements Database {
     await this.opened();
     const runner = this.source.createQueryRunner();
     try {
-      return await fn(new Transaction(runner).asTx());
+      const transaction = new Transaction(runner, (await runner.connect()) as PoolClient);
+      const result = await fn(transaction.asTx());
+      await transaction.settle();
+      return result;
     } catch (error) {
       throw toDomainError(error, name);
     } finally {
@@ -86,24 +96,51 @@ class PostgresDatabase implements Database {
     if (this.source.isInitialized) await this.source.destroy();
   }
 
+  /**
+   * One try. BEGIN is not waited for: it travels with the first statement, as the last ones (`executeSoon`) travel with
+   * COMMIT. A transaction therefore costs the round trips of the statements that somebody waits for, and one more.
+   */
   private async attempt<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
     const runner = this.source.createQueryRunner();
-    const transaction = new Transaction(runner);
-    let result: T;
+    const transaction = await this.begin(runner);
     try {
-      await runner.startTransaction();
-      try {
-        result = await fn(transaction.asTx());
-        await runner.commitTransaction();
-      } catch (error) {
-        await runner.rollbackTransaction().catch(() => undefined);
-        throw error;
-      }
+      const result = await this.finish(transaction, fn);
+      for (const hook of transaction.hooks) hook();
+      return result;
     } finally {
       await runner.release().catch(() => undefined);
     }
-    for (const hook of transaction.hooks) hook();
-    return result;
+  }
+
+  private async begin(runner: QueryRunner): Promise<Transaction> {
+    const transaction = new Transaction(runner, (await runner.connect()) as PoolClient);
+    transaction.send('BEGIN', []).catch(() => undefined);
+    // For entity managers: they must not open one of their own.
+    (runner as { isTransactionActive: boolean }).isTransactionActive = true;
+    return transaction;
+  }
+
+  private async finish<T>(transaction: Transaction, fn: (tx: Tx) => Promise<T>): Promise<T> {
+    const { client, runner } = transaction;
+    try {
+      const result = await fn(transaction.asTx());
+      const commit = client.query('COMMIT');
+      commit.catch(() => undefined);
+      await transaction.settle();
+      // A statement that failed and was swallowed has aborted the transaction: COMMIT then rolls back without complaint.
+      if ((await commit).command !== 'COMMIT') throw new Error('the transaction was aborted by a failed statement');
+      return result;
+    } catch (error) {
+      // What was sent earlier tells more than its followers' "the transaction is aborted".
+      const first = await transaction.settle().then(
+        () => error,
+        (earlier: unknown) => (codeOf(error) === ABORTED ? earlier : error),
+      );
+      await client.query('ROLLBACK').catch(() => undefined);
+      throw first;
+    } finally {
+      (runner as { isTransactionActive: boolean }).isTransactionActive = false;
+    }
   }
 
   private opened(): Promise<void> {

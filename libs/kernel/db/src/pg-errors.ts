@@ -12,7 +12,8 @@ function driverError(error: unknown): PgError {
   return typeof outer.driverError === 'object' && outer.driverError !== null ? (outer.driverError as PgError) : outer;
 }
 
-function codeOf(error: unknown): string {
+/** SQLSTATE or the system's code of an error; empty when it has none. */
+export function codeOf(error: unknown): string {
   const { code } = driverError(error);
   return typeof code === 'string' ? code : '';
 }
@@ -37,6 +38,7 @@ const LOST = new Set([
   '57P01',
   '57P02',
   '57P03',
+  '25P03',
   '53300',
 ]);
 

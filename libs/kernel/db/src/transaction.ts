@@ -1,14 +1,37 @@
 import type { Tx } from '@nestack/kernel/context';
+import type { PoolClient, QueryResult } from 'pg';
 import type { EntityManager, QueryRunner } from 'typeorm';
 
-/** What stands behind the opaque `Tx`: one connection and what to do after its commit. */
+/** What stands behind the opaque `Tx`: one connection, what must still succeed before its commit, what to do after it. */
 export class Transaction {
   readonly hooks: (() => void)[] = [];
+  /** Statements on their way that nobody has waited for yet; the connection keeps their order. */
+  private readonly pending: Promise<unknown>[] = [];
 
-  constructor(readonly runner: QueryRunner) {}
+  constructor(
+    readonly runner: QueryRunner,
+    readonly client: PoolClient,
+  ) {}
 
   asTx(): Tx {
     return this as unknown as Tx;
+  }
+
+  query(text: string, params: readonly unknown[]): Promise<QueryResult> {
+    return params.length === 0 ? this.client.query(text) : this.client.query(text, params as unknown[]);
+  }
+
+  /** Sends a statement without waiting for its answer, which then travels together with the next one's. */
+  send(text: string, params: readonly unknown[]): Promise<QueryResult> {
+    const answer = this.query(text, params);
+    answer.catch(() => undefined);
+    this.pending.push(answer);
+    return answer;
+  }
+
+  /** Waits for all that was sent; throws the first failure. */
+  async settle(): Promise<void> {
+    for (const answer of this.pending.splice(0)) await answer;
   }
 }
 
@@ -18,15 +41,9 @@ function of(tx: Tx): Transaction {
   throw new Error('not a transaction of this database library');
 }
 
-interface Outcome {
-  readonly records: unknown[];
-  readonly affected?: number;
-}
-
 /** Rows of one statement. `text` is a constant; values go through `params` alone. */
 export async function sql<Row>(tx: Tx, text: string, params: readonly unknown[] = []): Promise<Row[]> {
-  const outcome = (await of(tx).runner.query(text, [...params], true)) as Outcome;
-  return (outcome.records ?? []) as Row[];
+  return (await of(tx).query(text, params)).rows as Row[];
 }
 
 /** The first row, or null. */
@@ -36,8 +53,15 @@ export async function sqlOne<Row>(tx: Tx, text: string, params: readonly unknown
 
 /** Runs a statement; how many rows it changed. */
 export async function execute(tx: Tx, text: string, params: readonly unknown[] = []): Promise<number> {
-  const outcome = (await of(tx).runner.query(text, [...params], true)) as Outcome;
-  return outcome.affected ?? outcome.records?.length ?? 0;
+  return (await of(tx).query(text, params)).rowCount ?? 0;
+}
+
+/**
+ * Sends a statement whose outcome the next one does not depend on: it shares a round trip with what follows (or with the
+ * commit) and makes the transaction fail if it fails. The promise may be waited for and need not be.
+ */
+export async function executeSoon(tx: Tx, text: string, params: readonly unknown[] = []): Promise<number> {
+  return (await of(tx).send(text, params)).rowCount ?? 0;
 }
 
 /** TypeORM's entity manager on this transaction, where entities pay. */
