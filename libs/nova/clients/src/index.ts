@@ -1,2 +1,3 @@
 export { CinderClient } from './cinder.client';
 export { GlanceClient } from './glance.client';
+export { NeutronClient } from './neutron.client';

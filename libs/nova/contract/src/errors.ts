@@ -54,6 +54,16 @@ export const NovaError = defineErrors({
   PortNotFound: { kind: 'badRequest', template: 'Port id {port_id} could not be found.' },
   PortInUse: { kind: 'conflict', template: 'Port {port_id} is still in use.' },
   PortNotUsable: { kind: 'badRequest', template: 'Port {port_id} not usable for instance {instance}.' },
+  PortBindingFailed: {
+    kind: 'conflict',
+    template: 'Binding failed for port {port_id}, please check neutron logs for more information.',
+  },
+  PortLimitExceeded: { kind: 'overQuota', template: 'Maximum number of ports exceeded' },
+  NoMoreFixedIps: { kind: 'conflict', template: 'No fixed IP addresses available for network: {net}' },
+  FixedIpAlreadyInUse: {
+    kind: 'badRequest',
+    template: 'Fixed IP address {address} is already in use on instance {instance_uuid}.',
+  },
   SecurityGroupNotFound: { kind: 'badRequest', template: 'Security group {security_group_id} not found.' },
   InvalidBDM: { kind: 'badRequest', template: 'Block Device Mapping is Invalid.' },
   InvalidBDMVolume: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: failed to get volume {id}.' },
