@@ -4,6 +4,7 @@ import type { AppDeclaration } from '@nestack/kernel/app';
 export const APPS: Readonly<Record<string, () => Promise<{ readonly app: unknown }>>> = {
   glance: () => import('@nestack/app/glance'),
   'neutron-agent': () => import('@nestack/app/neutron-agent'),
+  'nova-compute': () => import('@nestack/app/nova-compute'),
 };
 
 /** The declaration of an app by its name; throws for unknown ones. */

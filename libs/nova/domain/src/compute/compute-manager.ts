@@ -1,12 +1,5 @@
 import type { RequestContext } from '@nestack/kernel/context';
-import {
-  POWER_STATE,
-  type ConnectionInfo,
-  type GuestVolume,
-  type InstanceSpec,
-  type Nic,
-  type PowerState,
-} from '@nestack/nova/contract';
+import { POWER_STATE, type ConnectionInfo, type InstanceSpec, type Nic, type PowerState } from '@nestack/nova/contract';
 import { configDriveOf } from '../metadata/config-drive';
 import type { GuestDisk, GuestSpec, HypervisorDriver, ImagePort } from '../ports';
 import { KeyedMutex } from './keyed-mutex';
@@ -19,42 +12,52 @@ export interface ComputeManagerDeps {
   readonly forceConfigDrive: boolean;
 }
 
+/** How many guests are started or removed at a time when a host puts itself in order. */
+const AT_ONCE = 4;
+
+export interface Reconciled {
+  readonly known: readonly { readonly uuid: string; readonly power: PowerState }[];
+  readonly failed: readonly { readonly uuid: string; readonly error: unknown }[];
+}
+
 /** What is true of the guests of one host is made so here; commands for one guest are taken one after the other. */
 export class ComputeManager {
   private readonly mutex = new KeyedMutex();
+  /** Guests that commands came for since the last reconciliation began. */
+  private readonly commanded = new Set<string>();
 
   constructor(private readonly deps: ComputeManagerDeps) {}
 
   /** Ensures the guest runs. */
   build(ctx: RequestContext, instance: InstanceSpec): Promise<{ power: PowerState; rootDevice: string }> {
-    return this.mutex.run(instance.uuid, () =>
+    return this.command(instance.uuid, () =>
       this.deps.driver.ensureGuest(ctx, this.guestOf(instance), (span) => this.imageOf(span, instance)),
     );
   }
 
   /** Ensures that nothing is left of it. */
   terminate(ctx: RequestContext, uuid: string, nics: readonly Nic[]): Promise<void> {
-    return this.mutex.run(uuid, () => this.deps.driver.absentGuest(ctx, uuid, nics));
+    return this.command(uuid, () => this.deps.driver.absentGuest(ctx, uuid, nics));
   }
 
   start(ctx: RequestContext, instance: InstanceSpec): Promise<PowerState> {
-    return this.mutex.run(instance.uuid, () => this.deps.driver.powerOn(ctx, this.guestOf(instance)));
+    return this.command(instance.uuid, () => this.deps.driver.powerOn(ctx, this.guestOf(instance)));
   }
 
   stop(ctx: RequestContext, uuid: string, timeoutS: number): Promise<PowerState> {
-    return this.mutex.run(uuid, () => this.deps.driver.powerOff(ctx, uuid, timeoutS));
+    return this.command(uuid, () => this.deps.driver.powerOff(ctx, uuid, timeoutS));
   }
 
   reboot(ctx: RequestContext, instance: InstanceSpec, type: 'SOFT' | 'HARD', timeoutS: number): Promise<PowerState> {
-    return this.mutex.run(instance.uuid, () => this.deps.driver.reboot(ctx, this.guestOf(instance), type, timeoutS));
+    return this.command(instance.uuid, () => this.deps.driver.reboot(ctx, this.guestOf(instance), type, timeoutS));
   }
 
   pause(ctx: RequestContext, uuid: string): Promise<PowerState> {
-    return this.mutex.run(uuid, () => this.deps.driver.pause(ctx, uuid));
+    return this.command(uuid, () => this.deps.driver.pause(ctx, uuid));
   }
 
   unpause(ctx: RequestContext, uuid: string): Promise<PowerState> {
-    return this.mutex.run(uuid, () => this.deps.driver.unpause(ctx, uuid));
+    return this.command(uuid, () => this.deps.driver.unpause(ctx, uuid));
   }
 
   console(uuid: string, lines: number | null): Promise<string> {
@@ -86,47 +89,74 @@ export class ComputeManager {
     connection: ConnectionInfo,
     device: string | null,
   ): Promise<string> {
-    return this.mutex.run(uuid, () =>
+    return this.command(uuid, () =>
       this.deps.driver.ensureVolume(ctx, uuid, { volumeId, connection, device: device ?? '/dev/vdb', boot: false }),
     );
   }
 
   detachVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void> {
-    return this.mutex.run(uuid, () => this.deps.driver.absentVolume(ctx, uuid, volumeId));
+    return this.command(uuid, () => this.deps.driver.absentVolume(ctx, uuid, volumeId));
   }
 
   attachInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
-    return this.mutex.run(uuid, () => this.deps.driver.ensureInterface(ctx, uuid, nic));
+    return this.command(uuid, () => this.deps.driver.ensureInterface(ctx, uuid, nic));
   }
 
   detachInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
-    return this.mutex.run(uuid, () => this.deps.driver.absentInterface(ctx, uuid, nic));
+    return this.command(uuid, () => this.deps.driver.absentInterface(ctx, uuid, nic));
+  }
+
+  /** From now on, guests that commands come for are left out of `reconcile`: the commands know better. */
+  beginReconciliation(): void {
+    this.commanded.clear();
   }
 
   /**
    * Brings the host in line with what the conductor says after a restart: orphans go, guests that should run are started,
-   * guests that another operation works on are left to it. Answers the power states that changed.
+   * guests that another operation works on are left to it. Answers the power states that are known now, and what failed.
    */
   async reconcile(
     ctx: RequestContext,
     wanted: readonly { readonly instance: InstanceSpec; readonly should_run: boolean; readonly busy: boolean }[],
-    orphans: readonly {
-      readonly uuid: string;
-      readonly nics: readonly Nic[];
-      readonly volumes: readonly GuestVolume[];
-    }[],
-  ): Promise<readonly { readonly uuid: string; readonly power: PowerState }[]> {
-    for (const orphan of orphans) await this.terminate(ctx, orphan.uuid, orphan.nics);
-    const power = new Map((await this.deps.driver.guests()).map((guest) => [guest.uuid, guest.power]));
-    const changed: { uuid: string; power: PowerState }[] = [];
-    for (const { instance, should_run: run, busy } of wanted) {
-      if (busy) continue;
-      const now = power.get(instance.uuid);
-      if (run && now !== POWER_STATE.running && now !== POWER_STATE.paused)
-        changed.push({ uuid: instance.uuid, power: await this.start(ctx, instance) });
-      else if (now !== undefined) changed.push({ uuid: instance.uuid, power: now });
-    }
-    return changed;
+    orphans: readonly { readonly uuid: string; readonly nics: readonly Nic[] }[],
+  ): Promise<Reconciled> {
+    const failed: { uuid: string; error: unknown }[] = [];
+    const eachOf = <T>(items: readonly T[], uuidOf: (item: T) => string, work: (item: T) => Promise<void>) =>
+      inParallel(items, async (item) => {
+        const uuid = uuidOf(item);
+        if (this.commanded.has(uuid)) return;
+        await work(item).catch((error: unknown) => failed.push({ uuid, error }));
+      });
+    const { driver } = this.deps;
+    await eachOf(
+      orphans,
+      (orphan) => orphan.uuid,
+      ({ uuid, nics }) => this.mutex.run(uuid, () => driver.absentGuest(ctx, uuid, nics)),
+    );
+    const found = new Map((await driver.guests()).map((guest) => [guest.uuid, guest.power]));
+    const known: { uuid: string; power: PowerState }[] = [];
+    await eachOf(
+      wanted.filter(({ busy }) => !busy),
+      ({ instance }) => instance.uuid,
+      async ({ instance, should_run: run }) => {
+        const { uuid } = instance;
+        const now = found.get(uuid);
+        const down = now !== POWER_STATE.running && now !== POWER_STATE.paused;
+        if (run && down) {
+          known.push({ uuid, power: now ?? POWER_STATE.shutdown });
+          const power = await this.mutex.run(uuid, () => driver.powerOn(ctx, this.guestOf(instance)));
+          known.push({ uuid, power });
+        } else if (now !== undefined) {
+          known.push({ uuid, power: now });
+        }
+      },
+    );
+    return { known: [...new Map(known.map((one) => [one.uuid, one])).values()], failed };
+  }
+
+  private command<T>(uuid: string, work: () => Promise<T>): Promise<T> {
+    this.commanded.add(uuid);
+    return this.mutex.run(uuid, work);
   }
 
   private async imageOf(ctx: RequestContext, instance: InstanceSpec): Promise<NodeJS.ReadableStream> {
@@ -150,4 +180,12 @@ export class ComputeManager {
       configDrive: instance.config_drive || this.deps.forceConfigDrive ? configDriveOf(instance) : null,
     };
   }
+}
+
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of queue) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
 }

@@ -7,16 +7,18 @@ import { POWER_STATE, type HostFacts, type Nic, type PowerState } from '@nestack
 import type { GuestDisk, GuestEvent, GuestSpec, GuestState, HypervisorDriver, ImageFetch } from '@nestack/nova/domain';
 
 /** Operations that can be slowed down or made to fail. */
-export type FakeOperation =
-  | 'spawn'
-  | 'destroy'
-  | 'power_on'
-  | 'power_off'
-  | 'reboot'
-  | 'attach_volume'
-  | 'detach_volume'
-  | 'attach_interface'
-  | 'detach_interface';
+export const FAKE_OPERATIONS = [
+  'spawn',
+  'destroy',
+  'power_on',
+  'power_off',
+  'reboot',
+  'attach_volume',
+  'detach_volume',
+  'attach_interface',
+  'detach_interface',
+] as const;
+export type FakeOperation = (typeof FAKE_OPERATIONS)[number];
 
 export interface FakeOptions {
   readonly dir: string;

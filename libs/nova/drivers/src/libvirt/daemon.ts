@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import path from 'node:path';
 import type { Logger } from '@nestack/kernel/log';
-import { alive, startDaemon, stopPid, tryRun, waitFor } from '@nestack/kernel/process';
-import { words } from '../vif/tap';
+import { alive, startDaemon, stopPid, waitFor } from '@nestack/kernel/process';
 
 /** Linux' limit for the path of a unix socket, its end mark not counted. */
 export const MAX_SOCKET_PATH = 107;
@@ -14,21 +14,26 @@ const START_MS = 60_000;
 /** The user that libvirt's QEMU driver insists on, though guests run as root here. */
 const QEMU_USER = { name: 'libvirt-qemu', id: 64_055 };
 
+/** A daemon's own folders, and the places of the machine that they stand for. */
+const PARTS = {
+  etc: '/etc/libvirt',
+  lib: '/var/lib/libvirt',
+  run: '/run/libvirt',
+  cache: '/var/cache/libvirt',
+  log: '/var/log/libvirt',
+} as const;
+
 /**
  * Runs in a mount namespace of its own, with the folder as its only parameter: puts the folder's parts over the places
  * that libvirt has compiled in, and becomes the daemon.
  */
-const BECOME_LIBVIRTD = `
-set -e
-mount --bind "$1/passwd" /etc/passwd
-mount --bind "$1/group" /etc/group
-for pair in etc:/etc/libvirt lib:/var/lib/libvirt run:/run/libvirt cache:/var/cache/libvirt log:/var/log/libvirt; do
-  mkdir -p "\${pair#*:}"
-  mount --bind "$1/\${pair%%:*}" "\${pair#*:}"
-done
-mkdir -p /var/log/libvirt/qemu
-exec libvirtd --config /etc/libvirt/libvirtd.conf --pid-file "$1/libvirtd.pid"
-`;
+const BECOME_LIBVIRTD = [
+  'set -e',
+  'for file in passwd group; do mount --bind "$1/$file" "/etc/$file"; done',
+  ...Object.entries(PARTS).map(([part, place]) => `mkdir -p ${place}; mount --bind "$1/${part}" ${place}`),
+  'PATH="$PATH:/usr/sbin:/sbin"',
+  'exec libvirtd --config /etc/libvirt/libvirtd.conf --pid-file "$1/libvirtd.pid"',
+].join('\n');
 
 const QEMU_CONF = [
   'user = "root"',
@@ -44,22 +49,68 @@ const QEMU_CONF = [
   '',
 ].join('\n');
 
-/** The libvirt URI of a daemon whose parts lie in a folder. */
+/**
+ * Prepares a libvirt daemon of our own, whatever the machine itself has: settings, state, sockets and logs lie below the
+ * folder. Answers the command that becomes it, to be run in the network namespace where its guests shall be.
+ */
+export async function prepareLibvirtd(dir: string): Promise<readonly [string, ...string[]]> {
+  if (Buffer.byteLength(libvirtSocket(dir)) > MAX_SOCKET_PATH)
+    throw new Error(`the path ${libvirtSocket(dir)} is too long for a socket; use a shorter state directory`);
+  for (const part of Object.keys(PARTS)) await mkdir(path.join(dir, part), { recursive: true });
+  await mkdir(path.join(dir, 'log', 'qemu'), { recursive: true });
+  await writeFile(
+    path.join(dir, 'etc', 'libvirtd.conf'),
+    [
+      'unix_sock_group = "root"',
+      'unix_sock_rw_perms = "0700"',
+      'auth_unix_rw = "none"',
+      'auth_unix_ro = "none"',
+      'max_client_requests = 20',
+      'log_outputs = "3:stderr"',
+      // Hosts on one machine must differ, or migrations between them are refused.
+      `host_uuid = "${uuidOf(dir)}"`,
+      '',
+    ].join('\n'),
+  );
+  await writeFile(path.join(dir, 'etc', 'qemu.conf'), QEMU_CONF);
+  const { name, id } = QEMU_USER;
+  await withEntry('/etc/passwd', path.join(dir, 'passwd'), `${name}:x:${id}:${id}::/var/lib/libvirt:/usr/sbin/nologin`);
+  await withEntry('/etc/group', path.join(dir, 'group'), `${name}:x:${id}:`);
+  return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', BECOME_LIBVIRTD, 'libvirtd', dir];
+}
+
+/** The socket of a daemon whose parts lie in a folder. */
+export function libvirtSocket(dir: string): string {
+  return path.join(dir, 'run', 'libvirt-sock');
+}
+
+/** The libvirt URI of such a daemon. */
 export function libvirtUri(dir: string): string {
-  return `qemu+unix:///system?socket=${encodeURI(socketOf(dir))}`;
+  return `qemu+unix:///system?socket=${encodeURI(libvirtSocket(dir))}`;
+}
+
+/** The socket that a local libvirt URI names; the machine's own libvirt when it names none. */
+export function socketOfUri(uri: string): string {
+  const named = /[?&]socket=([^&]+)/.exec(uri)?.[1];
+  return named === undefined ? '/run/libvirt/libvirt-sock' : decodeURI(named);
+}
+
+/** Where the daemon behind a socket writes QEMU's logs. */
+export function qemuLogDir(socket: string): string {
+  const own = path.join(path.dirname(path.dirname(socket)), 'log', 'qemu');
+  return existsSync(own) ? own : '/var/log/libvirt/qemu';
 }
 
 /**
- * Ensures that a libvirt daemon of our own serves the folder's socket, in a network namespace or in ours (null). One that
- * answers is used as it is, whoever started it; guests outlive it.
+ * Ensures that a libvirt daemon of our own serves the folder's socket; answers its path. One that answers is used as it
+ * is, whoever started it; guests outlive it.
  */
-export async function ensureLibvirtd(dir: string, namespace: string | null, log: Logger): Promise<void> {
-  if (socketOf(dir).length > MAX_SOCKET_PATH)
-    throw new Error(`the path ${socketOf(dir)} is too long for a socket; use a shorter state directory`);
-  if (await answers(dir)) return;
-  const running = await pidOf(dir);
-  if (running === null) await start(dir, namespace, log);
-  await waitFor(`libvirtd in ${dir}`, () => answers(dir), START_MS, 200);
+export async function ensureLibvirtd(dir: string, log: Logger): Promise<string> {
+  const socket = libvirtSocket(dir);
+  if (await accepts(socket)) return socket;
+  if ((await pidOf(dir)) === null) await start(dir, log);
+  await waitFor(`libvirtd in ${dir}`, () => accepts(socket), START_MS, 100);
+  return socket;
 }
 
 /** Ends a folder's libvirt daemon; its guests go on. */
@@ -68,64 +119,35 @@ export async function stopLibvirtd(dir: string): Promise<void> {
   if (pid !== null) await stopPid(pid, { graceMs: 20_000 });
 }
 
-function socketOf(dir: string): string {
-  return path.join(dir, 'run', 'libvirt-sock');
+function accepts(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const attempt = connect(socket);
+    attempt.once('connect', () => {
+      attempt.destroy();
+      resolve(true);
+    });
+    attempt.once('error', () => resolve(false));
+  });
 }
 
-async function answers(dir: string): Promise<boolean> {
-  if (!existsSync(socketOf(dir))) return false;
-  const asked = await tryRun('virsh', ['-c', libvirtUri(dir), 'version'], { timeoutMs: 30_000 });
-  return asked.code === 0;
-}
-
-async function start(dir: string, namespace: string | null, log: Logger): Promise<void> {
-  await prepare(dir);
+async function start(dir: string, log: Logger): Promise<void> {
+  const [command, ...args] = await prepareLibvirtd(dir);
   const output = await open(path.join(dir, 'libvirtd.log'), 'a');
   try {
-    const [command, ...args] = words(namespace, [
-      'unshare',
-      '--mount',
-      '--propagation',
-      'private',
-      'sh',
-      '-c',
-      BECOME_LIBVIRTD,
-      'libvirtd',
-      dir,
-    ]);
-    const child = await startDaemon(command, args, {
-      cwd: dir,
-      env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
-      logFd: output.fd,
-    });
+    const child = await startDaemon(command, args, { cwd: dir, env: process.env, logFd: output.fd });
     child.unref();
-    log.info(null, 'libvirtd.started', { pid: child.pid, dir, namespace });
+    log.info(null, 'libvirtd.started', { pid: child.pid, dir });
   } finally {
     await output.close();
   }
 }
 
-async function prepare(dir: string): Promise<void> {
-  for (const part of ['etc', 'lib', 'run', 'cache', 'log/qemu']) await mkdir(path.join(dir, part), { recursive: true });
-  await rm(path.join(dir, 'libvirtd.pid'), { force: true });
-  const config = path.join(dir, 'etc', 'libvirtd.conf');
-  if (!existsSync(config)) {
-    const lines = [
-      'unix_sock_group = "root"',
-      'unix_sock_rw_perms = "0700"',
-      'auth_unix_rw = "none"',
-      'auth_unix_ro = "none"',
-      'log_outputs = "3:stderr"',
-      // Hosts on one machine must differ, or migrations between them are refused.
-      `host_uuid = "${randomUUID()}"`,
-      '',
-    ];
-    await writeFile(config, lines.join('\n'));
-  }
-  await writeFile(path.join(dir, 'etc', 'qemu.conf'), QEMU_CONF);
-  const { name, id } = QEMU_USER;
-  await withEntry('/etc/passwd', path.join(dir, 'passwd'), `${name}:x:${id}:${id}::/var/lib/libvirt:/usr/sbin/nologin`);
-  await withEntry('/etc/group', path.join(dir, 'group'), `${name}:x:${id}:`);
+/** The same folder has the same UUID. */
+function uuidOf(dir: string): string {
+  const hex = createHash('sha256').update(dir).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    '-',
+  );
 }
 
 async function withEntry(from: string, to: string, entry: string): Promise<void> {

@@ -1,7 +1,5 @@
 import { POWER_STATE, type PowerState } from '@nestack/nova/contract';
-
-/** One guest's values as `virsh domstats` prints them. */
-export type DomainStats = Readonly<Record<string, string>>;
+import type { DomainStats } from './remote/libvirt-client';
 
 /** libvirt's virDomainState by number, as nova's power states; a guest that shuts down still runs. */
 const POWER: Readonly<Record<string, PowerState>> = {
@@ -16,24 +14,6 @@ const POWER: Readonly<Record<string, PowerState>> = {
 
 export function powerOf(stats: DomainStats): PowerState {
   return POWER[stats['state.state'] ?? ''] ?? POWER_STATE.nostate;
-}
-
-/** The guests in the output of `virsh domstats`; domains that are not ours are passed over. */
-export function guestStats(text: string): readonly { readonly uuid: string; readonly stats: DomainStats }[] {
-  const guests: { uuid: string; stats: Record<string, string> }[] = [];
-  let current: Record<string, string> | null = null;
-  for (const line of text.split('\n')) {
-    const head = /^Domain: '(.*)'$/.exec(line.trim());
-    if (head !== null) {
-      const uuid = /^instance-([0-9a-f-]{36})$/.exec(head[1] ?? '')?.[1];
-      current = uuid === undefined ? null : {};
-      if (uuid !== undefined && current !== null) guests.push({ uuid, stats: current });
-      continue;
-    }
-    const value = /^\s+([^=\s]+)=(.*)$/.exec(line);
-    if (value !== null && current !== null) current[value[1] ?? ''] = value[2] ?? '';
-  }
-  return guests;
 }
 
 /** Diagnostics before microversion 2.48. upstream: nova/virt/libvirt/driver.py, get_diagnostics */

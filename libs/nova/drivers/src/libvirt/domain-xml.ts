@@ -1,6 +1,9 @@
 import type { ConnectionInfo, Nic } from '@nestack/nova/contract';
 import { DomainError } from '@nestack/kernel/errors';
 
+/** Memory for translated code; QEMU would let an emulated guest have a gigabyte of it. upstream: libvirt/tb_cache_size */
+const TB_CACHE_MIB = 128;
+
 /** Everything that a guest's definition says; files exist already. */
 export interface DomainPlan {
   readonly uuid: string;
@@ -52,7 +55,7 @@ export function domainXml(plan: DomainPlan): string {
     `<entry name='product'>OpenStack Nova</entry><entry name='serial'>${escaped(plan.uuid)}</entry>`,
     `<entry name='uuid'>${escaped(plan.uuid)}</entry><entry name='family'>Virtual Machine</entry></system></sysinfo>`,
     `<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/><smbios mode='sysinfo'/></os>`,
-    `<features><acpi/><apic/></features>`,
+    `<features><acpi/><apic/>${plan.virtType === 'kvm' ? '' : `<tcg><tb-cache unit='MiB'>${TB_CACHE_MIB}</tb-cache></tcg>`}</features>`,
     plan.virtType === 'kvm'
       ? `<cpu mode='host-model'/>`
       : `<cpu mode='custom' match='exact' check='none'><model fallback='allow'>qemu64</model></cpu>`,
@@ -140,6 +143,14 @@ export function definedInterface(xml: string, mac: string): string | null {
   return null;
 }
 
+/** Host devices of all NICs in a definition that are taps of ours. */
+export function definedTaps(xml: string): readonly string[] {
+  return [...xml.matchAll(/<interface [\s\S]*?<\/interface>/g)].flatMap(([nic]) => {
+    const tap = /<target dev='(tap[^']*)'/.exec(nic)?.[1];
+    return tap === undefined ? [] : [tap];
+  });
+}
+
 /** The wanted disk name, or the next that is free. */
 export function freeTarget(device: string, taken: readonly string[]): string {
   const wanted = device.replace(/^\/dev\//, '').replace(/^[shx]v?d/, 'vd');
@@ -150,8 +161,8 @@ export function freeTarget(device: string, taken: readonly string[]): string {
 
 /** Text for an element or an attribute; characters that XML cannot have are dropped. */
 export function escaped(text: string): string {
-  return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '')
+  const possible = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '');
+  return possible
     .replace(/&/g, '&amp;')
     .replace(/</g, '&lt;')
     .replace(/>/g, '&gt;')

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { RequestContext } from '@nestack/kernel/context';
 import type { ConfigDriveFiles } from '@nestack/nova/domain';
-import { sync } from './image-cache';
-import type { Commands } from './virsh';
+import type { Commands } from './commands';
+import { sync } from './files';
+import type { BaseImage } from './image-cache';
 
 /** The files of one guest, in its folder below the instances. Each exists whole or not at all. */
 export class GuestFiles {
@@ -13,6 +13,7 @@ export class GuestFiles {
   readonly disk: string;
   readonly configDrive: string;
   readonly console: string;
+  private readonly baseName: string;
 
   constructor(
     instancesDir: string,
@@ -23,6 +24,7 @@ export class GuestFiles {
     this.disk = path.join(this.dir, 'disk');
     this.configDrive = path.join(this.dir, 'disk.config');
     this.console = path.join(this.dir, 'console.log');
+    this.baseName = path.join(this.dir, 'disk.base');
   }
 
   /** The folder; nobody but root needs to read guests' disks. */
@@ -31,15 +33,17 @@ export class GuestFiles {
   }
 
   /** The guest's disk: what it writes, over the image's raw file. */
-  async ensureOverlay(ctx: RequestContext, base: string, bytes: number): Promise<void> {
+  async ensureOverlay(ctx: RequestContext, base: BaseImage, bytes: number): Promise<void> {
     if (existsSync(this.disk)) return;
     const fresh = `${this.disk}.new`;
     await rm(fresh, { force: true });
+    // First, so that no image is taken for unused that a disk lies over.
+    await writeFile(this.baseName, path.basename(base.file));
     await this.commands.run(
       ctx,
       { to: 'qemu-img', name: 'qemu-img create', resource: `server:${this.uuid}` },
       'qemu-img',
-      ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base, fresh, String(bytes)],
+      ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base.file, fresh, String(bytes)],
     );
     await sync(fresh);
     await rename(fresh, this.disk);
@@ -49,7 +53,8 @@ export class GuestFiles {
   /** The config drive as an ISO 9660 file with the label `config-2`. upstream: nova/virt/configdrive.py */
   async ensureConfigDrive(ctx: RequestContext, files: ConfigDriveFiles): Promise<void> {
     if (existsSync(this.configDrive)) return;
-    const tree = await mkdtemp(path.join(tmpdir(), 'config-drive-'));
+    // In the guest's own folder: what a killed process leaves goes with the guest.
+    const tree = await mkdtemp(path.join(this.dir, 'config-drive-'));
     try {
       for (const [name, content] of Object.entries(files)) {
         const file = path.resolve(tree, name);
@@ -69,6 +74,11 @@ export class GuestFiles {
     } finally {
       await rm(tree, { recursive: true, force: true });
     }
+  }
+
+  /** The image that the disk lies over; null when there is none. */
+  async base(): Promise<string | null> {
+    return readFile(this.baseName, 'utf8').catch(() => null);
   }
 
   async absent(): Promise<void> {

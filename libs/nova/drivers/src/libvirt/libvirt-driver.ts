@@ -1,108 +1,103 @@
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
-import { waitFor } from '@nestack/kernel/process';
 import { POWER_STATE, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
 import type { GuestDisk, GuestEvent, GuestSpec, GuestState, HypervisorDriver, ImageFetch } from '@nestack/nova/domain';
 import { absentTap, ensureTap } from '../vif/tap';
-import { consoleTail, trimLog } from './console-log';
-import { ensureLibvirtd, libvirtUri, MAX_SOCKET_PATH } from './daemon';
-import { domainName, domainXml, freeTarget, type VolumePlan } from './domain-xml';
-import { guestStats, legacyDiagnostics, powerOf } from './domain-stats';
+import { Commands } from './commands';
+import { ConsoleKeeper, consoleTail, trimLog } from './console-log';
+import { ensureLibvirtd, MAX_SOCKET_PATH, qemuLogDir, socketOfUri } from './daemon';
+import { definedTaps, domainName, domainXml, freeTarget, type VolumePlan } from './domain-xml';
+import { legacyDiagnostics, powerOf } from './domain-stats';
 import { GuestDevices } from './guest-devices';
 import { GuestFiles } from './guest-files';
-import { hostFacts, versionOf } from './host-facts';
+import { hostFacts } from './host-facts';
 import { ImageCache } from './image-cache';
-import { kvmWorks } from './kvm-probe';
-import { LifecycleEvents } from './lifecycle-events';
-import { Commands, Virsh } from './virsh';
+import { KvmProbe } from './kvm-probe';
+import { isUp, PowerWatch } from './power-watch';
+import { LibvirtError } from './remote/connection';
+import { LibvirtClient } from './remote/libvirt-client';
 
 export interface LibvirtOptions {
   readonly host: string;
   readonly hostIp: string;
-  /** Folder of the host's libvirt daemon: its configuration, sockets and state. */
+  /** A libvirt that others run; null: the host starts a daemon of its own below `stateDir`. */
+  readonly uri: string | null;
+  /** Guests' disks and consoles, images, sockets: everything of the host. */
   readonly stateDir: string;
-  /** Disks and console logs, a folder per guest; images in `_base`. */
-  readonly instancesDir: string;
-  /** Name of the network namespace that stands for the host; null: the machine's own. */
-  readonly networkNamespace: string | null;
   /** `auto`: KVM where a guest really boots with it. */
   readonly virtType: 'auto' | 'kvm' | 'qemu';
-  /** Kernel and initial RAM disk of the guest image, to try KVM with. */
-  readonly probeKernel?: string | null;
-  readonly probeInitrd?: string | null;
-  readonly emulator?: string;
+  /** Kernel and initial RAM disk of the small guest image, to try KVM with. */
+  readonly probeKernel: string | null;
+  readonly probeInitrd: string | null;
   readonly log: Logger;
 }
 
 const EMULATOR = '/usr/bin/qemu-system-x86_64';
+const IMAGES = '_base';
+const ROOT_DEVICE = '/dev/vda';
 /** A guest that was not up yet has not heard the first request. upstream: CONF.shutdown_retry_interval */
 const ASK_AGAIN_MS = 10_000;
-const TRIM_MS = 60_000;
-/** Events follow what was asked for; after this time they are changes of their own. */
-const SETTLE_MS = 1000;
 
-/** Guests under QEMU, through a libvirt daemon of the host's own. */
+/** Guests under QEMU, through libvirt. */
 export class LibvirtDriver implements HypervisorDriver {
-  private readonly virsh: Virsh;
+  private readonly instancesDir: string;
   private readonly commands: Commands;
+  private readonly libvirt: LibvirtClient;
   private readonly devices: GuestDevices;
   private readonly images: ImageCache;
-  private readonly events: LifecycleEvents;
-  private readonly listeners: ((event: GuestEvent) => void)[] = [];
-  /** Power states that are known to who asked; others are told as events. */
-  private readonly known = new Map<string, PowerState>();
-  private readonly busy = new Map<string, number>();
-  private readonly settling = new Set<NodeJS.Timeout>();
-  private virtType: 'kvm' | 'qemu' = 'qemu';
-  private version = 0;
-  private trimmer: NodeJS.Timeout | null = null;
+  private readonly consoles: ConsoleKeeper;
+  private readonly power: PowerWatch;
+  private readonly kvm: KvmProbe;
 
   constructor(private readonly options: LibvirtOptions) {
-    this.commands = new Commands(options.log, options.host);
-    this.virsh = new Virsh(libvirtUri(options.stateDir), this.commands);
-    this.devices = new GuestDevices(this.virsh, options.stateDir);
-    this.images = new ImageCache(path.join(options.instancesDir, '_base'), this.commands);
-    this.events = new LifecycleEvents(
-      this.virsh.uri,
-      options.log,
-      (uuid) => this.settle(uuid),
-      () => void this.lookAtAll(),
-    );
+    const { stateDir, log, probeKernel: kernel, probeInitrd: initrd } = options;
+    this.instancesDir = path.join(stateDir, 'instances');
+    this.commands = new Commands(log);
+    this.libvirt = new LibvirtClient({
+      socket: () => this.socket(),
+      log,
+      onChange: (uuid) => this.power.changed(uuid),
+      onConnected: () => this.power.anythingChanged(),
+    });
+    this.devices = new GuestDevices(this.libvirt);
+    this.images = new ImageCache(path.join(this.instancesDir, IMAGES), this.commands);
+    this.consoles = new ConsoleKeeper(log);
+    this.power = new PowerWatch(() => this.powers(), log);
+    this.kvm = new KvmProbe({ dir: stateDir, emulator: EMULATOR, kernel, initrd }, log);
   }
 
   async open(): Promise<void> {
-    const { stateDir, instancesDir, networkNamespace, log } = this.options;
-    for (const dir of [path.join(instancesDir, '_base'), path.join(stateDir, 'vnc')])
-      await mkdir(dir, { recursive: true, mode: 0o750 });
-    await ensureLibvirtd(stateDir, networkNamespace, log);
-    this.virtType = await this.chooseType();
-    this.version = versionOf(await this.virsh.run(null, ['version']));
-    for (const { uuid, power } of await this.guests()) this.known.set(uuid, power);
-    this.events.start();
-    this.trimmer = setInterval(() => void this.trimLogs(), TRIM_MS);
-    this.trimmer.unref();
+    await mkdir(path.join(this.options.stateDir, 'vnc'), { recursive: true, mode: 0o700 });
+    await mkdir(this.instancesDir, { recursive: true, mode: 0o750 });
+    await this.images.open();
+    for (const uuid of await this.instanceFolders()) this.keepConsole(this.files(uuid));
+    await this.removeUnusedImages();
+    this.libvirt.start();
   }
 
   async close(): Promise<void> {
-    if (this.trimmer !== null) clearInterval(this.trimmer);
-    for (const timer of this.settling) clearTimeout(timer);
-    await this.events.close();
+    this.consoles.close();
+    this.power.close();
+    await this.libvirt.close();
   }
 
   async facts(): Promise<HostFacts> {
-    const guests = await this.guests();
+    const [powers, hypervisorVersion, virtType] = await Promise.all([
+      this.powers(),
+      this.libvirt.version(),
+      this.virtType(),
+    ]);
     return hostFacts({
       host: this.options.host,
       hostIp: this.options.hostIp,
-      instancesDir: this.options.instancesDir,
-      virtType: this.virtType,
-      hypervisorVersion: this.version,
-      runningGuests: guests.filter(({ power }) => power === POWER_STATE.running).length,
+      instancesDir: this.instancesDir,
+      virtType,
+      hypervisorVersion,
+      runningGuests: [...powers.values()].filter((power) => power === POWER_STATE.running).length,
     });
   }
 
@@ -111,47 +106,44 @@ export class LibvirtDriver implements HypervisorDriver {
     spec: GuestSpec,
     fetch: ImageFetch,
   ): Promise<{ readonly power: PowerState; readonly rootDevice: string }> {
-    return this.during(spec.uuid, async () => {
+    return this.power.during(spec.uuid, async () => {
       // First, so that the network agent wires them while the disk is made.
       await this.ensureTaps(spec.nics);
-      const found = await this.power(spec.uuid);
-      if (isUp(found)) return { power: found, rootDevice: '/dev/vda' };
+      const found = await this.powerNow(spec.uuid);
+      if (isUp(found)) return { power: found, rootDevice: ROOT_DEVICE };
       const files = this.files(spec.uuid);
       await files.ensureDir();
-      if (spec.image !== null) {
+      if (spec.image !== null && !existsSync(files.disk)) {
         const room = spec.flavor.root_gb === 0 ? null : spec.flavor.root_gb * 1024 ** 3;
         const base = await this.images.ensure(ctx, spec.image, room, fetch);
-        await files.ensureOverlay(ctx, base.file, room ?? base.bytes);
+        await files.ensureOverlay(ctx, base, room ?? base.bytes);
       }
-      return { power: await this.start(ctx, spec), rootDevice: '/dev/vda' };
+      return { power: await this.start(ctx, spec), rootDevice: ROOT_DEVICE };
     });
   }
 
   absentGuest(ctx: RequestContext, uuid: string, nics: readonly Nic[]): Promise<void> {
-    return this.during(uuid, async () => {
-      const domain = domainName(uuid);
-      const state = await this.power(uuid);
-      if (state !== null) {
-        if (isUp(state)) await this.destroy(ctx, uuid);
-        const undefined_ = await this.virsh.try(
-          ctx,
-          ['undefine', domain, '--managed-save', '--snapshots-metadata'],
-          uuid,
-        );
-        if (undefined_.code !== 0 && (await this.power(uuid)) !== null)
-          throw new Error(`the guest ${uuid} cannot be undefined: ${undefined_.stderr.trim()}`);
+    return this.power.during(uuid, async () => {
+      const definition = await this.libvirt.xml(uuid, 'current');
+      if (definition !== null) {
+        if (isUp(await this.powerNow(uuid))) await this.destroy(ctx, uuid);
+        await this.undefine(ctx, uuid);
       }
-      for (const nic of nics) await absentTap(this.options.networkNamespace, nic.devname);
+      // Those of the definition, too: the plugging of one may have been cut in its middle.
+      const taps = new Set([...nics.map((nic) => nic.devname), ...definedTaps(definition ?? '')]);
+      for (const tap of taps) await absentTap(tap);
+      const files = this.files(uuid);
+      this.consoles.forget(files.console);
       await rm(this.vncSocket(uuid), { force: true });
-      await rm(path.join(this.options.stateDir, 'log', 'qemu', `${domain}.log`), { force: true });
-      await this.files(uuid).absent();
-      this.known.delete(uuid);
+      await rm(path.join(qemuLogDir(await this.socket()), `${domainName(uuid)}.log`), { force: true });
+      await files.absent();
+      await this.removeUnusedImages();
     });
   }
 
   powerOn(ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
-    return this.during(spec.uuid, async () => {
-      const found = await this.power(spec.uuid);
+    return this.power.during(spec.uuid, async () => {
+      const found = await this.powerNow(spec.uuid);
       if (isUp(found)) return found;
       await this.ensureTaps(spec.nics);
       return this.start(ctx, spec);
@@ -159,8 +151,8 @@ export class LibvirtDriver implements HypervisorDriver {
   }
 
   powerOff(ctx: RequestContext, uuid: string, timeoutS: number): Promise<PowerState> {
-    return this.during(uuid, async () => {
-      const found = await this.power(uuid);
+    return this.power.during(uuid, async () => {
+      const found = await this.powerNow(uuid);
       if (found === null) throw notFound(uuid);
       if (!isUp(found)) return found;
       if (found !== POWER_STATE.running || !(await this.shutDown(ctx, uuid, timeoutS))) await this.destroy(ctx, uuid);
@@ -169,8 +161,8 @@ export class LibvirtDriver implements HypervisorDriver {
   }
 
   reboot(ctx: RequestContext, spec: GuestSpec, type: 'SOFT' | 'HARD', timeoutS: number): Promise<PowerState> {
-    return this.during(spec.uuid, async () => {
-      const found = await this.power(spec.uuid);
+    return this.power.during(spec.uuid, async () => {
+      const found = await this.powerNow(spec.uuid);
       const obeyed =
         type === 'SOFT' && found === POWER_STATE.running && (await this.shutDown(ctx, spec.uuid, timeoutS));
       if (isUp(found) && !obeyed) await this.destroy(ctx, spec.uuid);
@@ -180,26 +172,23 @@ export class LibvirtDriver implements HypervisorDriver {
   }
 
   pause(ctx: RequestContext, uuid: string): Promise<PowerState> {
-    return this.during(uuid, async () => {
-      if ((await this.power(uuid)) !== POWER_STATE.paused)
-        await this.virsh.run(ctx, ['suspend', domainName(uuid)], uuid);
+    return this.power.during(uuid, async () => {
+      await this.requireUp(uuid);
+      if ((await this.powerNow(uuid)) !== POWER_STATE.paused) await this.libvirt.suspend(ctx, uuid);
       return POWER_STATE.paused;
     });
   }
 
   unpause(ctx: RequestContext, uuid: string): Promise<PowerState> {
-    return this.during(uuid, async () => {
-      if ((await this.power(uuid)) !== POWER_STATE.running)
-        await this.virsh.run(ctx, ['resume', domainName(uuid)], uuid);
+    return this.power.during(uuid, async () => {
+      await this.requireUp(uuid);
+      if ((await this.powerNow(uuid)) !== POWER_STATE.running) await this.libvirt.resume(ctx, uuid);
       return POWER_STATE.running;
     });
   }
 
   async guests(): Promise<readonly GuestState[]> {
-    return guestStats(await this.virsh.run(null, ['domstats', '--state', '--raw'])).map(({ uuid, stats }) => ({
-      uuid,
-      power: powerOf(stats),
-    }));
+    return [...(await this.powers())].map(([uuid, power]) => ({ uuid, power }));
   }
 
   console(uuid: string, lines: number | null): Promise<string> {
@@ -207,63 +196,62 @@ export class LibvirtDriver implements HypervisorDriver {
   }
 
   async diagnostics(uuid: string): Promise<Readonly<Record<string, unknown>>> {
-    const shown = await this.virsh.try(null, ['domstats', '--raw', domainName(uuid)]);
-    const [guest] = shown.code === 0 ? guestStats(shown.stdout) : [];
-    if (guest === undefined) throw notFound(uuid);
-    return legacyDiagnostics(guest.stats);
+    const counters = await this.libvirt.counters(uuid);
+    if (counters === null) throw notFound(uuid);
+    return legacyDiagnostics(counters);
   }
 
   async ensureVolume(ctx: RequestContext, uuid: string, disk: GuestDisk): Promise<string> {
-    await this.requireDefined(uuid);
-    return this.devices.ensureVolume(ctx, uuid, disk);
+    return this.devices.ensureVolume(ctx, uuid, disk, await this.requireDefined(uuid));
   }
 
-  absentVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void> {
-    return this.devices.absentVolume(ctx, uuid, volumeId);
+  async absentVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void> {
+    return this.devices.absentVolume(ctx, uuid, volumeId, isUp(await this.powerNow(uuid)));
   }
 
   async ensureInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
-    await this.requireDefined(uuid);
+    const up = await this.requireDefined(uuid);
     await this.ensureTaps([nic]);
-    await this.devices.ensureInterface(ctx, uuid, nic);
+    await this.devices.ensureInterface(ctx, uuid, nic, up);
   }
 
   async absentInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
-    await this.devices.absentInterface(ctx, uuid, nic);
-    await absentTap(this.options.networkNamespace, nic.devname);
+    await this.devices.absentInterface(ctx, uuid, nic, isUp(await this.powerNow(uuid)));
+    await absentTap(nic.devname);
   }
 
   onEvent(listener: (event: GuestEvent) => void): void {
-    this.listeners.push(listener);
+    this.power.onEvent(listener);
   }
 
-  /** Defines the guest as specified and starts it; its disk is there. */
+  /** Defines the guest as specified and starts it; its disk is there. Throws InstanceDeployFailure. */
   private async start(ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
     const files = this.files(spec.uuid);
     await files.ensureDir();
     if (spec.image !== null && !existsSync(files.disk))
       throw new Error(`the disk of the guest ${spec.uuid} is not on this host`);
     if (spec.configDrive !== null) await files.ensureConfigDrive(ctx, spec.configDrive);
+    // QEMU would make it, too, but then it could not be watched yet.
+    await writeFile(files.console, '', { flag: 'a', mode: 0o600 });
     await trimLog(files.console);
-    const definition = path.join(this.options.stateDir, `define-${randomUUID()}.xml`);
-    await writeFile(definition, this.definitionOf(spec, files), { mode: 0o600 });
     try {
-      await this.virsh.run(ctx, ['define', definition], spec.uuid);
-    } finally {
-      await rm(definition, { force: true });
+      await this.libvirt.define(ctx, spec.uuid, this.definitionOf(spec, files, await this.virtType()));
+      await this.libvirt.create(ctx, spec.uuid);
+    } catch (error) {
+      if (!(error instanceof LibvirtError)) throw error;
+      if ((await this.powerNow(spec.uuid)) !== POWER_STATE.running)
+        throw new DomainError({
+          kind: 'conflict',
+          code: 'InstanceDeployFailure',
+          message: `Failed to start instance ${spec.uuid}: ${error.message}`,
+          args: { reason: error.message },
+        });
     }
-    const started = await this.virsh.try(ctx, ['start', domainName(spec.uuid)], spec.uuid);
-    if (started.code !== 0 && (await this.power(spec.uuid)) !== POWER_STATE.running)
-      throw new DomainError({
-        kind: 'conflict',
-        code: 'InstanceDeployFailure',
-        message: `Failed to start instance ${spec.uuid}.`,
-        detail: started.stderr,
-      });
+    this.keepConsole(files);
     return POWER_STATE.running;
   }
 
-  private definitionOf(spec: GuestSpec, files: GuestFiles): string {
+  private definitionOf(spec: GuestSpec, files: GuestFiles, virtType: 'kvm' | 'qemu'): string {
     const socket = this.vncSocket(spec.uuid);
     const taken: string[] = [];
     const volumes = spec.disks.map((disk): VolumePlan => {
@@ -276,8 +264,8 @@ export class LibvirtDriver implements HypervisorDriver {
       name: spec.name,
       vcpus: spec.flavor.vcpus,
       memoryMb: spec.flavor.memory_mb,
-      virtType: this.virtType,
-      emulator: this.options.emulator ?? EMULATOR,
+      virtType,
+      emulator: EMULATOR,
       rootDisk: spec.image === null ? null : files.disk,
       configDrive: spec.configDrive === null ? null : files.configDrive,
       consoleLog: files.console,
@@ -291,103 +279,99 @@ export class LibvirtDriver implements HypervisorDriver {
   private async shutDown(ctx: RequestContext, uuid: string, timeoutS: number): Promise<boolean> {
     const end = Date.now() + timeoutS * 1000;
     while (Date.now() < end) {
-      await this.virsh.try(ctx, ['shutdown', domainName(uuid), '--mode', 'acpi'], uuid);
-      const wait = Math.min(ASK_AGAIN_MS, Math.max(0, end - Date.now()));
-      const off = await waitFor('the guest to shut down', async () => !isUp(await this.power(uuid)), wait, 250).then(
-        () => true,
-        () => false,
-      );
-      if (off) return true;
+      try {
+        await this.libvirt.shutdown(ctx, uuid);
+      } catch (error) {
+        // It may have gone off by itself: that shows below.
+        if (!(error instanceof LibvirtError)) throw error;
+      }
+      const askAgainAt = Math.min(end, Date.now() + ASK_AGAIN_MS);
+      while (Date.now() < askAgainAt) {
+        const change = this.libvirt.nextChange(uuid, askAgainAt - Date.now());
+        if (!isUp(await this.powerNow(uuid))) return true;
+        await change;
+      }
     }
-    return false;
+    return !isUp(await this.powerNow(uuid));
   }
 
   private async destroy(ctx: RequestContext, uuid: string): Promise<void> {
-    const result = await this.virsh.try(ctx, ['destroy', domainName(uuid)], uuid);
-    if (result.code !== 0 && isUp(await this.power(uuid)))
-      throw new Error(`the guest ${uuid} cannot be ended: ${result.stderr.trim()}`);
+    try {
+      await this.libvirt.destroy(ctx, uuid);
+    } catch (error) {
+      if (isUp(await this.powerNow(uuid))) throw error;
+    }
+  }
+
+  private async undefine(ctx: RequestContext, uuid: string): Promise<void> {
+    try {
+      await this.libvirt.undefine(ctx, uuid);
+    } catch (error) {
+      if ((await this.powerNow(uuid)) !== null) throw error;
+    }
+  }
+
+  private async powers(): Promise<ReadonlyMap<string, PowerState>> {
+    return new Map([...(await this.libvirt.states())].map(([uuid, stats]) => [uuid, powerOf(stats)]));
   }
 
   /** Null when libvirt does not know the guest; throws when libvirt does not answer. */
-  private async power(uuid: string): Promise<PowerState | null> {
-    return (await this.guests()).find((guest) => guest.uuid === uuid)?.power ?? null;
+  private async powerNow(uuid: string): Promise<PowerState | null> {
+    return (await this.powers()).get(uuid) ?? null;
   }
 
-  private async requireDefined(uuid: string): Promise<void> {
-    if ((await this.power(uuid)) === null) throw notFound(uuid);
+  /** Whether the guest is up; throws when there is none. */
+  private async requireDefined(uuid: string): Promise<boolean> {
+    const power = await this.powerNow(uuid);
+    if (power === null) throw notFound(uuid);
+    return isUp(power);
+  }
+
+  private async requireUp(uuid: string): Promise<void> {
+    if (await this.requireDefined(uuid)) return;
+    throw new DomainError({
+      kind: 'conflict',
+      code: 'InstanceNotRunning',
+      message: `Instance ${uuid} is not running.`,
+      args: { instance_id: uuid },
+    });
   }
 
   private async ensureTaps(nics: readonly Nic[]): Promise<void> {
-    await Promise.all(nics.map((nic) => ensureTap(this.options.networkNamespace, nic.devname, nic.mtu)));
+    await Promise.all(nics.map((nic) => ensureTap(nic.devname, nic.mtu)));
   }
 
-  private async chooseType(): Promise<'kvm' | 'qemu'> {
-    const { virtType, stateDir, probeKernel, probeInitrd, emulator, log } = this.options;
-    if (virtType !== 'auto') return virtType;
-    const works = await kvmWorks(
-      { dir: stateDir, emulator: emulator ?? EMULATOR, kernel: probeKernel ?? null, initrd: probeInitrd ?? null },
-      log,
-    );
-    return works ? 'kvm' : 'qemu';
+  private virtType(): Promise<'kvm' | 'qemu'> | 'kvm' | 'qemu' {
+    const { virtType } = this.options;
+    return virtType === 'auto' ? this.kvm.works().then((works) => (works ? 'kvm' : 'qemu')) : virtType;
+  }
+
+  /** Path of libvirt's socket; starts the host's own daemon where nobody else runs one. */
+  private socket(): Promise<string> {
+    const { uri, stateDir, log } = this.options;
+    return uri === null ? ensureLibvirtd(path.join(stateDir, 'libvirt'), log) : Promise.resolve(socketOfUri(uri));
   }
 
   private files(uuid: string): GuestFiles {
-    return new GuestFiles(this.options.instancesDir, uuid, this.commands);
+    return new GuestFiles(this.instancesDir, uuid, this.commands);
   }
 
   private vncSocket(uuid: string): string {
     return path.join(this.options.stateDir, 'vnc', `${uuid}.sock`);
   }
 
-  /** Runs what changes a guest's power; events that it causes are not told, its outcome is known. */
-  private async during<T>(uuid: string, work: () => Promise<T>): Promise<T> {
-    this.busy.set(uuid, (this.busy.get(uuid) ?? 0) + 1);
-    try {
-      return await work();
-    } finally {
-      const power = await this.power(uuid).catch(() => null);
-      if (power !== null) this.known.set(uuid, power);
-      const left = (this.busy.get(uuid) ?? 1) - 1;
-      if (left === 0) this.busy.delete(uuid);
-      else this.busy.set(uuid, left);
-    }
+  private keepConsole(files: GuestFiles): void {
+    if (existsSync(files.console)) this.consoles.keep(files.console);
   }
 
-  /** Something happened to a guest: tells of its power once nobody works on it, if it is not known. */
-  private settle(uuid: string): void {
-    const timer = setTimeout(() => {
-      this.settling.delete(timer);
-      if (this.busy.has(uuid)) return;
-      void this.power(uuid)
-        .then((power) => this.tell(uuid, power))
-        .catch((error: unknown) => this.options.log.warn(null, 'libvirt.no_answer', { uuid, error }));
-    }, SETTLE_MS);
-    timer.unref();
-    this.settling.add(timer);
+  private async instanceFolders(): Promise<readonly string[]> {
+    return (await readdir(this.instancesDir)).filter((name) => name !== IMAGES);
   }
 
-  private async lookAtAll(): Promise<void> {
-    const found = await this.guests().catch(() => []);
-    for (const { uuid } of found) this.settle(uuid);
+  private async removeUnusedImages(): Promise<void> {
+    const bases = await Promise.all((await this.instanceFolders()).map((uuid) => this.files(uuid).base()));
+    await this.images.removeUnused(new Set(bases.filter((base) => base !== null)));
   }
-
-  private tell(uuid: string, power: PowerState | null): void {
-    if (power === null || this.busy.has(uuid) || this.known.get(uuid) === power) return;
-    this.known.set(uuid, power);
-    for (const listener of this.listeners) listener({ uuid, power });
-  }
-
-  private async trimLogs(): Promise<void> {
-    try {
-      for (const name of await readdir(this.options.instancesDir)) await trimLog(this.files(name).console);
-    } catch (error) {
-      this.options.log.warn(null, 'console.trim_failed', { error });
-    }
-  }
-}
-
-function isUp(power: PowerState | null): power is PowerState {
-  return power === POWER_STATE.running || power === POWER_STATE.paused || power === POWER_STATE.suspended;
 }
 
 function notFound(uuid: string): DomainError {

@@ -3,7 +3,7 @@ import { isoMicros } from '@nestack/kernel/clock';
 import { SYSTEM_ACTOR, newContext } from '@nestack/kernel/context';
 import type { Logger } from '@nestack/kernel/log';
 import type { RpcClient } from '@nestack/kernel/rpc';
-import type { ConductorRpc } from '@nestack/nova/contract';
+import type { ConductorRpc, HostAccounting, PowerState } from '@nestack/nova/contract';
 import type { ComputeManager, HypervisorDriver } from '@nestack/nova/domain';
 
 export interface ComputeHostDeps {
@@ -12,76 +12,112 @@ export interface ComputeHostDeps {
   readonly manager: ComputeManager;
   readonly conductor: RpcClient<typeof ConductorRpc>;
   readonly log: Logger;
+  readonly accounting: HostAccounting;
 }
 
+/** upstream: CONF.report_interval */
 const HEARTBEAT_MS = 10_000;
+const RETRY_MS = { first: 250, most: 5000 };
+const CALL_MS = 20_000;
 
 /** A host's life in the cloud: it reports itself, puts itself in order, beats, and tells what its guests do by themselves. */
 export class ComputeHost {
   private timer: NodeJS.Timeout | null = null;
   private readonly stopping = new AbortController();
+  /** Changes that the conductor does not know yet, the last of each guest. */
+  private readonly untold = new Map<string, { readonly power: PowerState; readonly at: Date }>();
+  private telling: Promise<void> | null = null;
   private life: Promise<void> = Promise.resolve();
 
   constructor(private readonly deps: ComputeHostDeps) {}
 
   /** Nest's hook: opens the driver and goes on in the background, since the conductor may start later than this host. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.deps.driver.open();
-    this.deps.driver.onEvent(({ uuid, power }) => void this.tellPower(uuid, power));
-    this.life = this.join().catch((error: unknown) => this.deps.log.error(null, 'compute.join_failed', { error }));
+    const { driver, log } = this.deps;
+    driver.onEvent(({ uuid, power }) => this.tellPower(uuid, power));
+    await driver.open();
+    this.life = this.join().catch((error: unknown) => log.error(null, 'compute.join_failed', { error }));
   }
 
+  /** Nest's hook: guests go on running. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping.abort();
     if (this.timer !== null) clearInterval(this.timer);
     await this.life;
+    await this.telling;
     await this.deps.driver.close();
   }
 
   private async join(): Promise<void> {
-    const { conductor, driver, host, log, manager } = this.deps;
-    while (!this.stopping.signal.aborted) {
-      const ctx = newContext({ actor: SYSTEM_ACTOR });
-      try {
-        await conductor.compute_host_up(ctx, { host, facts: await driver.facts() }, { timeoutMs: 20_000 });
-        const present = (await driver.guests()).map(({ uuid }) => uuid);
-        const { instances, orphans } = await conductor.instances_of_host(ctx, { host, present }, { timeoutMs: 20_000 });
-        for (const { uuid, power } of await manager.reconcile(ctx, instances, orphans))
-          await this.tellPower(uuid, power);
-        log.info(ctx, 'compute.joined', { host, guests: present.length, orphans: orphans.length });
-        this.timer = setInterval(() => void this.beat(), HEARTBEAT_MS);
-        return;
-      } catch (error) {
-        log.warn(ctx, 'compute.waiting_for_conductor', {
-          error: error instanceof Error ? error.message : String(error),
-        });
-        await delay(500, undefined, { signal: this.stopping.signal }).catch(() => undefined);
-      }
-    }
+    const { host, log } = this.deps;
+    await this.untilDone('compute.waiting', async () => {
+      const { present, orphans } = await this.putInOrder();
+      log.info(null, 'compute.joined', { host, guests: present, orphans });
+    });
+    if (this.stopping.signal.aborted) return;
+    this.timer = setInterval(() => void this.beat(), HEARTBEAT_MS);
+  }
+
+  /** Reports the host and brings its guests in line with what the conductor says. */
+  private async putInOrder(): Promise<{ readonly present: number; readonly orphans: number }> {
+    const { conductor, driver, host, manager, accounting, log } = this.deps;
+    const ctx = newContext({ actor: SYSTEM_ACTOR });
+    const facts = { ...(await driver.facts()), accounting };
+    await conductor.compute_host_up(ctx, { host, facts }, { timeoutMs: CALL_MS });
+    manager.beginReconciliation();
+    const present = (await driver.guests()).map(({ uuid }) => uuid);
+    const { instances, orphans } = await conductor.instances_of_host(ctx, { host, present }, { timeoutMs: CALL_MS });
+    const { known, failed } = await manager.reconcile(ctx, instances, orphans);
+    for (const { uuid, power } of known) this.tellPower(uuid, power);
+    for (const { uuid, error } of failed) log.error(ctx, 'compute.guest_not_in_order', { uuid, error });
+    return { present: present.length, orphans: orphans.length };
   }
 
   private async beat(): Promise<void> {
+    const { conductor, host, log } = this.deps;
     try {
-      await this.deps.conductor.report_service_state(newContext({ actor: SYSTEM_ACTOR }), {
-        host: this.deps.host,
-        binary: 'nova-compute',
-        topic: 'compute',
-      });
+      const about = { host, binary: 'nova-compute', topic: 'compute' };
+      await conductor.report_service_state(newContext({ actor: SYSTEM_ACTOR }), about);
     } catch (error) {
-      this.deps.log.warn(null, 'compute.heartbeat_lost', { error: String(error) });
+      log.warn(null, 'compute.heartbeat_lost', { error: String(error) });
     }
   }
 
-  private async tellPower(uuid: string, power: number): Promise<void> {
-    try {
-      await this.deps.conductor.power_state_changed(newContext({ actor: SYSTEM_ACTOR }), {
-        host: this.deps.host,
-        instance_uuid: uuid,
-        power_state: power,
-        at: isoMicros(new Date()),
-      });
-    } catch (error) {
-      this.deps.log.warn(null, 'compute.power_state_not_told', { uuid, error: String(error) });
+  private tellPower(uuid: string, power: PowerState): void {
+    this.untold.set(uuid, { power, at: new Date() });
+    this.telling ??= this.tellAll().finally(() => {
+      this.telling = null;
+    });
+  }
+
+  /** Tells until the broker has taken all: a change that nobody hears of would never be corrected. */
+  private async tellAll(): Promise<void> {
+    const { conductor, host } = this.deps;
+    await this.untilDone('compute.power_state_not_told', async () => {
+      for (const [uuid, change] of this.untold) {
+        await conductor.power_state_changed(newContext({ actor: SYSTEM_ACTOR }), {
+          host,
+          instance_uuid: uuid,
+          power_state: change.power,
+          at: isoMicros(change.at),
+        });
+        if (this.untold.get(uuid) === change) this.untold.delete(uuid);
+      }
+    });
+  }
+
+  /** Tries again and again, until it succeeds or the host shuts down. */
+  private async untilDone(event: string, attempt: () => Promise<void>): Promise<void> {
+    let wait = RETRY_MS.first;
+    while (!this.stopping.signal.aborted) {
+      try {
+        await attempt();
+        return;
+      } catch (error) {
+        this.deps.log.warn(null, event, { error: error instanceof Error ? error.message : String(error) });
+        await delay(wait, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+        wait = Math.min(wait * 2, RETRY_MS.most);
+      }
     }
   }
 }
