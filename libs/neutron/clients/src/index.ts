@@ -1,1 +1,1 @@
-export {};
+export { NovaClient } from './nova.client';
