@@ -88,11 +88,17 @@ export class Outbox {
        ORDER BY id LIMIT ${BATCH} FOR UPDATE SKIP LOCKED`,
     );
     const sent: string[] = [];
-    for (const row of rows) {
-      try {
-        await this.publish({ messageId: row.message_id, destination: row.destination, message: row.message });
-        sent.push(row.id);
-      } catch (error) {
+    // Begun in their order, awaited together: publishers may send what comes at once in one go.
+    const outcomes = await Promise.allSettled(
+      rows.map(async (row) =>
+        this.publish({ messageId: row.message_id, destination: row.destination, message: row.message }),
+      ),
+    );
+    for (const [at, row] of rows.entries()) {
+      const outcome = outcomes[at];
+      if (outcome?.status === 'fulfilled') sent.push(row.id);
+      else {
+        const error: unknown = outcome?.reason;
         this.log.warn(null, 'outbox.delayed', {
           destination: row.destination,
           attempts: row.attempts + 1,
