@@ -140,7 +140,17 @@ function auth(sources: ConfigSources, user: ServiceName): Values {
 }
 
 function keystone(sources: ConfigSources, host: string): Values {
-  return api(sources, host, 'keystone', 'keystone');
+  const { layout, settings } = sources;
+  return {
+    ...api(sources, host, 'keystone', 'keystone'),
+    jws_private_keys: layout.keys.private,
+    jws_public_keys: layout.keys.public,
+    bootstrap: {
+      password: secretOf(settings, 'admin'),
+      public_url: `${sources.publicUrl('keystone')}/v3`,
+      internal_url: `${sources.internalUrl('keystone')}/v3`,
+    },
+  };
 }
 
 function glance(sources: ConfigSources, host: string): Values {

@@ -2,6 +2,7 @@ import type { AppDeclaration } from '@nestack/kernel/app';
 
 /** All apps by name. Each is loaded only where its role runs. */
 export const APPS: Readonly<Record<string, () => Promise<{ readonly app: unknown }>>> = {
+  keystone: () => import('@nestack/app/keystone'),
   glance: () => import('@nestack/app/glance'),
   'neutron-agent': () => import('@nestack/app/neutron-agent'),
   'nova-compute': () => import('@nestack/app/nova-compute'),

@@ -13,6 +13,10 @@ export const KeystoneError = defineErrors({
     kind: 'unauthenticated',
     template: 'Attempted to authenticate with an unsupported method.',
   },
+  AppCredScope: {
+    kind: 'unauthenticated',
+    template: 'Error authenticating with application credential: Application credentials cannot request a scope.',
+  },
   ForbiddenAction: { kind: 'forbidden', template: 'You are not authorized to perform the requested action: {action}.' },
   ValidationError: {
     kind: 'badRequest',

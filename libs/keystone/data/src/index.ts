@@ -1,1 +1,3 @@
-export {};
+export { keystoneMigrations } from './migrations';
+export { REVOCATIONS, type Announcer } from './revocations.repository';
+export { createStores } from './stores';

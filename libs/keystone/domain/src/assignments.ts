@@ -21,6 +21,8 @@ export interface AssignmentQuery {
 export interface ShownAssignment extends Assignment {
   readonly through_group?: string;
   readonly prior_role?: string;
+  /** The role that was granted, when this one is only implied by it. */
+  readonly granted_role?: string;
   /** The target that it is inherited from. */
   readonly from?: { readonly type: 'project' | 'domain'; readonly id: string };
 }
@@ -43,7 +45,7 @@ export class Assignments {
   list(_ctx: RequestContext, query: AssignmentQuery): Promise<ShownAssignment[]> {
     return this.db.read('assignments.list', async (tx) => {
       const targets = await this.targets(tx, query);
-      const shown = query.effective ? await this.effective(tx, query) : await this.direct(tx, query);
+      const shown = query.effective ? await this.effective(tx, query) : await this.direct(tx, query, targets);
       return shown.filter((one) => fits(one, query, targets));
     });
   }
@@ -78,10 +80,11 @@ export class Assignments {
     ]);
   }
 
-  private direct(tx: Tx, query: AssignmentQuery): Promise<ShownAssignment[]> {
+  private direct(tx: Tx, query: AssignmentQuery, targets: ReadonlySet<string> | null): Promise<ShownAssignment[]> {
     const actors = [query.user, query.group].filter((id) => id !== undefined);
     return this.stores.assignments.list(tx, {
       ...(actors.length === 0 ? {} : { actors }),
+      ...(targets === null ? {} : { targets: [...targets] }),
       ...(query.role === undefined ? {} : { role_id: query.role }),
     });
   }
@@ -152,7 +155,12 @@ export class Assignments {
         for (const rule of rules) {
           if (rule.prior_role_id !== at.role_id || found.some((known) => known.role_id === rule.implied_role_id))
             continue;
-          found.push({ ...one, role_id: rule.implied_role_id, prior_role: rule.prior_role_id });
+          found.push({
+            ...one,
+            role_id: rule.implied_role_id,
+            prior_role: rule.prior_role_id,
+            granted_role: one.role_id,
+          });
         }
       }
       return found;

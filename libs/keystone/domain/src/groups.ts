@@ -79,8 +79,7 @@ export class Groups {
   members(_ctx: RequestContext, id: string): Promise<User[]> {
     return this.db.read('groups.members', async (tx) => {
       await this.require(tx, id);
-      const ids = (await this.stores.groups.members(tx, [id])).map((one) => one.user_id);
-      return ids.length === 0 ? [] : this.stores.users.list(tx, [{ field: 'id', op: 'in', value: ids }]);
+      return this.stores.groups.usersOf(tx, id);
     });
   }
 

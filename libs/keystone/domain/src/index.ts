@@ -1,4 +1,5 @@
 export * from './assignments';
+export * from './auth-request';
 export * from './bootstrap';
 export * from './catalog';
 export * from './groups';

@@ -19,7 +19,23 @@ import type {
 /** One condition of a list: equality, or one of keystone's inexact comparisons (`name__contains`). */
 export interface Filter {
   readonly field: string;
-  readonly op: 'eq' | 'contains' | 'startswith' | 'endswith' | 'in';
+  readonly op:
+    | 'eq'
+    | 'ne'
+    | 'lt'
+    | 'lte'
+    | 'gt'
+    | 'gte'
+    | 'contains'
+    | 'startswith'
+    | 'endswith'
+    /** Equal to one of the value's items. */
+    | 'in'
+    /** Of a list-valued field: holds all, or any, of the value's items, or not. */
+    | 'has-all'
+    | 'has-any'
+    | 'not-all'
+    | 'not-any';
   readonly ignoreCase?: boolean;
   readonly value: unknown;
 }
@@ -58,13 +74,16 @@ export interface ProjectStore extends Store<Project> {
     name: string,
     domain: { readonly id?: string; readonly name?: string },
   ): Promise<ProjectInDomain | null>;
-  /** Projects with any of the tag conditions; see the API's `tags`, `tags-any`, `not-tags`, `not-tags-any`. */
   hasChildren(tx: Tx, id: string): Promise<boolean>;
-  /** Ids of what lies in a domain: its projects, users and groups. */
+  /** What a project lies in, nearest first; the domain is the last. */
+  ancestors(tx: Tx, id: string): Promise<Project[]>;
+  /** Everything below a project or domain, parents before their children. */
+  descendants(tx: Tx, id: string): Promise<Project[]>;
+  /** Ids of what belongs to a domain besides its projects. */
   contentOfDomain(
     tx: Tx,
     id: string,
-  ): Promise<{ readonly projects: string[]; readonly users: string[]; readonly groups: string[] }>;
+  ): Promise<{ readonly users: string[]; readonly groups: string[]; readonly roles: string[] }>;
   /** Id, parent and domain of every project. */
   tree(
     tx: Tx,
@@ -76,6 +95,7 @@ export interface GroupStore extends Store<Group> {
   removeMember(tx: Tx, groupId: string, userId: string): Promise<boolean>;
   isMember(tx: Tx, groupId: string, userId: string): Promise<boolean>;
   members(tx: Tx, groupIds: readonly string[]): Promise<{ readonly group_id: string; readonly user_id: string }[]>;
+  usersOf(tx: Tx, groupId: string): Promise<User[]>;
   groupsOf(tx: Tx, userId: string): Promise<Group[]>;
 }
 
@@ -83,13 +103,14 @@ export interface AssignmentFilter {
   readonly actors?: readonly string[];
   readonly actor_type?: string;
   readonly target_type?: string;
-  readonly target_id?: string;
+  readonly targets?: readonly string[];
   readonly role_id?: string;
   readonly inherited?: boolean;
 }
 
 export interface AssignmentStore {
-  add(tx: Tx, assignment: Assignment): Promise<void>;
+  /** Whether it is new. */
+  add(tx: Tx, assignment: Assignment): Promise<boolean>;
   remove(tx: Tx, assignment: Assignment): Promise<boolean>;
   has(tx: Tx, assignment: Assignment): Promise<boolean>;
   list(tx: Tx, filter: AssignmentFilter): Promise<Assignment[]>;
@@ -109,7 +130,6 @@ export interface AssignmentStore {
 
 export interface ApplicationCredentialStore extends Store<ApplicationCredential> {
   byName(tx: Tx, userId: string, name: string): Promise<ApplicationCredential | null>;
-  removeOf(tx: Tx, userId: string, projectId?: string): Promise<void>;
 }
 
 /** Recorded and announced ends of tokens. */
@@ -118,17 +138,35 @@ export interface RevocationStore {
   announce(tx: Tx, revocation: Revocation): Promise<void>;
   /** Records that matching tokens issued before the moment are dead, and announces it. */
   record(tx: Tx, revocation: Revocation): Promise<void>;
-  isRevoked(tx: Tx, token: RevocationKey): Promise<boolean>;
   /** Forgets records older than the longest life of a token. */
   prune(tx: Tx, before: Date): Promise<number>;
 }
 
-export interface RevocationKey {
-  readonly auditId: string;
+/** Which token's standing is asked for. */
+export interface TokenQuestion {
   readonly userId: string;
-  readonly projectId: string | null;
-  readonly domainIds: readonly string[];
+  readonly scope: Scope;
+  readonly appCredId: string | null;
+  readonly auditId: string;
   readonly issuedAt: Date;
+}
+
+interface Switched extends NamedRef {
+  readonly enabled: boolean;
+}
+
+/** What the tables say about a token's user, scope, roles and revocation. */
+export interface TokenFacts {
+  readonly user: Switched & { readonly domain: Switched; readonly password_expires_at: Date | null };
+  /** The project or domain that it is scoped to, if it exists. */
+  readonly target: (Switched & { readonly is_domain: boolean; readonly domain: Switched }) | null;
+  /** The user's application credential of that id. */
+  readonly appCred:
+    | (NamedRef & { readonly project_id: string; readonly unrestricted: boolean; readonly expires_at: Date | null })
+    | null;
+  /** The user's roles on the scope, implied ones included; of those the application credential's. */
+  readonly roles: readonly RoleRef[];
+  readonly revoked: boolean;
 }
 
 export interface CatalogRow {
@@ -155,6 +193,8 @@ export interface Stores {
   readonly credentials: Store<Credential>;
   readonly applicationCredentials: ApplicationCredentialStore;
   readonly revocations: RevocationStore;
+  /** In one statement; null when the user is gone. */
+  tokenFacts(tx: Tx, question: TokenQuestion): Promise<TokenFacts | null>;
   /** Enabled services with their enabled endpoints, in one statement. */
   catalog(tx: Tx): Promise<CatalogRow[]>;
   /** Makes concurrent bootstraps wait for each other. */

@@ -39,25 +39,15 @@ export class Projects {
     return this.db.read('projects.list', (tx) => this.stores.projects.list(tx, filters));
   }
 
-  /** Ancestors of a project, nearest first; ends with the domain. */
+  /** Projects that a project lies in, nearest first; without the domain. */
   async parents(_ctx: RequestContext, id: string): Promise<Project[]> {
-    return this.db.read('projects.parents', async (tx) => {
-      const chain: Project[] = [];
-      let at = await this.stores.projects.find(tx, id);
-      while (at !== null && at.parent_id !== null && chain.length < 20) {
-        at = await this.stores.projects.find(tx, at.parent_id);
-        if (at !== null && !at.is_domain) chain.push(at);
-      }
-      return chain;
-    });
+    const chain = await this.db.read('projects.parents', (tx) => this.stores.projects.ancestors(tx, id));
+    return chain.filter((project) => !project.is_domain);
   }
 
   /** All projects below one. */
   async subtree(_ctx: RequestContext, id: string): Promise<Project[]> {
-    return this.db.read('projects.subtree', async (tx) => {
-      const ids = below(await this.stores.projects.tree(tx), id);
-      return ids.length === 0 ? [] : this.stores.projects.list(tx, [{ field: 'id', op: 'in', value: ids }]);
-    });
+    return this.db.read('projects.subtree', (tx) => this.stores.projects.descendants(tx, id));
   }
 
   async create(
@@ -144,15 +134,9 @@ export class Projects {
       await this.stores.assignments.forget(tx, { actor: group });
       await this.stores.groups.remove(tx, group);
     }
-    for (const project of content.projects) {
-      await this.stores.assignments.forget(tx, { target: project });
-      await this.stores.projects.remove(tx, project);
-    }
-    const roles = await this.stores.roles.list(tx, [{ field: 'domain_id', op: 'eq', value: id }]);
-    for (const role of roles) {
-      await this.stores.assignments.forget(tx, { role: role.id });
-      await this.stores.roles.remove(tx, role.id);
-    }
+    const projects = await this.stores.projects.descendants(tx, id);
+    for (const project of projects.reverse()) await this.removeIn(tx, project);
+    for (const role of content.roles) await this.stores.roles.remove(tx, role);
   }
 
   private async removeIn(tx: Tx, project: Project): Promise<void> {
@@ -200,13 +184,8 @@ export class Projects {
         reason: `Cannot create project in a branch containing a disabled project: ${parent.id}`,
       });
     }
-    let depth = 2;
-    for (let at = parent; at.parent_id !== null; depth += 1) {
-      const next = await this.stores.projects.find(tx, at.parent_id);
-      if (next === null) break;
-      at = next;
-    }
-    if (depth > MAX_DEPTH) {
+    const above = await this.stores.projects.ancestors(tx, parent.id);
+    if (above.length + 2 > MAX_DEPTH) {
       throw KeystoneError.NotDeletable({ reason: `Max hierarchy depth reached for ${parent.id} branch.` });
     }
     return { domain_id: domainId, parent_id: parent.id };

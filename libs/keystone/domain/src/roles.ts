@@ -164,7 +164,7 @@ export class Roles {
         actors: [grant.actor_id],
         actor_type: grant.actor_type,
         target_type: grant.target_type,
-        target_id: grant.target_id,
+        targets: [grant.target_id],
         inherited: grant.inherited,
       });
       const ids = found.map((one) => one.role_id);

@@ -2,55 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { KeystoneError } from '@nestack/keystone/contract';
 import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
-import type { ApplicationCredential, Scope, TokenView } from './model';
-import type { Claims, PasswordHasher, ProjectInDomain, Stores, TokenCodec, UserInDomain } from './ports';
+import { domainRef, type AuthRequest, type NamedRequest } from './auth-request';
+import { Authentication, type Proven } from './authentication';
+import type { Scope, TokenView } from './model';
+import type { Claims, PasswordHasher, Stores, TokenCodec, TokenFacts } from './ports';
+import { revocation } from './revocations';
 
-interface DomainRequest {
-  readonly id?: string | undefined;
-  readonly name?: string | undefined;
-}
-interface NamedRequest {
-  readonly id?: string | undefined;
-  readonly name?: string | undefined;
-  readonly domain?: DomainRequest | undefined;
-}
-
-/** The body's `auth` object. */
-export interface AuthRequest {
-  readonly identity: {
-    readonly methods: readonly string[];
-    readonly password?: { readonly user: NamedRequest & { readonly password?: string | undefined } } | undefined;
-    readonly token?: { readonly id: string } | undefined;
-    readonly application_credential?:
-      | {
-          readonly id?: string | undefined;
-          readonly name?: string | undefined;
-          readonly secret: string;
-          readonly user?: NamedRequest | undefined;
-        }
-      | undefined;
-  };
-  readonly scope?:
-    | string
-    | {
-        readonly project?: NamedRequest | undefined;
-        readonly domain?: DomainRequest | undefined;
-        readonly system?: { readonly all?: boolean | undefined } | undefined;
-        readonly unscoped?: object | undefined;
-        readonly 'OS-TRUST:trust'?: object | undefined;
-      }
-    | undefined;
-}
-
-interface Proven {
-  readonly found: UserInDomain;
-  readonly methods: readonly string[];
-  /** Of the token that this one comes from. */
-  readonly parent: Claims | null;
-  readonly appCred: ApplicationCredential | null;
-}
-
-const METHODS = ['password', 'token', 'application_credential'];
 /** How long after its end a token still speaks for what a service began for it. upstream: [token] allow_expired_window */
 const EXPIRED_WINDOW_S = 48 * 3600;
 
@@ -61,259 +18,173 @@ export interface TokenSettings {
 
 /** Issues, validates and revokes tokens. Nothing is stored for a token; what it says is looked up each time. */
 export class Tokens {
+  private readonly authentication: Authentication;
+
   constructor(
     private readonly db: TransactionRunner,
     private readonly stores: Stores,
-    private readonly hasher: PasswordHasher,
+    hasher: PasswordHasher,
     private readonly codec: TokenCodec,
     private readonly clock: Clock,
     private readonly settings: TokenSettings,
-  ) {}
+  ) {
+    this.authentication = new Authentication(db, stores, hasher, codec, clock);
+  }
 
-  /** A new token. Whatever is wrong with the proof is the same `Unauthorized`. upstream: keystone/api/auth.py */
+  /** A new token. Throws `Unauthorized` for whatever is wrong with proof or scope. upstream: keystone/api/auth.py */
   async issue(_ctx: RequestContext, auth: AuthRequest): Promise<{ readonly token: string; readonly view: TokenView }> {
-    const proven = await this.prove(auth);
+    if (auth.identity.methods.includes('application_credential') && auth.scope !== undefined) {
+      throw KeystoneError.AppCredScope();
+    }
+    const proven = await this.authentication.prove(auth.identity);
     return this.db.read('tokens.issue', async (tx) => {
-      const scope = await this.scopeOf(tx, auth, proven);
+      if (proven.parent !== null) await this.look(tx, proven.parent);
       const now = this.clock.now();
-      const expires = proven.parent === null ? this.expiry(now, proven) : new Date(proven.parent.exp * 1000);
-      const claims = makeClaims(proven, scope, now, expires);
-      const view = await this.look(tx, claims, proven.found);
-      return { token: await this.codec.sign(claims), view };
+      const claims = (scope: Scope) => this.claimsOf(proven, scope, now);
+      const wanted = await this.scopeOf(tx, auth, proven);
+      if (wanted !== null) {
+        const made = claims(wanted);
+        return { view: await this.look(tx, made), token: await this.codec.sign(made) };
+      }
+      // The default project counts only when the user can work there.
+      const { defaultProjectId } = proven;
+      const preferred = defaultProjectId === null ? null : claims({ type: 'project', id: defaultProjectId });
+      const view = preferred === null ? null : await this.lookOrNull(tx, preferred);
+      if (preferred !== null && view !== null) return { view, token: await this.codec.sign(preferred) };
+      const unscoped = claims({ type: 'unscoped' });
+      return { view: await this.look(tx, unscoped), token: await this.codec.sign(unscoped) };
     });
   }
 
-  /** What a token says now. Throws `Unauthorized` when it is not, or no longer, good. */
-  async validate(token: string, allowExpired = false): Promise<TokenView> {
+  /**
+   * What a token says now. Throws `Unauthorized` when it is not ours, has ended (a while ago, with `allowExpired`), is
+   * revoked, or when its user, scope or roles are gone.
+   */
+  async validate(token: string, options: { readonly allowExpired?: boolean } = {}): Promise<TokenView> {
+    const allowExpired = options.allowExpired === true;
     const claims = await this.codec.verify(token, { allowExpired });
-    if (allowExpired && claims.exp + EXPIRED_WINDOW_S < this.clock.now().getTime() / 1000)
+    if (allowExpired && (claims.exp + EXPIRED_WINDOW_S) * 1000 < this.clock.now().getTime()) {
       throw KeystoneError.Unauthorized();
-    return this.db.read('tokens.validate', async (tx) => {
-      const found = await this.stores.users.inDomain(tx, { id: claims.sub });
-      if (found === null) throw KeystoneError.Unauthorized();
-      return this.look(tx, claims, found);
-    });
+    }
+    return this.db.read('tokens.validate', (tx) => this.look(tx, claims));
   }
 
   /** Ends a token, here and in all services. */
   async revoke(view: TokenView): Promise<void> {
+    const auditId = view.audit_ids[0] ?? '';
     await this.db.run('tokens.revoke', (tx) =>
-      this.stores.revocations.record(tx, {
-        auditId: view.audit_ids[0] ?? '',
-        userId: null,
-        projectId: null,
-        domainId: null,
-        roleId: null,
-        issuedBefore: this.clock.now().toISOString(),
-      }),
+      this.stores.revocations.record(tx, revocation(this.clock.now(), { auditId })),
     );
   }
 
-  /** Checks user, scope, revocations and roles, and gathers what the token says. */
-  private async look(tx: Tx, claims: Claims, found: UserInDomain): Promise<TokenView> {
-    const { user, domain: userDomain } = found;
-    if (!user.enabled || !userDomain.enabled) throw KeystoneError.Unauthorized();
+  /** Forgets revocations of tokens that have ended since, whatever was allowed for them. */
+  async pruneRevocations(): Promise<number> {
+    const age = (this.settings.lifetime + EXPIRED_WINDOW_S) * 1000;
+    return this.db.run('tokens.prune', (tx) =>
+      this.stores.revocations.prune(tx, new Date(this.clock.now().getTime() - age)),
+    );
+  }
+
+  private async look(tx: Tx, claims: Claims): Promise<TokenView> {
+    const view = await this.lookOrNull(tx, claims);
+    if (view === null) throw KeystoneError.Unauthorized();
+    return view;
+  }
+
+  /** What the token says if it holds: user and scope enabled, not revoked, with a role where it is scoped. */
+  private async lookOrNull(tx: Tx, claims: Claims): Promise<TokenView | null> {
     const scope = scopeOfClaims(claims);
-    const target = scope.type === 'project' || scope.type === 'domain' ? await this.target(tx, scope) : null;
-    const appCred = await this.liveAppCred(tx, claims, user.id);
-    const revoked = await this.stores.revocations.isRevoked(tx, {
+    const appCredId = claims.openstack_app_cred_id ?? null;
+    const issuedAt = new Date(Math.round(claims.iat * 1000));
+    const facts = await this.stores.tokenFacts(tx, {
+      userId: claims.sub,
+      scope,
+      appCredId,
       auditId: claims.openstack_audit_ids[0] ?? '',
-      userId: user.id,
-      projectId: scope.type === 'project' ? scope.id : null,
-      domainIds: [userDomain.id, ...(target === null ? [] : [target.domain.id])],
-      issuedAt: new Date(claims.iat * 1000),
+      issuedAt,
     });
-    if (revoked) throw KeystoneError.Unauthorized();
-    let roles: TokenView['roles'] =
-      scope.type === 'unscoped' ? [] : await this.stores.assignments.rolesOf(tx, user.id, scope);
-    if (appCred !== null) roles = await this.restrict(tx, roles, appCred);
-    if (scope.type !== 'unscoped' && roles.length === 0) throw KeystoneError.Unauthorized();
+    if (facts === null || facts.revoked || !this.alive(facts, scope, appCredId)) return null;
+    const { user, target, appCred, roles } = facts;
     return {
       methods: claims.openstack_methods,
       user: {
         id: user.id,
         name: user.name,
-        domain: { id: userDomain.id, name: userDomain.name },
+        domain: { id: user.domain.id, name: user.domain.name },
         password_expires_at: user.password_expires_at,
       },
       scope,
       project:
         scope.type === 'project' && target !== null
           ? {
-              id: target.project.id,
-              name: target.project.name,
+              id: target.id,
+              name: target.name,
               domain: { id: target.domain.id, name: target.domain.name },
-              is_domain: target.project.is_domain,
+              is_domain: target.is_domain,
             }
           : null,
-      domain: scope.type === 'domain' && target !== null ? { id: target.domain.id, name: target.domain.name } : null,
+      domain: scope.type === 'domain' && target !== null ? { id: target.id, name: target.name } : null,
       roles,
       audit_ids: claims.openstack_audit_ids,
-      issued_at: new Date(claims.iat * 1000),
+      issued_at: issuedAt,
       expires_at: new Date(claims.exp * 1000),
       application_credential:
         appCred === null ? null : { id: appCred.id, name: appCred.name, restricted: !appCred.unrestricted },
     };
   }
 
-  private async target(tx: Tx, scope: { type: 'project' | 'domain'; id: string }): Promise<ProjectInDomain> {
-    const target = await this.stores.projects.inDomain(tx, scope.id);
-    if (target === null || !target.project.enabled || !target.domain.enabled) throw KeystoneError.Unauthorized();
-    if (scope.type === 'domain' && !target.project.is_domain) throw KeystoneError.Unauthorized();
-    return target;
-  }
-
-  private async liveAppCred(tx: Tx, claims: Claims, userId: string): Promise<ApplicationCredential | null> {
-    const id = claims.openstack_app_cred_id;
-    if (id === undefined) return null;
-    const appCred = await this.stores.applicationCredentials.find(tx, id);
-    const ended = appCred?.expires_at !== null && appCred !== null && appCred.expires_at <= this.clock.now();
-    if (appCred === null || appCred.user_id !== userId || ended) throw KeystoneError.Unauthorized();
-    return appCred;
-  }
-
-  /** An application credential's roles that the user still has, with those that they imply. */
-  private async restrict(
-    tx: Tx,
-    roles: TokenView['roles'],
-    appCred: ApplicationCredential,
-  ): Promise<TokenView['roles']> {
-    const allowed = new Set(appCred.role_ids);
-    const implied = await this.stores.assignments.implied(tx);
-    for (let size = -1; size !== allowed.size;) {
-      size = allowed.size;
-      for (const rule of implied) if (allowed.has(rule.prior_role_id)) allowed.add(rule.implied_role_id);
+  private alive(facts: TokenFacts, scope: Scope, appCredId: string | null): boolean {
+    const { user, target, appCred, roles } = facts;
+    if (!user.enabled || !user.domain.enabled) return false;
+    if (appCredId !== null) {
+      if (appCred === null || scope.type !== 'project' || appCred.project_id !== scope.id) return false;
+      if (appCred.expires_at !== null && appCred.expires_at <= this.clock.now()) return false;
     }
-    return roles.filter((role) => allowed.has(role.id));
-  }
-
-  private async prove(auth: AuthRequest): Promise<Proven> {
-    const { identity } = auth;
-    const methods = [...new Set(identity.methods)];
-    if (methods.length === 0) throw KeystoneError.ValidationError({ attribute: 'methods', target: 'identity' });
-    if (methods.some((method) => !METHODS.includes(method))) throw KeystoneError.AuthMethodNotSupported();
-    const proofs: Proven[] = [];
-    for (const method of methods) {
-      if (method === 'password') proofs.push(await this.byPassword(identity.password?.user));
-      else if (method === 'token') proofs.push(await this.byToken(identity.token?.id));
-      else proofs.push(await this.byAppCred(identity.application_credential));
+    if (scope.type === 'unscoped') return true;
+    if (scope.type !== 'system') {
+      if (target === null || !target.enabled || !target.domain.enabled) return false;
+      if (scope.type === 'domain' && !target.is_domain) return false;
     }
-    const [first] = proofs;
-    if (first === undefined || proofs.some((one) => one.found.user.id !== first.found.user.id)) {
-      throw KeystoneError.Unauthorized();
-    }
-    return {
-      found: first.found,
-      methods: [...new Set(proofs.flatMap((one) => one.methods))],
-      parent: proofs.find((one) => one.parent !== null)?.parent ?? null,
-      appCred: proofs.find((one) => one.appCred !== null)?.appCred ?? null,
-    };
+    return roles.length > 0;
   }
 
-  private async byPassword(
-    given: (NamedRequest & { readonly password?: string | undefined }) | undefined,
-  ): Promise<Proven> {
-    if (given === undefined) throw KeystoneError.ValidationError({ attribute: 'password', target: 'identity' });
-    if (given.password === undefined) throw KeystoneError.ValidationError({ attribute: 'password', target: 'user' });
-    const found = await this.db.read('tokens.user', (tx) => this.findUser(tx, given));
-    const right = await this.hasher.verify(found?.user.password_hash ?? null, given.password);
-    if (found === null || !right || !found.user.enabled || !found.domain.enabled) throw KeystoneError.Unauthorized();
-    const expires = found.user.password_expires_at;
-    if (expires !== null && expires <= this.clock.now())
-      throw KeystoneError.PasswordExpired({ user_id: found.user.id });
-    return { found, methods: ['password'], parent: null, appCred: null };
-  }
-
-  private async findUser(tx: Tx, given: NamedRequest): Promise<UserInDomain | null> {
-    if (given.id !== undefined) return this.stores.users.inDomain(tx, { id: given.id });
-    if (given.name === undefined) throw KeystoneError.ValidationError({ attribute: 'id or name', target: 'user' });
-    if (given.domain?.id === undefined && given.domain?.name === undefined) {
-      throw KeystoneError.ValidationError({ attribute: 'domain', target: 'user' });
-    }
-    return this.stores.users.byName(tx, given.name, strip(given.domain));
-  }
-
-  private async byToken(token: string | undefined): Promise<Proven> {
-    if (token === undefined) throw KeystoneError.ValidationError({ attribute: 'token', target: 'identity' });
-    const claims = await this.codec.verify(token, { allowExpired: false });
-    const view = await this.validate(token);
-    if (view.application_credential !== null)
-      throw KeystoneError.ForbiddenAction({ action: 'rescope a token of an application credential' });
-    const found = await this.db.read('tokens.user', (tx) => this.stores.users.inDomain(tx, { id: view.user.id }));
-    if (found === null) throw KeystoneError.Unauthorized();
-    return { found, methods: [...new Set(['token', ...view.methods])], parent: claims, appCred: null };
-  }
-
-  private async byAppCred(given: AuthRequest['identity']['application_credential']): Promise<Proven> {
-    if (given === undefined)
-      throw KeystoneError.ValidationError({ attribute: 'application_credential', target: 'identity' });
-    const { appCred, found } = await this.db.read('tokens.application_credential', async (tx) => {
-      let wanted: ApplicationCredential | null = null;
-      if (given.id !== undefined) wanted = await this.stores.applicationCredentials.find(tx, given.id);
-      else if (given.name !== undefined && given.user !== undefined) {
-        const owner = await this.findUser(tx, given.user);
-        wanted = owner === null ? null : await this.stores.applicationCredentials.byName(tx, owner.user.id, given.name);
-      } else throw KeystoneError.ValidationError({ attribute: 'id or name', target: 'application_credential' });
-      return {
-        appCred: wanted,
-        found: wanted === null ? null : await this.stores.users.inDomain(tx, { id: wanted.user_id }),
-      };
-    });
-    const right = await this.hasher.verify(appCred?.secret_hash ?? null, given.secret);
-    if (appCred === null || found === null || !right) throw KeystoneError.Unauthorized();
-    if (appCred.expires_at !== null && appCred.expires_at <= this.clock.now()) throw KeystoneError.Unauthorized();
-    return { found, methods: ['application_credential'], parent: null, appCred };
-  }
-
-  private async scopeOf(tx: Tx, auth: AuthRequest, proven: Proven): Promise<Scope> {
+  /** The scope that was asked for, or null when none was and the user's default decides. */
+  private async scopeOf(tx: Tx, auth: AuthRequest, proven: Proven): Promise<Scope | null> {
     const { scope } = auth;
-    if (proven.appCred !== null) {
-      if (scope !== undefined && scope !== 'unscoped' && typeof scope === 'object' && Object.keys(scope).length > 0) {
-        const asked = scope.project === undefined ? null : await this.projectOf(tx, scope.project);
-        if (asked?.project.id !== proven.appCred.project_id) throw KeystoneError.Unauthorized();
-      }
-      return { type: 'project', id: proven.appCred.project_id };
-    }
-    if (scope === undefined) return this.defaultScope(tx, proven);
+    if (proven.appCred !== null) return { type: 'project', id: proven.appCred.project_id };
+    if (scope === undefined) return null;
     if (typeof scope === 'string') return { type: 'unscoped' };
-    const kinds = Object.keys(scope);
-    if (kinds.length !== 1) {
+    if (Object.keys(scope).length !== 1) {
       throw KeystoneError.ValidationError({
         attribute: 'one of: project, domain, OS-TRUST:trust or unscoped',
         target: 'scope',
       });
     }
-    if (scope.project !== undefined) {
-      const found = await this.projectOf(tx, scope.project);
-      if (found === null) throw KeystoneError.Unauthorized();
-      return { type: 'project', id: found.project.id };
+    const fromSystem = proven.parent?.openstack_system !== undefined;
+    if (fromSystem && (scope.project !== undefined || scope.domain !== undefined)) {
+      throw KeystoneError.ForbiddenAction({
+        action:
+          'Using method token with system-scoped token can not be used to create a project or domain scoped token',
+      });
     }
+    if (scope.project !== undefined) return { type: 'project', id: await this.projectOf(tx, scope.project) };
     if (scope.domain !== undefined) return { type: 'domain', id: await this.domainOf(tx, scope.domain) };
     if (scope.system !== undefined) return { type: 'system' };
     if (scope.unscoped !== undefined) return { type: 'unscoped' };
     throw KeystoneError.Unauthorized();
   }
 
-  /** Without a scope: the user's default project when he can work there. upstream: keystone/api/_shared/authentication.py */
-  private async defaultScope(tx: Tx, proven: Proven): Promise<Scope> {
-    const id = proven.parent === null ? proven.found.user.default_project_id : null;
-    if (id === null) return { type: 'unscoped' };
-    const target = await this.stores.projects.inDomain(tx, id);
-    if (target === null || !target.project.enabled || !target.domain.enabled) return { type: 'unscoped' };
-    const roles = await this.stores.assignments.rolesOf(tx, proven.found.user.id, { type: 'project', id });
-    return roles.length === 0 ? { type: 'unscoped' } : { type: 'project', id };
-  }
-
-  private async projectOf(tx: Tx, given: NamedRequest): Promise<ProjectInDomain | null> {
-    if (given.id !== undefined) return this.stores.projects.inDomain(tx, given.id);
+  private async projectOf(tx: Tx, given: NamedRequest): Promise<string> {
+    if (given.id !== undefined) return given.id;
     if (given.name === undefined) throw KeystoneError.ValidationError({ attribute: 'id or name', target: 'project' });
-    if (given.domain?.id === undefined && given.domain?.name === undefined) {
-      throw KeystoneError.ValidationError({ attribute: 'domain', target: 'project' });
-    }
-    return this.stores.projects.byName(tx, given.name, strip(given.domain));
+    const domain = domainRef(given.domain);
+    if (domain === null) throw KeystoneError.ValidationError({ attribute: 'domain', target: 'project' });
+    const found = await this.stores.projects.byName(tx, given.name, domain);
+    if (found === null) throw KeystoneError.Unauthorized();
+    return found.project.id;
   }
 
-  private async domainOf(tx: Tx, given: DomainRequest): Promise<string> {
+  private async domainOf(tx: Tx, given: NamedRequest): Promise<string> {
     if (given.id !== undefined) return given.id;
     if (given.name === undefined) throw KeystoneError.ValidationError({ attribute: 'id or name', target: 'domain' });
     const [domain] = await this.stores.projects.list(tx, [
@@ -324,34 +195,28 @@ export class Tokens {
     return domain.id;
   }
 
-  private expiry(now: Date, proven: Proven): Date {
-    const regular = now.getTime() + this.settings.lifetime * 1000;
-    const credential = proven.appCred?.expires_at?.getTime() ?? Number.POSITIVE_INFINITY;
-    return new Date(Math.floor(Math.min(regular, credential) / 1000) * 1000);
+  private claimsOf(proven: Proven, scope: Scope, now: Date): Claims {
+    const { parent, appCred } = proven;
+    const parentAudit = parent?.openstack_audit_ids.at(-1);
+    return {
+      sub: proven.userId,
+      // With milliseconds: a token made right after a password change is not older than it.
+      iat: now.getTime() / 1000,
+      exp: parent?.exp ?? this.expiry(now, appCred?.expires_at ?? null),
+      openstack_methods: proven.methods,
+      openstack_audit_ids: [randomBytes(16).toString('base64url'), ...(parentAudit === undefined ? [] : [parentAudit])],
+      ...(scope.type === 'project' ? { openstack_project_id: scope.id } : {}),
+      ...(scope.type === 'domain' ? { openstack_domain_id: scope.id } : {}),
+      ...(scope.type === 'system' ? { openstack_system: 'all' } : {}),
+      ...(appCred === null ? {} : { openstack_app_cred_id: appCred.id }),
+    };
   }
-}
 
-function strip(domain: DomainRequest | undefined): { id?: string; name?: string } {
-  return {
-    ...(domain?.id === undefined ? {} : { id: domain.id }),
-    ...(domain?.name === undefined ? {} : { name: domain.name }),
-  };
-}
-
-function makeClaims(proven: Proven, scope: Scope, now: Date, expires: Date): Claims {
-  const parentAudit = proven.parent?.openstack_audit_ids.at(-1);
-  return {
-    sub: proven.found.user.id,
-    // With milliseconds: a token made right after a password change is not older than it.
-    iat: now.getTime() / 1000,
-    exp: expires.getTime() / 1000,
-    openstack_methods: proven.methods,
-    openstack_audit_ids: [randomBytes(16).toString('base64url'), ...(parentAudit === undefined ? [] : [parentAudit])],
-    ...(scope.type === 'project' ? { openstack_project_id: scope.id } : {}),
-    ...(scope.type === 'domain' ? { openstack_domain_id: scope.id } : {}),
-    ...(scope.type === 'system' ? { openstack_system: 'all' } : {}),
-    ...(proven.appCred === null ? {} : { openstack_app_cred_id: proven.appCred.id }),
-  };
+  /** Seconds since the epoch; a token does not outlive the credential that it was got with. */
+  private expiry(now: Date, credentialEnd: Date | null): number {
+    const regular = now.getTime() + this.settings.lifetime * 1000;
+    return Math.floor(Math.min(regular, credentialEnd?.getTime() ?? Number.POSITIVE_INFINITY) / 1000);
+  }
 }
 
 function scopeOfClaims(claims: Claims): Scope {

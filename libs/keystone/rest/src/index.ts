@@ -1,1 +1,15 @@
-export {};
+export { ApplicationCredentialsController } from './application-credentials.controller';
+export { AssignmentsController } from './assignments.controller';
+export { AuthController } from './auth.controller';
+export { CatalogController } from './catalog.controller';
+export { CredentialsController } from './credentials.controller';
+export { DomainsController } from './domains.controller';
+export { GrantsController } from './grants.controller';
+export { GroupsController } from './groups.controller';
+export { Guard } from './guard';
+export { LocalAuthenticator } from './local-authenticator';
+export { keystonePolicies } from './policy-rules';
+export { ProjectTagsController } from './project-tags.controller';
+export { ProjectsController } from './projects.controller';
+export { RolesController } from './roles.controller';
+export { UsersController } from './users.controller';

@@ -1,0 +1,163 @@
+import type { Migration } from '@nestack/kernel/db';
+
+/** Keystone's schema, in order. `seq` gives lists a stable order. */
+export const keystoneMigrations: readonly Migration[] = [
+  {
+    name: '0001-identity',
+    up: [
+      `CREATE TABLE project (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        name text NOT NULL,
+        domain_id text REFERENCES project (id),
+        parent_id text REFERENCES project (id),
+        is_domain boolean NOT NULL,
+        enabled boolean NOT NULL,
+        description text NOT NULL,
+        tags text[] NOT NULL,
+        options jsonb NOT NULL,
+        extra jsonb NOT NULL,
+        CHECK (is_domain = (domain_id IS NULL))
+      )`,
+      `CREATE UNIQUE INDEX project_name ON project (COALESCE(domain_id, ''), name)`,
+      `CREATE INDEX project_domain ON project (domain_id)`,
+      `CREATE INDEX project_parent ON project (parent_id)`,
+      `CREATE INDEX project_tags ON project USING gin (tags)`,
+      `CREATE TABLE local_user (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        name text NOT NULL,
+        domain_id text NOT NULL REFERENCES project (id),
+        enabled boolean NOT NULL,
+        default_project_id text,
+        description text,
+        password_hash text,
+        password_expires_at timestamptz,
+        options jsonb NOT NULL,
+        extra jsonb NOT NULL
+      )`,
+      `CREATE UNIQUE INDEX local_user_name ON local_user (domain_id, name)`,
+      `CREATE INDEX local_user_default_project ON local_user (default_project_id) WHERE default_project_id IS NOT NULL`,
+      `CREATE TABLE local_group (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        name text NOT NULL,
+        domain_id text NOT NULL REFERENCES project (id),
+        description text NOT NULL,
+        extra jsonb NOT NULL
+      )`,
+      `CREATE UNIQUE INDEX local_group_name ON local_group (domain_id, name)`,
+      `CREATE TABLE membership (
+        group_id text NOT NULL REFERENCES local_group (id) ON DELETE CASCADE,
+        user_id text NOT NULL REFERENCES local_user (id) ON DELETE CASCADE,
+        PRIMARY KEY (user_id, group_id)
+      )`,
+      `CREATE INDEX membership_group ON membership (group_id)`,
+    ],
+  },
+  {
+    name: '0002-assignment',
+    up: [
+      `CREATE TABLE role (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        name text NOT NULL,
+        domain_id text REFERENCES project (id),
+        description text,
+        options jsonb NOT NULL,
+        extra jsonb NOT NULL
+      )`,
+      `CREATE UNIQUE INDEX role_name ON role (COALESCE(domain_id, ''), name)`,
+      `CREATE TABLE implied_role (
+        prior_role_id text NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+        implied_role_id text NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+        PRIMARY KEY (prior_role_id, implied_role_id)
+      )`,
+      `CREATE INDEX implied_role_implied ON implied_role (implied_role_id)`,
+      // Actors are users or groups and targets projects, domains or the system: no foreign keys; the use cases clean up.
+      `CREATE TABLE assignment (
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        actor_type text NOT NULL CHECK (actor_type IN ('user', 'group')),
+        actor_id text NOT NULL,
+        target_type text NOT NULL CHECK (target_type IN ('project', 'domain', 'system')),
+        target_id text NOT NULL,
+        role_id text NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+        inherited boolean NOT NULL,
+        PRIMARY KEY (actor_id, target_id, role_id, target_type, inherited)
+      )`,
+      `CREATE INDEX assignment_target ON assignment (target_id)`,
+      `CREATE INDEX assignment_role ON assignment (role_id)`,
+    ],
+  },
+  {
+    name: '0003-catalog',
+    up: [
+      `CREATE TABLE region (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        description text NOT NULL,
+        parent_region_id text REFERENCES region (id),
+        extra jsonb NOT NULL
+      )`,
+      `CREATE INDEX region_parent ON region (parent_region_id)`,
+      `CREATE TABLE service (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        type text NOT NULL,
+        name text,
+        description text,
+        enabled boolean NOT NULL,
+        extra jsonb NOT NULL
+      )`,
+      `CREATE TABLE endpoint (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        service_id text NOT NULL REFERENCES service (id) ON DELETE CASCADE,
+        interface text NOT NULL,
+        region_id text REFERENCES region (id),
+        url text NOT NULL,
+        enabled boolean NOT NULL,
+        extra jsonb NOT NULL
+      )`,
+      `CREATE INDEX endpoint_service ON endpoint (service_id)`,
+      `CREATE INDEX endpoint_region ON endpoint (region_id)`,
+    ],
+  },
+  {
+    name: '0004-credentials-and-revocations',
+    up: [
+      `CREATE TABLE credential (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        type text NOT NULL,
+        blob text NOT NULL,
+        user_id text NOT NULL REFERENCES local_user (id) ON DELETE CASCADE,
+        project_id text,
+        extra jsonb NOT NULL
+      )`,
+      `CREATE INDEX credential_user ON credential (user_id)`,
+      `CREATE TABLE application_credential (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        name text NOT NULL,
+        description text,
+        user_id text NOT NULL REFERENCES local_user (id) ON DELETE CASCADE,
+        project_id text NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+        secret_hash text NOT NULL,
+        role_ids text[] NOT NULL,
+        expires_at timestamptz,
+        unrestricted boolean NOT NULL
+      )`,
+      `CREATE UNIQUE INDEX application_credential_name ON application_credential (user_id, name)`,
+      `CREATE INDEX application_credential_project ON application_credential (project_id)`,
+      // What a record is about: one token (audit), or all tokens of a user, project or domain up to a moment.
+      `CREATE TABLE revocation (
+        kind text NOT NULL CHECK (kind IN ('audit', 'user', 'project', 'domain')),
+        key text NOT NULL,
+        issued_before timestamptz NOT NULL,
+        PRIMARY KEY (key, kind)
+      )`,
+      `CREATE INDEX revocation_age ON revocation (issued_before)`,
+    ],
+  },
+];

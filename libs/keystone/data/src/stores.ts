@@ -1,0 +1,115 @@
+import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import type { Tx } from '@nestack/kernel/context';
+import type {
+  ApplicationCredential,
+  ApplicationCredentialStore,
+  CatalogRow,
+  Credential,
+  Endpoint,
+  Region,
+  Role,
+  Service,
+  Stores,
+} from '@nestack/keystone/domain';
+import { AssignmentsRepository } from './assignments.repository';
+import { GroupsRepository } from './groups.repository';
+import { ProjectsRepository } from './projects.repository';
+import { RevocationsRepository, type Announcer } from './revocations.repository';
+import { TableStore } from './table-store';
+import { tokenFacts } from './token-facts';
+import { UsersRepository } from './users.repository';
+
+class ApplicationCredentialsRepository extends TableStore<ApplicationCredential> implements ApplicationCredentialStore {
+  constructor() {
+    super({
+      table: 'application_credential',
+      kind: 'application_credential',
+      columns: [
+        'id',
+        'name',
+        'description',
+        'user_id',
+        'project_id',
+        'secret_hash',
+        'role_ids',
+        'expires_at',
+        'unrestricted',
+      ],
+      json: [],
+      clash: (row) => `name ${row.name ?? ''}`,
+    });
+  }
+
+  byName(tx: Tx, userId: string, name: string): Promise<ApplicationCredential | null> {
+    return sqlOne(tx, `SELECT ${this.columns} FROM application_credential WHERE user_id = $1 AND name = $2`, [
+      userId,
+      name,
+    ]);
+  }
+}
+
+/** Enabled services with their enabled endpoints, in one statement. */
+function catalog(tx: Tx): Promise<CatalogRow[]> {
+  return sql<CatalogRow>(
+    tx,
+    `SELECT s.id, s.type, COALESCE(s.name, '') AS name,
+       COALESCE(jsonb_agg(jsonb_build_object('id', e.id, 'interface', e.interface, 'region_id', e.region_id, 'url', e.url)
+         ORDER BY e.seq) FILTER (WHERE e.id IS NOT NULL), '[]') AS endpoints
+     FROM service s LEFT JOIN endpoint e ON e.service_id = s.id AND e.enabled
+     WHERE s.enabled GROUP BY s.id ORDER BY s.seq`,
+  );
+}
+
+/** Keystone's tables. */
+export function createStores(announcer: Announcer): Stores {
+  const users = new UsersRepository();
+  const projects = new ProjectsRepository();
+  return {
+    users,
+    projects,
+    groups: new GroupsRepository(users),
+    roles: new TableStore<Role>({
+      table: 'role',
+      kind: 'role',
+      columns: ['id', 'name', 'domain_id', 'description', 'options', 'extra'],
+      json: ['options', 'extra'],
+      clash: (row) => `name ${row.name ?? ''}`,
+    }),
+    assignments: new AssignmentsRepository(projects),
+    services: new TableStore<Service>({
+      table: 'service',
+      kind: 'service',
+      columns: ['id', 'type', 'name', 'description', 'enabled', 'extra'],
+      json: ['extra'],
+      clash: (row) => `ID ${row.id ?? ''}`,
+    }),
+    endpoints: new TableStore<Endpoint>({
+      table: 'endpoint',
+      kind: 'endpoint',
+      columns: ['id', 'service_id', 'interface', 'region_id', 'url', 'enabled', 'extra'],
+      json: ['extra'],
+      clash: (row) => `ID ${row.id ?? ''}`,
+    }),
+    regions: new TableStore<Region>({
+      table: 'region',
+      kind: 'region',
+      columns: ['id', 'description', 'parent_region_id', 'extra'],
+      json: ['extra'],
+      clash: (row) => `ID ${row.id ?? ''}`,
+    }),
+    credentials: new TableStore<Credential>({
+      table: 'credential',
+      kind: 'credential',
+      columns: ['id', 'type', 'blob', 'user_id', 'project_id', 'extra'],
+      json: ['extra'],
+      clash: (row) => `ID ${row.id ?? ''}`,
+    }),
+    applicationCredentials: new ApplicationCredentialsRepository(),
+    revocations: new RevocationsRepository(announcer),
+    tokenFacts,
+    catalog,
+    lockBootstrap: async (tx) => {
+      await execute(tx, "SELECT pg_advisory_xact_lock(hashtextextended('keystone-bootstrap', 0))");
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { KeystoneError } from '@nestack/keystone/contract';
+import type { Clock } from '@nestack/kernel/clock';
+import type { TransactionRunner, Tx } from '@nestack/kernel/context';
+import { domainRef, type NamedRequest, type Proofs } from './auth-request';
+import type { ApplicationCredential } from './model';
+import type { Claims, PasswordHasher, Stores, TokenCodec, UserInDomain } from './ports';
+
+/** Who someone has proven to be. */
+export interface Proven {
+  readonly userId: string;
+  readonly defaultProjectId: string | null;
+  readonly methods: readonly string[];
+  /** Of the token that proved it. */
+  readonly parent: Claims | null;
+  readonly appCred: ApplicationCredential | null;
+}
+
+const METHODS = ['password', 'token', 'application_credential'];
+
+/** Checks what a client offers as proof of who it is. upstream: keystone/auth/plugins */
+export class Authentication {
+  constructor(
+    private readonly db: TransactionRunner,
+    private readonly stores: Stores,
+    private readonly hasher: PasswordHasher,
+    private readonly codec: TokenCodec,
+    private readonly clock: Clock,
+  ) {}
+
+  /** All methods must prove the same user. Whatever is wrong is the same `Unauthorized`. */
+  async prove(identity: Proofs): Promise<Proven> {
+    const methods = [...new Set(identity.methods)];
+    if (methods.length === 0) throw KeystoneError.ValidationError({ attribute: 'methods', target: 'identity' });
+    if (methods.some((method) => !METHODS.includes(method))) throw KeystoneError.AuthMethodNotSupported();
+    const proofs: Proven[] = [];
+    for (const method of methods) {
+      if (method === 'password') proofs.push(await this.byPassword(identity.password?.user));
+      else if (method === 'token') proofs.push(await this.byToken(identity.token?.id));
+      else proofs.push(await this.byAppCred(identity.application_credential));
+    }
+    const [first] = proofs;
+    if (first === undefined || proofs.some((one) => one.userId !== first.userId)) throw KeystoneError.Unauthorized();
+    return {
+      ...first,
+      methods: [...new Set(proofs.flatMap((one) => one.methods))],
+      parent: proofs.find((one) => one.parent !== null)?.parent ?? null,
+      appCred: proofs.find((one) => one.appCred !== null)?.appCred ?? null,
+    };
+  }
+
+  private async byPassword(
+    given: (NamedRequest & { readonly password?: string | undefined }) | undefined,
+  ): Promise<Proven> {
+    if (given === undefined) throw KeystoneError.ValidationError({ attribute: 'password', target: 'identity' });
+    const { password } = given;
+    if (password === undefined) throw KeystoneError.ValidationError({ attribute: 'password', target: 'user' });
+    const found = await this.db.read('auth.user', (tx) => this.findUser(tx, given));
+    const right = await this.hasher.verify(found?.user.password_hash ?? null, password);
+    if (found === null || !right || !found.user.enabled || !found.domain.enabled) throw KeystoneError.Unauthorized();
+    const expires = found.user.password_expires_at;
+    if (expires !== null && expires <= this.clock.now())
+      throw KeystoneError.PasswordExpired({ user_id: found.user.id });
+    return provenBy(found, ['password']);
+  }
+
+  private async findUser(tx: Tx, given: NamedRequest): Promise<UserInDomain | null> {
+    if (given.id !== undefined) return this.stores.users.inDomain(tx, { id: given.id });
+    if (given.name === undefined) throw KeystoneError.ValidationError({ attribute: 'id or name', target: 'user' });
+    const domain = domainRef(given.domain);
+    if (domain === null) throw KeystoneError.ValidationError({ attribute: 'domain', target: 'user' });
+    return this.stores.users.byName(tx, given.name, domain);
+  }
+
+  /** The token itself is looked at when the new one is made: a revoked or outdated one gives none. */
+  private async byToken(token: string | undefined): Promise<Proven> {
+    if (token === undefined) throw KeystoneError.ValidationError({ attribute: 'token', target: 'identity' });
+    const claims = await this.codec.verify(token, { allowExpired: false });
+    if (claims.openstack_app_cred_id !== undefined) {
+      throw KeystoneError.ForbiddenAction({ action: 'using the token of an application credential to create another' });
+    }
+    const methods = ['token', ...claims.openstack_methods.filter((method) => method !== 'token')];
+    return { userId: claims.sub, defaultProjectId: null, methods, parent: claims, appCred: null };
+  }
+
+  private async byAppCred(given: Proofs['application_credential']): Promise<Proven> {
+    if (given === undefined) {
+      throw KeystoneError.ValidationError({ attribute: 'application_credential', target: 'identity' });
+    }
+    const { appCred, found } = await this.db.read('auth.application_credential', async (tx) => {
+      const wanted = await this.findAppCred(tx, given);
+      return {
+        appCred: wanted,
+        found: wanted === null ? null : await this.stores.users.inDomain(tx, { id: wanted.user_id }),
+      };
+    });
+    const right = await this.hasher.verify(appCred?.secret_hash ?? null, given.secret);
+    if (appCred === null || found === null || !right) throw KeystoneError.Unauthorized();
+    if (appCred.expires_at !== null && appCred.expires_at <= this.clock.now()) throw KeystoneError.Unauthorized();
+    return { ...provenBy(found, ['application_credential']), appCred };
+  }
+
+  private async findAppCred(
+    tx: Tx,
+    given: NonNullable<Proofs['application_credential']>,
+  ): Promise<ApplicationCredential | null> {
+    if (given.id !== undefined) return this.stores.applicationCredentials.find(tx, given.id);
+    if (given.name === undefined || given.user === undefined) {
+      throw KeystoneError.ValidationError({ attribute: 'id or name', target: 'application_credential' });
+    }
+    const owner = await this.findUser(tx, given.user);
+    return owner === null ? null : this.stores.applicationCredentials.byName(tx, owner.user.id, given.name);
+  }
+}
+
+function provenBy(found: UserInDomain, methods: readonly string[]): Proven {
+  return {
+    userId: found.user.id,
+    defaultProjectId: found.user.default_project_id,
+    methods,
+    parent: null,
+    appCred: null,
+  };
+}

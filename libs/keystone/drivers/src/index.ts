@@ -1,0 +1,4 @@
+export { Argon2Hasher, type Argon2Options } from './argon2-hasher';
+export { JwsCodec } from './jws-codec';
+export { SealedVault, vaultKey } from './sealed-vault';
+export { keyAge, rotateIfOld } from './key-rotation';

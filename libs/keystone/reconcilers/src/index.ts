@@ -1,0 +1,1 @@
+export { Housekeeping, type Chores } from './housekeeping';
