@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@nestack/kernel/testing';
-import { afterCommit, execute, isUniqueViolation, sql, sqlOne } from './index';
+import { afterCommit, execute, isUniqueViolation, sql, sqlOne, sqlPrepared } from './index';
 
 describe('a database', () => {
   let test: TestDatabase;
@@ -29,6 +29,19 @@ describe('a database', () => {
       await test.database.read('list', (tx) => sql<{ id: number }>(tx, 'SELECT id FROM thing ORDER BY id')),
     ).toEqual([{ id: 1 }, { id: 2 }, { id: 4 }]);
     expect(rung).toEqual(['committed']);
+  });
+
+  it('plans a prepared statement once for each connection', async () => {
+    const answers = await test.database.read('prepared', async (tx) => {
+      const add = (n: number) => sqlPrepared<{ sum: number }>(tx, 'SELECT $1::int + 1 AS sum', [n]);
+      const sums = [await add(1), await add(2)].flat();
+      return {
+        sums,
+        prepared: await sql(tx, "SELECT 1 FROM pg_prepared_statements WHERE statement LIKE '%$1::int + 1%'"),
+      };
+    });
+    expect(answers.sums).toEqual([{ sum: 2 }, { sum: 3 }]);
+    expect(answers.prepared).toHaveLength(1);
   });
 
   it('runs a deadlocked transaction again until both are through', async () => {
