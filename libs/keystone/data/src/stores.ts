@@ -1,4 +1,4 @@
-import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import { execute, sqlOne, sqlPrepared } from '@nestack/kernel/db';
 import type { Tx } from '@nestack/kernel/context';
 import type {
   ApplicationCredential,
@@ -50,7 +50,7 @@ class ApplicationCredentialsRepository extends TableStore<ApplicationCredential>
 
 /** Enabled services with their enabled endpoints, in one statement. */
 function catalog(tx: Tx): Promise<CatalogRow[]> {
-  return sql<CatalogRow>(
+  return sqlPrepared<CatalogRow>(
     tx,
     `SELECT s.id, s.type, COALESCE(s.name, '') AS name,
        COALESCE(jsonb_agg(jsonb_build_object('id', e.id, 'interface', e.interface, 'region_id', e.region_id, 'url', e.url)
