@@ -1,6 +1,6 @@
 import type { DynamicModule } from '@nestjs/common';
 import { defineApp, kernelModule } from '@nestack/kernel/app';
-import { AgentHandler } from '@nestack/neutron/rpc';
+import { AgentHandler, AgentLife, L3AgentHandler } from '@nestack/neutron/rpc';
 import { neutronAgentConfig } from './neutron-agent.config';
 import { neutronAgentProviders } from './neutron-agent.providers';
 
@@ -10,10 +10,11 @@ class NeutronAgentModule {}
 export const app = defineApp({
   name: 'neutron-agent',
   config: neutronAgentConfig,
+  onServing: AgentLife,
   module: (config, { log }): DynamicModule => ({
     module: NeutronAgentModule,
     imports: [kernelModule({ service: 'neutron-agent', log, config, broker: config.broker })],
-    controllers: [AgentHandler],
+    controllers: [AgentHandler, L3AgentHandler],
     providers: neutronAgentProviders(config),
   }),
 });

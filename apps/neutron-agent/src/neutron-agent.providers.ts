@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Provider } from '@nestjs/common';
-import { LOGGER, ON_SERVING } from '@nestack/kernel/app';
+import { LOGGER } from '@nestack/kernel/app';
 import { systemClock } from '@nestack/kernel/clock';
 import type { Logger } from '@nestack/kernel/log';
 import { FANOUT, RPC_CLIENTS, type FanoutBus, type RpcClients } from '@nestack/kernel/rpc';
@@ -62,6 +62,5 @@ export function neutronAgentProviders(config: NeutronAgentConfig): Provider[] {
       inject: [NeutronAgent, FANOUT],
       useFactory: (agent: NeutronAgent, fanout: FanoutBus) => new AgentLife(agent, fanout),
     },
-    { provide: ON_SERVING, inject: [AgentLife], useFactory: (life: AgentLife) => () => life.begin() },
   ];
 }

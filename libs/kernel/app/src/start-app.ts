@@ -12,7 +12,7 @@ import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import { RpcServer } from '@nestack/kernel/rpc';
 import type { TObject } from 'typebox';
 import { KERNEL, type KernelResources } from './kernel-module';
-import { ON_SERVING, type AppDeclaration, type RunningApp } from './surface';
+import type { AppDeclaration, RunningApp } from './surface';
 
 interface CommonSettings {
   readonly host?: string;
@@ -63,7 +63,8 @@ export async function startApp<C extends TObject>(
     await nest.init();
     await nest.startAllMicroservices();
     await kernel.start();
-    await optional<() => Promise<void>>(nest, ON_SERVING)?.();
+    if (app.onServing !== undefined)
+      await nest.get<{ begin(): Promise<void> }>(app.onServing, { strict: false }).begin();
     const checks = checksOf(kernel);
     const port =
       app.api === undefined ? await serveHealth(nest, common, checks) : await serve(nest, app, common, log, checks);

@@ -15,6 +15,11 @@ export interface AppDeclaration<C extends TObject = TObject> {
   readonly module: (config: Static<C>, parts: AppParts) => DynamicModule;
   /** The REST API that the app serves, if any. */
   readonly api?: ApiDeclaration;
+  /**
+   * Injection token of a provider whose `begin` is called once when the RPC servers take messages, for work that must not miss
+   * any: reading a state whose changes are announced.
+   */
+  readonly onServing?: symbol | (abstract new (...args: never[]) => { begin(): Promise<void> });
 }
 
 /** What the process gives to each of its apps. */
@@ -38,9 +43,3 @@ export function defineApp<const C extends TObject>(declaration: AppDeclaration<C
 /** Nest injection tokens of what every app has. */
 export const LOGGER = Symbol('Logger');
 export const CONFIG = Symbol('Config');
-
-/**
- * Nest injection token of a function without arguments that an app may provide: called once when its RPC servers take messages,
- * for work that must not miss any (reading a state that fanouts announce changes of).
- */
-export const ON_SERVING = Symbol('OnServing');

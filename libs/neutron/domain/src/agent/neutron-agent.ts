@@ -6,6 +6,7 @@ import { CarriedNetworks } from './carried-networks';
 import { DhcpAgent } from './dhcp-agent';
 import type { AgentLog, Plugin } from './plugin';
 import { PortAgent } from './port-agent';
+import { RouterAgent } from './router-agent';
 
 export interface NeutronAgentOptions {
   readonly host: string;
@@ -33,6 +34,7 @@ const CLOSE_MS = 5000;
 export class NeutronAgent {
   private readonly ports: PortAgent;
   private readonly dhcp: DhcpAgent;
+  private readonly routers: RouterAgent;
   private readonly networks: CarriedNetworks;
   private readonly closing = new AbortController();
   private synchronising: Promise<void> | null = null;
@@ -46,6 +48,7 @@ export class NeutronAgent {
     const { networks } = this;
     this.ports = new PortAgent({ host, plugin, dataplane, networks, clock, log });
     this.dhcp = new DhcpAgent({ host, plugin, dhcp: dataplane.dhcp, networks, clock, log });
+    this.routers = new RouterAgent({ host, plugin, routers: dataplane.routers, networks, clock, log });
   }
 
   /** Begins; the server may come later than this host. */
@@ -64,8 +67,12 @@ export class NeutronAgent {
   async close(): Promise<void> {
     this.closing.abort();
     // What waits for a server that is away must not hold up the end.
-    const ended = Promise.all([this.beats, this.synchronising, this.ports.close(), this.dhcp.close()]);
-    await Promise.race([ended, this.options.clock.sleep(CLOSE_MS)]);
+    const ended = new AbortController();
+    const work = [this.beats, this.synchronising, this.ports.close(), this.dhcp.close(), this.routers.close()];
+    await Promise.race([
+      Promise.all(work).finally(() => ended.abort()),
+      this.options.clock.sleep(CLOSE_MS, ended.signal),
+    ]);
     await this.options.dataplane.metadata.close();
     await this.options.dataplane.l2.close();
   }
@@ -92,6 +99,11 @@ export class NeutronAgent {
   networkChanged(ctx: RequestContext, networkId: string): void {
     this.ports.networkChanged(ctx, networkId);
     this.dhcp.networkTouched(ctx, networkId);
+    this.routers.networkChanged(ctx, networkId);
+  }
+
+  routersChanged(ctx: RequestContext, ids: readonly string[]): void {
+    this.routers.routersChanged(ctx, ids);
   }
 
   groupsChanged(ctx: RequestContext, ids: readonly string[]): void {
@@ -120,7 +132,7 @@ export class NeutronAgent {
         if (!this.started) await this.report(ctx, true);
         this.started = true;
         await Promise.race([
-          Promise.all([this.ports.synchronise(ctx), this.dhcp.synchronise(ctx)]),
+          Promise.all([this.ports.synchronise(ctx), this.dhcp.synchronise(ctx), this.routers.synchronise(ctx)]),
           closed(this.closing.signal),
         ]);
         if (!this.closing.signal.aborted) await this.networks.sweep();
@@ -153,7 +165,7 @@ export class NeutronAgent {
     for (const state of this.states(start)) await this.options.plugin.report_state(ctx, { agent_state: state });
   }
 
-  /** One process, but upstream's three agents: clients look for each of them. */
+  /** One process, but upstream's four agents: clients look for each of them. */
   private states(start: boolean): AgentState[] {
     const { host, localIp, availabilityZone } = this.options;
     const common = { host, start_flag: start };
@@ -180,6 +192,14 @@ export class NeutronAgent {
         topic: 'dhcp_agent',
         availability_zone: availabilityZone,
         configurations: { dhcp_driver: 'dnsmasq', dhcp_lease_duration: 86_400, log_agent_heartbeats: false },
+      },
+      {
+        ...common,
+        agent_type: AGENT_TYPE.l3,
+        binary: 'neutron-l3-agent',
+        topic: 'l3_agent',
+        availability_zone: availabilityZone,
+        configurations: { agent_mode: 'legacy', handle_internal_only_routers: true, log_agent_heartbeats: false },
       },
       {
         ...common,

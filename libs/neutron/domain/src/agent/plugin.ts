@@ -1,5 +1,5 @@
 import type { RequestContext } from '@nestack/kernel/context';
-import type { AgentState, DeviceDetails, DhcpNetwork, SecurityGroupInfo } from '@nestack/neutron/contract';
+import type { AgentState, DeviceDetails, DhcpNetwork, RouterInfo, SecurityGroupInfo } from '@nestack/neutron/contract';
 
 /** The server, as an agent asks it; the client of `PluginRpc` is one. */
 export interface Plugin {
@@ -19,6 +19,14 @@ export interface Plugin {
     ctx: RequestContext,
     args: { host: string; network_id: string },
   ): Promise<{ network: DhcpNetwork | null }>;
+  sync_routers(
+    ctx: RequestContext,
+    args: { host: string; router_ids: string[] | null },
+  ): Promise<{ routers: RouterInfo[] }>;
+  update_floatingip_statuses(
+    ctx: RequestContext,
+    args: { host: string; router_id: string; fip_statuses: Record<string, string> },
+  ): Promise<unknown>;
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-import type { DeviceDetails, DhcpNetwork, NetworkInfo, SecurityGroupInfo } from '@nestack/neutron/contract';
+import type { DeviceDetails, DhcpNetwork, NetworkInfo, RouterInfo, SecurityGroupInfo } from '@nestack/neutron/contract';
 
 /** What a host's data plane tells its agent. */
 export interface DataplaneEvents {
@@ -55,6 +55,17 @@ export interface DhcpDataplane {
   close(): Promise<void>;
 }
 
+/** Routers of one host. */
+export interface RouterDataplane {
+  /** Its ports, routes, address translation and floating IPs; its networks are on the host already. */
+  ensureRouter(router: RouterInfo): Promise<void>;
+  absentRouter(routerId: string): Promise<void>;
+  /** Removes routers left over from before, except these. */
+  sweep(routerIds: ReadonlySet<string>): Promise<void>;
+  /** Ends the processes; routers go on routing. */
+  close(): Promise<void>;
+}
+
 /** Which port asks the metadata service. */
 export interface MetadataCaller {
   readonly port_id: string;
@@ -74,5 +85,6 @@ export interface Dataplane {
   readonly l2: L2Dataplane;
   readonly firewall: FirewallDataplane;
   readonly dhcp: DhcpDataplane;
+  readonly routers: RouterDataplane;
   readonly metadata: MetadataProxy;
 }

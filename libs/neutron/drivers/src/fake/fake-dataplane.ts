@@ -2,8 +2,15 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DeviceDetails, DhcpNetwork, NetworkInfo, SecurityGroupInfo } from '@nestack/neutron/contract';
-import type { Dataplane, DhcpDataplane, FirewallDataplane, L2Dataplane, MetadataProxy } from '@nestack/neutron/domain';
+import type { DeviceDetails, DhcpNetwork, NetworkInfo, RouterInfo, SecurityGroupInfo } from '@nestack/neutron/contract';
+import type {
+  Dataplane,
+  DhcpDataplane,
+  FirewallDataplane,
+  L2Dataplane,
+  MetadataProxy,
+  RouterDataplane,
+} from '@nestack/neutron/domain';
 
 export interface FakeDataplaneOptions {
   /** Null keeps the state in memory alone. */
@@ -18,6 +25,7 @@ export interface FakeState {
   networks: Record<string, NetworkInfo>;
   ports: Record<string, DeviceDetails>;
   dhcp: Record<string, { readonly dhcp_port_id: string; readonly ports: readonly string[] }>;
+  routers: Record<string, RouterInfo>;
 }
 
 const SAVE_MS = 200;
@@ -31,6 +39,7 @@ export class FakeDataplane implements Dataplane {
   readonly l2: L2Dataplane;
   readonly firewall: FirewallDataplane;
   readonly dhcp: DhcpDataplane;
+  readonly routers: RouterDataplane;
   readonly metadata: MetadataProxy = { start: async () => undefined, close: async () => undefined };
   private timer: NodeJS.Timeout | null = null;
 
@@ -39,6 +48,7 @@ export class FakeDataplane implements Dataplane {
     this.l2 = this.makeL2();
     this.firewall = this.makeFirewall();
     this.dhcp = this.makeDhcp();
+    this.routers = this.makeRouters();
   }
 
   private makeL2(): L2Dataplane {
@@ -114,6 +124,25 @@ export class FakeDataplane implements Dataplane {
     };
   }
 
+  private makeRouters(): RouterDataplane {
+    const { state } = this;
+    return {
+      ensureRouter: async (router) => {
+        state.routers[router.id] = router;
+        this.changed();
+      },
+      absentRouter: async (routerId) => {
+        delete state.routers[routerId];
+        this.changed();
+      },
+      sweep: async (routerIds) => {
+        for (const id of Object.keys(state.routers)) if (!routerIds.has(id)) delete state.routers[id];
+        this.changed();
+      },
+      close: async () => undefined,
+    };
+  }
+
   /** Saves soon: many changes come together. */
   private changed(): void {
     if (this.options.stateFile === null || this.timer !== null) return;
@@ -134,12 +163,13 @@ export class FakeDataplane implements Dataplane {
 }
 
 function load(stateFile: string | null): FakeState {
+  const empty: FakeState = { networks: {}, ports: {}, dhcp: {}, routers: {} };
   if (stateFile !== null) {
     try {
-      return JSON.parse(readFileSync(stateFile, 'utf8')) as FakeState;
+      return { ...empty, ...(JSON.parse(readFileSync(stateFile, 'utf8')) as Partial<FakeState>) };
     } catch {
       // There is none yet, or a cut one: the next full synchronisation fills it.
     }
   }
-  return { networks: {}, ports: {}, dhcp: {} };
+  return empty;
 }

@@ -5,6 +5,7 @@ import { UnixMetadataProxy } from '../metadata/metadata-proxy';
 import { NetworkNamespace } from './host';
 import { LinuxBridge } from './linux-bridge';
 import { LinuxDhcp } from './linux-dhcp';
+import { LinuxRouters } from './linux-routers';
 import { NftFirewall } from './nft-firewall';
 
 export interface LinuxDataplaneOptions {
@@ -36,6 +37,7 @@ export function createLinuxDataplane(options: LinuxDataplaneOptions): Dataplane 
       dnsmasq: { domain: options.dnsDomain, servers: options.dnsServers },
       log,
     }),
+    routers: new LinuxRouters({ namespace, stateDir, log }),
     metadata: new UnixMetadataProxy({ socket, ...options.metadata, log }),
   };
 }

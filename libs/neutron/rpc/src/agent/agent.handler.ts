@@ -1,7 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import type { RequestContext } from '@nestack/kernel/context';
 import { HandlesRpc, type RpcArgs, type RpcHandlers } from '@nestack/kernel/rpc';
-import { AgentRpc } from '@nestack/neutron/contract';
+import { AgentRpc, L3AgentRpc } from '@nestack/neutron/contract';
 import { NeutronAgent } from '@nestack/neutron/domain';
 
 type Methods = (typeof AgentRpc)['methods'];
@@ -60,6 +60,18 @@ export class AgentHandler implements RpcHandlers<typeof AgentRpc> {
 
   async port_delete_end(ctx: RequestContext, args: RpcArgs<Methods['port_delete_end']>) {
     this.agent.dhcpPortDeleted(ctx, args.network_id, args.port_id);
+    return null;
+  }
+}
+
+/** Serves `l3_agent.<host>`. */
+@Controller()
+@HandlesRpc(L3AgentRpc, { queues: 'host' })
+export class L3AgentHandler implements RpcHandlers<typeof L3AgentRpc> {
+  constructor(@Inject(NeutronAgent) private readonly agent: NeutronAgent) {}
+
+  async routers_updated(ctx: RequestContext, { routers }: RpcArgs<(typeof L3AgentRpc)['methods']['routers_updated']>) {
+    this.agent.routersChanged(ctx, routers);
     return null;
   }
 }

@@ -1,2 +1,2 @@
-export { AgentHandler } from './agent.handler';
+export { AgentHandler, L3AgentHandler } from './agent.handler';
 export { AgentLife } from './agent-life';
