@@ -166,7 +166,17 @@ function neutron(sources: ConfigSources, host: string): Values {
 }
 
 function cinder(sources: ConfigSources, host: string): Values {
-  return { ...api(sources, host, 'cinder', 'cinder'), ...auth(sources, 'cinder') };
+  const { layout, settings, underlay } = sources;
+  return {
+    ...api(sources, host, 'cinder', 'cinder'),
+    ...auth(sources, 'cinder'),
+    driver: settings.volume,
+    state_path: layout.cinder,
+    // Guests of further hosts reach volumes over the underlay, those of this host through a socket.
+    ...(settings.volume === 'nbd' && settings.hosts.length > 1
+      ? { nbd_address: underlay.address(host), nbd_port: 10_809 + settings.portOffset }
+      : {}),
+  };
 }
 
 function nova(sources: ConfigSources, host: string): Values {

@@ -1,1 +1,2 @@
-export {};
+export { GlanceClient } from './glance.client';
+export { NovaClient } from './nova.client';

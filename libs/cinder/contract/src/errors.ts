@@ -9,6 +9,7 @@ export const CinderError = defineErrors({
     kind: 'notFound',
     template: 'Volume type with name {volume_type_name} could not be found.',
   },
+  GroupNotFound: { kind: 'notFound', template: 'Group {group_id} could not be found.' },
   VolumeAttachmentNotFound: {
     kind: 'notFound',
     template: 'Volume attachment could not be found with filter: attachment_id = {attachment_id}.',
@@ -16,6 +17,10 @@ export const CinderError = defineErrors({
   VolumeMetadataNotFound: {
     kind: 'notFound',
     template: 'Volume {volume_id} has no metadata with key {metadata_key}.',
+  },
+  SnapshotMetadataNotFound: {
+    kind: 'notFound',
+    template: 'Snapshot {snapshot_id} has no metadata with key {metadata_key}.',
   },
   ExtraSpecsNotFound: {
     kind: 'notFound',
@@ -55,6 +60,7 @@ export const CinderError = defineErrors({
     kind: 'notFound',
     template: 'Volume type access not found for {volume_type_id} / {project_id} combination.',
   },
+  VolumeTypeAccessPublic: { kind: 'notFound', template: 'Access list not available for public volume types.' },
   VolumeLimitExceeded: {
     kind: 'overQuota',
     status: 413,

@@ -14,7 +14,12 @@ export type VolumeStatus =
   | 'uploading'
   | 'error'
   | 'error_deleting'
-  | 'error_extending';
+  | 'error_extending'
+  | 'error_restoring'
+  | 'error_managing'
+  | 'restoring-backup'
+  | 'backing-up'
+  | 'awaiting-transfer';
 
 export type SnapshotStatus = 'creating' | 'available' | 'deleting' | 'error' | 'error_deleting';
 

@@ -3,7 +3,7 @@ import { newUuid } from '@nestack/kernel/ids';
 import { CinderError, flatConnectionInfo, type VolumeStatus } from '@nestack/cinder/contract';
 import { enforceOn, findAttachment, findVolume } from './access';
 import type { Attachment, Volume } from './model';
-import type { CinderParts } from './ports';
+import type { CinderParts, ListQuery } from './ports';
 import { listScope } from './volumes';
 
 export type Connector = Readonly<Record<string, unknown>>;
@@ -15,11 +15,7 @@ export type Connector = Readonly<Record<string, unknown>>;
 export class Attachments {
   constructor(private readonly parts: CinderParts) {}
 
-  list(
-    ctx: RequestContext,
-    query: { limit: number; offset: number; marker: string | null; filters: Readonly<Record<string, string>> },
-    allProjects: boolean,
-  ): Promise<readonly Attachment[]> {
+  list(ctx: RequestContext, query: ListQuery, allProjects: boolean): Promise<readonly Attachment[]> {
     return this.parts.db.read('attachment.list', (tx) =>
       this.parts.attachments.list(tx, listScope(ctx, allProjects), query),
     );

@@ -1,7 +1,7 @@
 import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { isUuidLike, newUuid } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
-import { findSnapshot, findVolume, isPrivileged } from './access';
+import { findSnapshot, findVolume, scopeOf, targetOf } from './access';
 import { DEFAULT_TYPE, type Metadata, type Volume, type VolumeType } from './model';
 import type { CinderParts, ImageSummary, NewVolume } from './ports';
 import { consumptionOf, type Quotas } from './quotas';
@@ -34,6 +34,7 @@ export class CreateVolume {
     const projectId = actor?.projectId;
     if (actor === null || projectId === null || projectId === undefined)
       throw CinderError.InvalidInput({ reason: 'A project-scoped token is needed to create volumes.' });
+    this.parts.policy.enforce(ctx, 'volume:create', targetOf({ project_id: projectId, user_id: actor.userId }));
     const sources = [request.image_id, request.snapshot_id, request.source_volid].filter((one) => one !== null);
     if (sources.length > 1)
       throw CinderError.InvalidInput({ reason: 'May specify only one of snapshot, imageRef or source volume' });
@@ -55,6 +56,7 @@ export class CreateVolume {
       }
       const type = await this.type(ctx, tx, request.volume_type, source.typeId);
       const multiattach = request.multiattach || /^<is>\s*true$/i.test(type.extra_specs['multiattach'] ?? '');
+      await this.quotas.assertSize(tx, projectId, size);
       await this.quotas.reserve(tx, projectId, consumptionOf('volumes', size, type.name));
       const volume: NewVolume = {
         id: newUuid(),
@@ -129,9 +131,9 @@ export class CreateVolume {
     }
     if (request.source_volid !== null) {
       const origin = await findVolume(this.parts, ctx, tx, request.source_volid, { lock: true });
-      if (origin.status !== 'available') {
+      if (origin.status !== 'available' && origin.status !== 'in-use') {
         throw CinderError.InvalidVolume({
-          reason: `Unable to create a volume from an originating volume: status must be available, but current status is: ${origin.status}.`,
+          reason: `Unable to create a volume from an originating volume: status must be one of available, in-use, but current status is: ${origin.status}.`,
         });
       }
       return {
@@ -145,9 +147,8 @@ export class CreateVolume {
   }
 
   private async type(ctx: RequestContext, tx: Tx, name: string | null, inherited: string | null): Promise<VolumeType> {
-    const scope = isPrivileged(ctx) ? null : (ctx.actor?.projectId ?? '');
     const wanted = name ?? inherited ?? DEFAULT_TYPE;
-    const type = await this.parts.types.find(tx, wanted, name === null ? null : scope);
+    const type = await this.parts.types.find(tx, wanted, name === null ? null : scopeOf(ctx));
     if (type !== null) return type;
     throw isUuidLike(wanted)
       ? CinderError.VolumeTypeNotFound({ volume_type_id: wanted })

@@ -68,6 +68,8 @@ export interface VolumeType {
   readonly description: string | null;
   readonly is_public: boolean;
   readonly extra_specs: Metadata;
+  readonly qos_specs_id: string | null;
+  readonly created_at: Date;
 }
 
 /** What a backend says of itself with each heartbeat. */
@@ -79,10 +81,13 @@ export interface Capabilities {
   readonly total_capacity_gb: number;
   readonly free_capacity_gb: number;
   readonly multiattach: boolean;
+  /** Whether volumes in use can grow. */
+  readonly online_extend_support: boolean;
 }
 
 export interface Service {
   readonly id: number;
+  readonly uuid: string;
   readonly binary: string;
   readonly host: string;
   readonly availability_zone: string;

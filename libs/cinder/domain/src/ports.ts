@@ -16,6 +16,25 @@ export interface ListQuery {
   readonly like: Readonly<Record<string, string>>;
   readonly metadata: Metadata | null;
   readonly imageMetadata: Metadata | null;
+  /** `created_at=gt:…` */
+  readonly times: readonly {
+    readonly key: string;
+    readonly op: 'eq' | 'neq' | 'gt' | 'gte' | 'lt' | 'lte';
+    readonly value: Date;
+  }[];
+}
+
+export interface TypeQuery {
+  readonly scope: Scope;
+  /** Null for public and private ones alike. */
+  readonly is_public: boolean | null;
+  /** With public ones come the private ones that this project has access to. */
+  readonly accessible_to: string | null;
+  readonly extra_specs: Metadata | null;
+  readonly limit: number;
+  readonly offset: number;
+  readonly marker: string | null;
+  readonly sort: ListQuery['sort'];
 }
 
 export type NewVolume = Omit<Volume, 'attachments' | 'volume_type' | 'created_at' | 'updated_at'>;
@@ -36,6 +55,8 @@ export interface VolumeRepository {
   exported(tx: Tx, backend: string): Promise<readonly Volume[]>;
   /** GiB promised on each pool. */
   provisioned(tx: Tx): Promise<ReadonlyMap<string, number>>;
+  /** Adds to what is promised on a pool (`host@backend#pool`) and answers the sum; holds its row until the transaction ends. */
+  provision(tx: Tx, host: string, delta: number): Promise<number>;
   setStatus(tx: Tx, id: string, status: VolumeStatus): Promise<void>;
 }
 
@@ -43,16 +64,7 @@ export interface AttachmentRepository {
   insert(tx: Tx, attachment: Omit<Attachment, 'created_at'>): Promise<void>;
   find(tx: Tx, id: string, scope: Scope): Promise<Attachment | null>;
   ofVolume(tx: Tx, volumeId: string): Promise<readonly Attachment[]>;
-  list(
-    tx: Tx,
-    scope: Scope,
-    query: {
-      readonly limit: number;
-      readonly offset: number;
-      readonly marker: string | null;
-      readonly filters: Readonly<Record<string, string>>;
-    },
-  ): Promise<readonly Attachment[]>;
+  list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Attachment[]>;
   update(tx: Tx, id: string, changes: Partial<Omit<Attachment, 'id' | 'volume_id' | 'created_at'>>): Promise<void>;
   remove(tx: Tx, id: string): Promise<void>;
 }
@@ -61,11 +73,19 @@ export interface SnapshotRepository {
   insert(tx: Tx, snapshot: Omit<Snapshot, 'created_at' | 'updated_at'>): Promise<void>;
   find(tx: Tx, id: string, scope: Scope, options?: { readonly lock?: boolean }): Promise<Snapshot | null>;
   list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Snapshot[]>;
-  ofVolume(tx: Tx, volumeId: string): Promise<number>;
+  count(tx: Tx, scope: Scope, query: ListQuery): Promise<number>;
+  ofVolume(tx: Tx, volumeId: string): Promise<readonly Snapshot[]>;
   update(
     tx: Tx,
     id: string,
-    changes: { status?: SnapshotStatus; name?: string | null; description?: string | null; metadata?: Metadata },
+    changes: {
+      status?: SnapshotStatus;
+      name?: string | null;
+      description?: string | null;
+      metadata?: Metadata;
+      project_id?: string;
+      user_id?: string;
+    },
   ): Promise<void>;
   remove(tx: Tx, id: string): Promise<void>;
 }
@@ -73,21 +93,33 @@ export interface SnapshotRepository {
 export interface TypeRepository {
   /** By id or name; private types only for admins and projects that have access. */
   find(tx: Tx, idOrName: string, scope: Scope): Promise<VolumeType | null>;
-  list(tx: Tx, scope: Scope): Promise<readonly VolumeType[]>;
-  insert(tx: Tx, type: VolumeType): Promise<void>;
+  list(tx: Tx, query: TypeQuery): Promise<readonly VolumeType[]>;
+  /** All names, for the quotas that each type has. */
+  names(tx: Tx): Promise<readonly string[]>;
+  insert(tx: Tx, type: Omit<VolumeType, 'created_at'>): Promise<void>;
   update(tx: Tx, type: VolumeType): Promise<void>;
   remove(tx: Tx, id: string): Promise<void>;
   inUse(tx: Tx, id: string): Promise<boolean>;
+  /** Projects with access to a private type. */
+  access(tx: Tx, id: string): Promise<readonly string[]>;
+  /** False when it was there already. */
+  addAccess(tx: Tx, id: string, projectId: string): Promise<boolean>;
+  /** False when there was none. */
+  removeAccess(tx: Tx, id: string, projectId: string): Promise<boolean>;
+  /** Types that a QoS specification is associated with. */
+  ofQos(tx: Tx, qosId: string): Promise<readonly VolumeType[]>;
 }
 
 export interface QuotaRepository {
-  /** Limits that were set for a project (or, as `default`, for all). */
+  /** Limits that were set for a project, and for those that it has none of, the ones set for all (`default`). */
   limits(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>>;
   setLimits(tx: Tx, projectId: string, limits: Readonly<Record<string, number>>): Promise<void>;
   clear(tx: Tx, projectId: string): Promise<void>;
   usage(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>>;
-  /** Adds to the use of one resource and answers the new use; holds its row until the transaction ends. */
-  add(tx: Tx, projectId: string, resource: string, delta: number): Promise<number>;
+  /** Adds to the use of resources and answers the new use of each; holds their rows until the transaction ends. */
+  add(tx: Tx, projectId: string, deltas: Readonly<Record<string, number>>): Promise<Readonly<Record<string, number>>>;
+  /** Gives a resource another name in all projects. */
+  rename(tx: Tx, from: string, to: string): Promise<void>;
 }
 
 export interface ServiceRepository {
@@ -152,6 +184,12 @@ export interface ImagePort {
   remove(ctx: RequestContext, imageId: string): Promise<void>;
 }
 
+/** Nova, as cinder needs it. */
+export interface ServerEvents {
+  /** Tells a server's host that a volume of its has grown. A server that is gone needs no telling. */
+  volumeExtended(ctx: RequestContext, instanceUuid: string, volumeId: string): Promise<void>;
+}
+
 /** cinder-volume on a volume's host. */
 export interface BackendPort {
   initializeConnection(
@@ -173,6 +211,8 @@ export interface VolumeRef {
 export interface VolumeDriver {
   /** Makes ready; throws with what is missing on the machine. */
   prepare(): Promise<void>;
+  /** Lets go of what is this process' own; exports stay, guests are using them. */
+  close(): Promise<void>;
   ensureVolume(ctx: RequestContext, volume: VolumeRef): Promise<void>;
   /** The same with the content of an image, converted to raw and grown to the volume's size. */
   ensureFromImage(
@@ -187,7 +227,12 @@ export interface VolumeDriver {
   ensureSize(ctx: RequestContext, volume: VolumeRef): Promise<void>;
   ensureSnapshot(ctx: RequestContext, volumeId: string, snapshotId: string): Promise<void>;
   absentSnapshot(ctx: RequestContext, snapshotId: string): Promise<void>;
-  ensureExport(ctx: RequestContext, volume: VolumeRef, readonly: boolean): Promise<ConnectionInfo>;
+  /** Makes the volume reachable from a host (null: from all) and says how. */
+  ensureExport(
+    ctx: RequestContext,
+    volume: VolumeRef,
+    to: { readonly host: string | null; readonly readonly: boolean },
+  ): Promise<ConnectionInfo>;
   absentExport(ctx: RequestContext, volumeId: string): Promise<void>;
   /** Volumes that are exported now, however that came. */
   exports(): Promise<readonly string[]>;

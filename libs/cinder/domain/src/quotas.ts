@@ -44,29 +44,39 @@ export class Quotas {
 
   /** Takes from the quota; throws 413 with what is exceeded. In the transaction that makes the resource. */
   async reserve(tx: Tx, projectId: string, deltas: Readonly<Record<string, number>>): Promise<void> {
-    const limits = await this.limits(tx, projectId);
-    // One order for all, so that two requests never wait for each other.
-    for (const resource of Object.keys(deltas).sort()) {
-      const delta = deltas[resource] ?? 0;
-      const used = await this.parts.quotas.add(tx, projectId, resource, delta);
+    const limits = { ...this.general(), ...(await this.parts.quotas.limits(tx, projectId)) };
+    const used = await this.parts.quotas.add(tx, projectId, deltas);
+    const over = Object.keys(deltas).filter((resource) => {
       const limit = limits[resource] ?? -1;
-      if (delta > 0 && limit >= 0 && used > limit) throw exceeded(resource, delta, used - delta, limit);
-    }
-    const largest = limits['per_volume_gigabytes'] ?? -1;
-    const size = deltas['gigabytes'] ?? 0;
-    if (deltas['volumes'] === 1 && largest >= 0 && size > largest)
-      throw CinderError.VolumeSizeExceedsLimit({ size, limit: largest });
+      return (deltas[resource] ?? 0) > 0 && limit >= 0 && (used[resource] ?? 0) > limit;
+    });
+    // Room is told before the number, as upstream does.
+    const [worst] = [...over.filter((one) => one.startsWith('gigabytes')), ...over];
+    if (worst === undefined) return;
+    const delta = deltas[worst] ?? 0;
+    throw exceeded(worst, delta, (used[worst] ?? 0) - delta, limits[worst] ?? -1);
+  }
+
+  /** Throws 413 when a volume would be larger than one may be. */
+  async assertSize(tx: Tx, projectId: string, size: number): Promise<void> {
+    const limits = { ...this.general(), ...(await this.parts.quotas.limits(tx, projectId)) };
+    const limit = limits['per_volume_gigabytes'] ?? -1;
+    if (limit >= 0 && size > limit) throw CinderError.VolumeSizeExceedsLimit({ size, limit });
   }
 
   /** Gives back; never fails. */
   async release(tx: Tx, projectId: string, deltas: Readonly<Record<string, number>>): Promise<void> {
-    for (const resource of Object.keys(deltas).sort())
-      await this.parts.quotas.add(tx, projectId, resource, -(deltas[resource] ?? 0));
+    await this.parts.quotas.add(tx, projectId, negated(deltas));
   }
 
   async show(ctx: RequestContext, projectId: string): Promise<Readonly<Record<string, QuotaUse>>> {
     this.parts.policy.enforce(ctx, 'volume_extension:quotas:show', targetOf({ project_id: projectId }));
     return this.parts.db.read('quota.show', (tx) => this.uses(tx, projectId));
+  }
+
+  /** A project's limits and their use, for whoever works in it. */
+  limitsOf(projectId: string): Promise<Readonly<Record<string, QuotaUse>>> {
+    return this.parts.db.read('limits.show', (tx) => this.uses(tx, projectId));
   }
 
   async uses(tx: Tx, projectId: string): Promise<Readonly<Record<string, QuotaUse>>> {
@@ -117,13 +127,19 @@ export class Quotas {
     await this.parts.db.run('quota.delete', (tx) => this.parts.quotas.clear(tx, projectId));
   }
 
+  private general(): Record<string, number> {
+    return { ...DEFAULT_QUOTA, ...this.parts.settings.quota };
+  }
+
   private async limits(tx: Tx, projectId: string): Promise<Record<string, number>> {
-    const limits: Record<string, number> = { ...DEFAULT_QUOTA, ...this.parts.settings.quota };
-    for (const type of await this.parts.types.list(tx, null)) {
-      for (const resource of ['volumes', 'gigabytes', 'snapshots']) limits[`${resource}_${type.name}`] = -1;
+    const limits = this.general();
+    for (const name of await this.parts.types.names(tx)) {
+      for (const resource of ['volumes', 'gigabytes', 'snapshots']) limits[`${resource}_${name}`] = -1;
     }
-    const general = projectId === 'default' ? {} : await this.parts.quotas.limits(tx, 'default');
-    return { ...limits, ...general, ...(await this.parts.quotas.limits(tx, projectId)) };
+    // Limits of types that are gone stay behind unseen.
+    for (const [resource, limit] of Object.entries(await this.parts.quotas.limits(tx, projectId)))
+      if (limits[resource] !== undefined) limits[resource] = limit;
+    return limits;
   }
 }
 

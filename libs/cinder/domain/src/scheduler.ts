@@ -1,5 +1,5 @@
 import type { RequestContext } from '@nestack/kernel/context';
-import { CinderError } from '@nestack/cinder/contract';
+import { CinderError, truthy } from '@nestack/cinder/contract';
 import type { Service, Volume, VolumeType } from './model';
 import type { CinderParts } from './ports';
 import { poolOf } from './services';
@@ -56,10 +56,31 @@ export class Scheduler {
   }
 }
 
-/** Whether a backend has what the type's extra specs ask for. upstream: CapabilitiesFilter */
-function fits(service: Service, type: VolumeType | null): boolean {
-  const wanted = type?.extra_specs['volume_backend_name'];
-  if (wanted !== undefined && wanted !== service.capabilities?.volume_backend_name) return false;
-  const multiattach = /^<is>\s*true$/i.test(type?.extra_specs['multiattach'] ?? '');
-  return !multiattach || service.capabilities?.multiattach === true;
+/**
+ * Whether a backend has what the type's extra specs ask for: those without a scope, and those scoped `capabilities`.
+ * upstream: CapabilitiesFilter, extra_specs_ops
+ */
+export function fits(service: Service, type: VolumeType | null): boolean {
+  const capabilities = (service.capabilities ?? {}) as unknown as Readonly<Record<string, unknown>>;
+  return Object.entries(type?.extra_specs ?? {}).every(([key, wanted]) => {
+    const scoped = key.split(':');
+    if (scoped.length > 1 && scoped[0] !== 'capabilities') return true;
+    const name = scoped.at(-1) ?? key;
+    const has = capabilities[name];
+    return has !== undefined && meets(String(has), wanted);
+  });
+}
+
+function meets(has: string, wanted: string): boolean {
+  const is = /^<is>\s*(.*)$/i.exec(wanted);
+  if (is !== null) return truthy(has) === truthy(is[1] ?? '');
+  const inside = /^<in>\s*(.*)$/i.exec(wanted);
+  if (inside !== null) return has.includes(inside[1] ?? '');
+  const compared = /^(>=|<=|==|!=|=)\s*(\d+(?:\.\d+)?)$/.exec(wanted);
+  if (compared === null) return has.toLowerCase() === wanted.toLowerCase();
+  const [left, right] = [Number(has), Number(compared[2])];
+  // A single equals sign means at least, as ever in extra specs.
+  if (compared[1] === '=' || compared[1] === '>=') return left >= right;
+  if (compared[1] === '<=') return left <= right;
+  return (left === right) === (compared[1] === '==');
 }

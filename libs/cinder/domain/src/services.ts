@@ -6,6 +6,11 @@ import type { CinderParts } from './ports';
 export class Services {
   constructor(private readonly parts: Pick<CinderParts, 'db' | 'services' | 'volumes' | 'settings'>) {}
 
+  /** How much more than there is may be promised. */
+  get ratio(): number {
+    return this.parts.settings.max_over_subscription_ratio;
+  }
+
   list(filters: { host?: string | undefined; binary?: string | undefined }): Promise<readonly Service[]> {
     return this.parts.db.read('service.list', (tx) => this.parts.services.list(tx, filters));
   }

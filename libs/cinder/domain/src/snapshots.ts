@@ -1,11 +1,13 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { newUuid } from '@nestack/kernel/ids';
-import { CinderError } from '@nestack/cinder/contract';
+import { CinderError, type SnapshotStatus } from '@nestack/cinder/contract';
 import { enforceOn, findSnapshot, findVolume } from './access';
 import type { Metadata, Snapshot } from './model';
 import type { CinderParts, ListQuery } from './ports';
 import { consumptionOf, type Quotas } from './quotas';
-import { listScope } from './volumes';
+import { listScope, SNAPSHOT_DELETABLE } from './volumes';
+
+const STATUSES: readonly string[] = ['creating', 'available', 'deleting', 'error', 'error_deleting'];
 
 /** Snapshots of volumes. */
 export class Snapshots {
@@ -30,12 +32,20 @@ export class Snapshots {
 
   async create(
     ctx: RequestContext,
-    request: { volume_id: string; name: string | null; description: string | null; metadata: Metadata },
+    request: {
+      volume_id: string;
+      name: string | null;
+      description: string | null;
+      metadata: Metadata;
+      /** Of a volume in use as well. */
+      force: boolean;
+    },
   ): Promise<Snapshot> {
     return this.parts.db.run('snapshot.create', async (tx) => {
       const volume = await findVolume(this.parts, ctx, tx, request.volume_id, { lock: true });
       enforceOn(this.parts.policy, ctx, 'volume:create_snapshot', volume);
-      if (volume.status !== 'available') {
+      const inUse: readonly string[] = ['in-use', 'reserved', 'attaching', 'detaching'];
+      if (volume.status !== 'available' && !(request.force && inUse.includes(volume.status))) {
         throw CinderError.InvalidVolume({
           reason: `Volume ${volume.id} status must be available, but current status is: ${volume.status}.`,
         });
@@ -75,22 +85,66 @@ export class Snapshots {
     });
   }
 
-  async remove(ctx: RequestContext, id: string): Promise<void> {
+  async remove(ctx: RequestContext, id: string, force: boolean): Promise<void> {
     await this.parts.db.run('snapshot.delete', async (tx) => {
       const snapshot = await findSnapshot(this.parts, ctx, tx, id, { lock: true });
-      enforceOn(this.parts.policy, ctx, 'volume:delete_snapshot', snapshot);
-      if (!['available', 'error', 'error_deleting'].includes(snapshot.status)) {
+      enforceOn(
+        this.parts.policy,
+        ctx,
+        force ? 'volume_extension:snapshot_admin_actions:force_delete' : 'volume:delete_snapshot',
+        snapshot,
+      );
+      if (!force && !SNAPSHOT_DELETABLE.includes(snapshot.status)) {
         throw CinderError.InvalidSnapshot({
-          reason: "Snapshot status must be one of ['available', 'error', 'error_deleting'] to delete it.",
+          reason: `Snapshot status must be available or error or error_deleting to delete it, but it is ${snapshot.status}.`,
         });
       }
       await this.parts.snapshots.update(tx, id, { status: 'deleting' });
       await this.parts.operations.start(ctx, tx, 'snapshot.delete', {
         params: { snapshot_id: id, volume_id: snapshot.volume_id },
         resourceId: id,
-        mode: 'queue',
+        mode: force ? 'preempt' : 'queue',
         action: 'delete',
       });
     });
+  }
+
+  /** Adds to or replaces the metadata. */
+  async setMetadata(ctx: RequestContext, id: string, metadata: Metadata, replace: boolean): Promise<Metadata> {
+    return this.parts.db.run('snapshot.metadata', async (tx) => {
+      const snapshot = await findSnapshot(this.parts, ctx, tx, id, { lock: true });
+      enforceOn(this.parts.policy, ctx, 'volume:update_snapshot_metadata', snapshot);
+      const next = replace ? metadata : { ...snapshot.metadata, ...metadata };
+      await this.parts.snapshots.update(tx, id, { metadata: next });
+      return next;
+    });
+  }
+
+  async removeMetadata(ctx: RequestContext, id: string, key: string): Promise<void> {
+    await this.parts.db.run('snapshot.metadata', async (tx) => {
+      const snapshot = await findSnapshot(this.parts, ctx, tx, id, { lock: true });
+      enforceOn(this.parts.policy, ctx, 'volume:delete_snapshot_metadata', snapshot);
+      const { [key]: removed, ...rest } = snapshot.metadata;
+      if (removed === undefined) throw CinderError.SnapshotMetadataNotFound({ snapshot_id: id, metadata_key: key });
+      await this.parts.snapshots.update(tx, id, { metadata: rest });
+    });
+  }
+
+  /** Administrators put a snapshot's status right. */
+  async resetStatus(ctx: RequestContext, id: string, status: string): Promise<void> {
+    await this.parts.db.run('snapshot.reset', async (tx) => {
+      const snapshot = await findSnapshot(this.parts, ctx, tx, id, { lock: true });
+      enforceOn(this.parts.policy, ctx, 'volume_extension:snapshot_admin_actions:reset_status', snapshot);
+      const wanted = status.toLowerCase();
+      if (!STATUSES.includes(wanted))
+        throw CinderError.InvalidInput({ reason: `Must specify a valid status: ${status}` });
+      await this.parts.snapshots.update(tx, id, { status: wanted as SnapshotStatus });
+    });
+  }
+
+  async count(ctx: RequestContext, query: ListQuery, allProjects: boolean): Promise<number> {
+    return this.parts.db.read('snapshot.count', (tx) =>
+      this.parts.snapshots.count(tx, listScope(ctx, allProjects), query),
+    );
   }
 }

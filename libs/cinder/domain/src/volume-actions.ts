@@ -18,9 +18,14 @@ const STATUSES = new Set<string>([
   'reserved',
   'error_deleting',
   'error_extending',
+  'error_restoring',
+  'error_managing',
   'extending',
   'retyping',
   'uploading',
+  'backing-up',
+  'restoring-backup',
+  'awaiting-transfer',
 ]);
 
 /** `POST /volumes/{id}/action`. */
@@ -137,28 +142,40 @@ export class VolumeActions {
     if (volume.host !== null) await this.parts.backend.terminateConnection(ctx, volume);
   }
 
-  async extend(ctx: RequestContext, id: string, size: number): Promise<void> {
+  /** Makes a volume larger; `online` also one that is in use (since 3.42), where its backend can. */
+  async extend(ctx: RequestContext, id: string, size: number, online: boolean): Promise<void> {
     await this.parts.db.run('volume.extend', async (tx) => {
       const volume = await this.locked(ctx, tx, id, 'volume:extend');
-      if (volume.status !== 'available') {
-        throw CinderError.InvalidVolume({
-          reason: `Volume ${id} status must be available, but current status is: ${volume.status}.`,
-        });
-      }
+      if (volume.status !== 'available') await this.assertOnlineExtend(tx, volume, online);
       if (size <= volume.size) {
         throw CinderError.InvalidInput({
           reason: `New size for extend must be greater than current size. (current: ${String(volume.size)}, extended: ${String(size)}).`,
         });
       }
       const more = size - volume.size;
+      await this.quotas.assertSize(tx, volume.project_id, size);
       await this.quotas.reserve(tx, volume.project_id, { gigabytes: more, [`gigabytes_${volume.volume_type}`]: more });
       await this.parts.volumes.setStatus(tx, id, 'extending');
       await this.parts.operations.start(ctx, tx, 'volume.extend', {
-        params: { volume_id: id, old_size: volume.size, new_size: size },
+        params: { volume_id: id, old_size: volume.size, new_size: size, status: volume.status },
         resourceId: id,
         action: 'extend',
       });
     });
+  }
+
+  private async assertOnlineExtend(tx: Tx, volume: Volume, online: boolean): Promise<void> {
+    if (volume.status !== 'in-use' || !online) {
+      throw CinderError.InvalidVolume({
+        reason: `Volume ${volume.id} status must be ${online ? "'available' or 'in-use'" : "'available'"}, but current status is: ${volume.status}.`,
+      });
+    }
+    if (volume.multiattach)
+      throw CinderError.InvalidVolume({ reason: `Volume ${volume.id} is multiattach and cannot be extended in use.` });
+    const backend = volume.host?.split('#', 1)[0];
+    const [service] = await this.parts.services.list(tx, { host: backend, binary: 'cinder-volume' });
+    if (service?.capabilities?.online_extend_support !== true)
+      throw CinderError.InvalidVolume({ reason: `The backend of volume ${volume.id} cannot extend volumes in use.` });
   }
 
   async resetStatus(
@@ -253,7 +270,7 @@ export class VolumeActions {
       if (locked.status !== 'available') throw wrongStatus('Volume status must be available to upload it', locked);
       await this.parts.volumes.setStatus(tx, id, 'uploading');
       await this.parts.operations.start(ctx, tx, 'volume.upload_image', {
-        params: { volume_id: id, image_id: created.id, disk_format: image.disk_format },
+        params: { volume_id: id, image_id: created.id, disk_format: image.disk_format, status: locked.status },
         resourceId: id,
         action: 'upload_image',
       });

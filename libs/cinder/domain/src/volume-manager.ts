@@ -21,12 +21,20 @@ export class VolumeManager {
     return this.exclusive(volumeId, async () => {
       const volume = await this.find(volumeId);
       if (volume.image_id !== null) return this.fromImage(ctx, volume, volume.image_id);
-      if (volume.snapshot_id !== null) await this.driver.ensureFromSnapshot(ctx, volume, volume.snapshot_id);
-      else if (volume.source_volid !== null)
-        await this.driver.ensureFromVolume(ctx, volume, await this.find(volume.source_volid));
+      if (volume.snapshot_id !== null) await this.fromSnapshot(ctx, volume, volume.snapshot_id);
+      else if (volume.source_volid !== null) await this.fromVolume(ctx, volume, volume.source_volid);
       else await this.driver.ensureVolume(ctx, volume);
       return null;
     });
+  }
+
+  /** What is copied stays where it is until the copy is made. */
+  private fromSnapshot(ctx: RequestContext, volume: Volume, snapshotId: string): Promise<void> {
+    return this.exclusive(snapshotId, () => this.driver.ensureFromSnapshot(ctx, volume, snapshotId));
+  }
+
+  private fromVolume(ctx: RequestContext, volume: Volume, sourceId: string): Promise<void> {
+    return this.exclusive(sourceId, async () => this.driver.ensureFromVolume(ctx, volume, await this.find(sourceId)));
   }
 
   deleteVolume(ctx: RequestContext, volumeId: string): Promise<void> {
@@ -54,10 +62,15 @@ export class VolumeManager {
     return this.exclusive(snapshotId, () => this.driver.absentSnapshot(ctx, snapshotId));
   }
 
-  initializeConnection(ctx: RequestContext, volumeId: string): Promise<ConnectionInfo> {
+  /** Exports a volume to the host that the connector describes. */
+  initializeConnection(
+    ctx: RequestContext,
+    volumeId: string,
+    connector: Readonly<Record<string, unknown>>,
+  ): Promise<ConnectionInfo> {
     return this.exclusive(volumeId, async () => {
       const volume = await this.find(volumeId);
-      return this.driver.ensureExport(ctx, volume, isReadonly(volume));
+      return this.driver.ensureExport(ctx, volume, { host: hostIn(connector), readonly: isReadonly(volume) });
     });
   }
 
@@ -83,11 +96,18 @@ export class VolumeManager {
   /** Brings the exports of this backend in line with the rows: after a restart, and every few seconds. */
   async reconcileExports(ctx: RequestContext): Promise<void> {
     const volumes = await this.parts.db.read('volume.exported', (tx) => this.parts.volumes.exported(tx, this.backend));
-    for (const volume of volumes) await this.initializeConnection(ctx, volume.id);
+    for (const volume of volumes) await this.restoreExports(ctx, volume);
     const wanted = new Set(volumes.map((one) => one.id));
     for (const id of await this.driver.exports()) {
       if (!wanted.has(id)) await this.terminateConnection(ctx, id);
     }
+  }
+
+  private async restoreExports(ctx: RequestContext, volume: Volume): Promise<void> {
+    const connectors = volume.attachments.flatMap((one) => (one.connector === null ? [] : [one.connector]));
+    if (volume.connected) connectors.push({});
+    const hosts = new Map(connectors.map((one) => [hostIn(one), one]));
+    for (const connector of hosts.values()) await this.initializeConnection(ctx, volume.id, connector);
   }
 
   private async fromImage(ctx: RequestContext, volume: Volume, imageId: string): Promise<Metadata> {
@@ -120,6 +140,10 @@ export class VolumeManager {
 /** Whether a host may be using the volume now. */
 export function wantsExport(volume: Volume): boolean {
   return volume.connected || volume.attachments.some((one) => one.connector !== null);
+}
+
+function hostIn(connector: Readonly<Record<string, unknown>>): string | null {
+  return typeof connector['host'] === 'string' ? connector['host'] : null;
 }
 
 function isReadonly(volume: Volume): boolean {

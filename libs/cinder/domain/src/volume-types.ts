@@ -1,16 +1,18 @@
 import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { isUuidLike, newUuid } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
-import { isPrivileged } from './access';
+import { scopeOf } from './access';
 import { DEFAULT_TYPE, type Metadata, type VolumeType } from './model';
-import type { CinderParts, Scope } from './ports';
+import type { CinderParts, Scope, TypeQuery } from './ports';
 
-/** Volume types and their extra specs. */
+/** Volume types, their extra specs and who may use private ones. */
 export class VolumeTypes {
-  constructor(private readonly parts: Pick<CinderParts, 'db' | 'types'>) {}
+  constructor(private readonly parts: Pick<CinderParts, 'db' | 'types' | 'quotas'>) {}
 
-  list(ctx: RequestContext): Promise<readonly VolumeType[]> {
-    return this.parts.db.read('type.list', (tx) => this.parts.types.list(tx, scope(ctx)));
+  list(ctx: RequestContext, query: Omit<TypeQuery, 'scope' | 'accessible_to'>): Promise<readonly VolumeType[]> {
+    return this.parts.db.read('type.list', (tx) =>
+      this.parts.types.list(tx, { ...query, scope: scopeOf(ctx), accessible_to: ctx.actor?.projectId ?? null }),
+    );
   }
 
   /** By id; `default` is the default type. */
@@ -18,26 +20,34 @@ export class VolumeTypes {
     return this.parts.db.read('type.show', async (tx) => {
       if (id === 'default') return this.found(tx, DEFAULT_TYPE, null, id);
       if (!isUuidLike(id)) throw CinderError.VolumeTypeNotFound({ volume_type_id: id });
-      return this.found(tx, id, scope(ctx), id);
+      return this.found(tx, id, scopeOf(ctx), id);
     });
   }
 
-  create(type: Omit<VolumeType, 'id'>): Promise<VolumeType> {
+  create(
+    type: Pick<VolumeType, 'name' | 'description' | 'is_public' | 'extra_specs'>,
+    projectId: string | null,
+  ): Promise<VolumeType> {
     return this.parts.db.run('type.create', async (tx) => {
       if ((await this.parts.types.find(tx, type.name, null)) !== null)
         throw CinderError.VolumeTypeExists({ id: type.name });
-      const made = { ...type, id: newUuid() };
+      const made = { ...type, id: newUuid(), qos_specs_id: null };
       await this.parts.types.insert(tx, made);
-      return made;
+      if (!type.is_public && projectId !== null) await this.parts.types.addAccess(tx, made.id, projectId);
+      return this.found(tx, made.id, null, made.id);
     });
   }
 
-  update(id: string, changes: Partial<Omit<VolumeType, 'id'>>): Promise<VolumeType> {
+  update(id: string, changes: Partial<Omit<VolumeType, 'id' | 'created_at'>>): Promise<VolumeType> {
     return this.parts.db.run('type.update', async (tx) => {
-      const type = await this.found(tx, id, null, id);
+      const type = await this.byId(tx, id);
       if (changes.name !== undefined && changes.name !== type.name) {
+        if (type.name === DEFAULT_TYPE)
+          throw CinderError.InvalidInput({ reason: 'The default volume type cannot be renamed.' });
         if ((await this.parts.types.find(tx, changes.name, null)) !== null)
           throw CinderError.VolumeTypeExists({ id: changes.name });
+        for (const resource of ['volumes', 'gigabytes', 'snapshots'])
+          await this.parts.quotas.rename(tx, `${resource}_${type.name}`, `${resource}_${changes.name}`);
       }
       const next = { ...type, ...changes };
       await this.parts.types.update(tx, next);
@@ -47,24 +57,66 @@ export class VolumeTypes {
 
   async remove(id: string): Promise<void> {
     await this.parts.db.run('type.delete', async (tx) => {
-      const type = await this.found(tx, id, null, id);
+      const type = await this.byId(tx, id);
       if (type.name === DEFAULT_TYPE) throw CinderError.VolumeTypeDefault({ volume_type_id: id });
       if (await this.parts.types.inUse(tx, id)) throw CinderError.VolumeTypeInUse({ volume_type_id: id });
       await this.parts.types.remove(tx, id);
     });
   }
 
+  extraSpecs(id: string): Promise<Metadata> {
+    return this.parts.db.read('type.show', async (tx) => (await this.byId(tx, id)).extra_specs);
+  }
+
   async setExtraSpecs(id: string, specs: Metadata): Promise<Metadata> {
-    const type = await this.parts.db.read('type.show', (tx) => this.found(tx, id, null, id));
+    const type = await this.parts.db.read('type.show', (tx) => this.byId(tx, id));
     await this.update(id, { extra_specs: { ...type.extra_specs, ...specs } });
     return specs;
   }
 
   async removeExtraSpec(id: string, key: string): Promise<void> {
-    const type = await this.parts.db.read('type.show', (tx) => this.found(tx, id, null, id));
+    const type = await this.parts.db.read('type.show', (tx) => this.byId(tx, id));
     const { [key]: removed, ...rest } = type.extra_specs;
     if (removed === undefined) throw CinderError.ExtraSpecsNotFound({ volume_type_id: id, extra_specs_key: key });
     await this.update(id, { extra_specs: rest });
+  }
+
+  /** Projects with access; asked of a public type it is absent, as upstream has it. */
+  access(id: string): Promise<readonly string[]> {
+    return this.parts.db.read('type.access', async (tx) => {
+      const type = await this.byId(tx, id);
+      if (type.is_public) throw CinderError.VolumeTypeAccessPublic();
+      return this.parts.types.access(tx, id);
+    });
+  }
+
+  async addAccess(id: string, projectId: string): Promise<void> {
+    await this.parts.db.run('type.access', async (tx) => {
+      const type = await this.byId(tx, id);
+      if (type.is_public)
+        throw CinderError.InvalidVolumeType({
+          reason: 'Type access modification is not applicable to public volume type.',
+        });
+      if (!(await this.parts.types.addAccess(tx, id, projectId)))
+        throw CinderError.VolumeTypeAccessExists({ volume_type_id: id, project_id: projectId });
+    });
+  }
+
+  async removeAccess(id: string, projectId: string): Promise<void> {
+    await this.parts.db.run('type.access', async (tx) => {
+      const type = await this.byId(tx, id);
+      if (type.is_public)
+        throw CinderError.InvalidVolumeType({
+          reason: 'Type access modification is not applicable to public volume type.',
+        });
+      if (!(await this.parts.types.removeAccess(tx, id, projectId)))
+        throw CinderError.VolumeTypeAccessNotFound({ volume_type_id: id, project_id: projectId });
+    });
+  }
+
+  private byId(tx: Tx, id: string): Promise<VolumeType> {
+    if (!isUuidLike(id)) throw CinderError.VolumeTypeNotFound({ volume_type_id: id });
+    return this.found(tx, id, null, id);
   }
 
   private async found(tx: Tx, idOrName: string, seenBy: Scope, shown: string): Promise<VolumeType> {
@@ -72,8 +124,4 @@ export class VolumeTypes {
     if (type === null) throw CinderError.VolumeTypeNotFound({ volume_type_id: shown });
     return type;
   }
-}
-
-function scope(ctx: RequestContext): Scope {
-  return isPrivileged(ctx) ? null : (ctx.actor?.projectId ?? '');
 }

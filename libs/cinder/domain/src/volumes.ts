@@ -1,11 +1,21 @@
-import type { RequestContext, Tx } from '@nestack/kernel/context';
-import { CinderError, type VolumeStatus } from '@nestack/cinder/contract';
+import type { RequestContext } from '@nestack/kernel/context';
+import { CinderError, type SnapshotStatus, type VolumeStatus } from '@nestack/cinder/contract';
 import { enforceOn, findVolume, isPrivileged } from './access';
-import type { Metadata, Volume } from './model';
+import type { Metadata, Snapshot, Volume } from './model';
 import type { CinderParts, ListQuery, Scope } from './ports';
 
 /** States in which a volume may be deleted. upstream: cinder/volume/api.py delete */
-const DELETABLE: readonly VolumeStatus[] = ['available', 'error', 'error_deleting', 'error_extending'];
+const DELETABLE: readonly VolumeStatus[] = [
+  'available',
+  'error',
+  'error_deleting',
+  'error_extending',
+  'error_restoring',
+  'error_managing',
+];
+
+/** upstream: cinder/volume/api.py delete_snapshot */
+export const SNAPSHOT_DELETABLE: readonly SnapshotStatus[] = ['available', 'error', 'error_deleting'];
 
 /** Reading, describing and deleting volumes. */
 export class Volumes {
@@ -63,35 +73,26 @@ export class Volumes {
     });
   }
 
-  /** Marks as deleting and starts the saga; `force` in whatever state. */
-  async remove(ctx: RequestContext, id: string, force: boolean): Promise<void> {
+  /** Marks as deleting and starts the saga; `force` in whatever state, `cascade` with its snapshots. */
+  async remove(ctx: RequestContext, id: string, how: { force: boolean; cascade: boolean }): Promise<void> {
     await this.parts.db.run('volume.delete', async (tx) => {
       const volume = await findVolume(this.parts, ctx, tx, id, { lock: true });
       enforceOn(
         this.parts.policy,
         ctx,
-        force ? 'volume_extension:volume_admin_actions:force_delete' : 'volume:delete',
+        how.force ? 'volume_extension:volume_admin_actions:force_delete' : 'volume:delete',
         volume,
       );
-      await this.assertDeletable(tx, volume, force);
+      const snapshots = await this.parts.snapshots.ofVolume(tx, volume.id);
+      assertDeletable(volume, snapshots, how);
       await this.parts.volumes.setStatus(tx, id, 'deleting');
+      for (const snapshot of snapshots) await this.parts.snapshots.update(tx, snapshot.id, { status: 'deleting' });
       await this.parts.operations.start(ctx, tx, 'volume.delete', {
         params: { volume_id: id },
         resourceId: id,
-        mode: force ? 'preempt' : 'queue',
+        mode: how.force ? 'preempt' : 'queue',
         action: 'delete',
       });
-    });
-  }
-
-  private async assertDeletable(tx: Tx, volume: Volume, force: boolean): Promise<void> {
-    const snapshots = await this.parts.snapshots.ofVolume(tx, volume.id);
-    const attached = volume.attachments.some((one) => one.attach_status === 'attached');
-    const allowed = force ? volume.status !== 'deleting' : DELETABLE.includes(volume.status);
-    if (allowed && snapshots === 0 && !attached) return;
-    throw CinderError.InvalidVolume({
-      reason:
-        'Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.',
     });
   }
 
@@ -103,6 +104,22 @@ export class Volumes {
       return findVolume(this.parts, ctx, tx, id);
     });
   }
+}
+
+function assertDeletable(
+  volume: Volume,
+  snapshots: readonly Snapshot[],
+  how: { readonly force: boolean; readonly cascade: boolean },
+): void {
+  const attached = volume.attachments.some((one) => one.attach_status === 'attached');
+  const allowed = how.force || DELETABLE.includes(volume.status);
+  const free = how.cascade
+    ? how.force || snapshots.every((one) => SNAPSHOT_DELETABLE.includes(one.status))
+    : snapshots.length === 0;
+  if (allowed && free && !attached) return;
+  throw CinderError.InvalidVolume({
+    reason: `Volume status must be ${how.force ? 'any' : 'available or error or error_restoring or error_extending or error_managing'} and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.`,
+  });
 }
 
 /** A list shows the caller's project unless an administrator asks for all. */

@@ -1,1 +1,1 @@
-export {};
+export { FakeVolumeDriver, type FakeOperation, type FakeOptions } from './fake/fake-driver';

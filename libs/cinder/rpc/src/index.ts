@@ -1,1 +1,3 @@
-export {};
+export { BackendClient } from './backend.client';
+export { SchedulerHandler } from './scheduler.handler';
+export { VolumeHandler } from './volume.handler';

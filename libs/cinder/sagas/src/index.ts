@@ -1,1 +1,19 @@
-export {};
+import type { SagaDefinition } from '@nestack/kernel/saga';
+import type { SagaDeps } from './deps';
+import { createSnapshotSaga, deleteSnapshotSaga } from './snapshot.sagas';
+import { extendVolumeSaga, uploadImageSaga } from './volume-change.sagas';
+import { createVolumeSaga, deleteVolumeSaga } from './volume-create.saga';
+
+export type { SagaDeps } from './deps';
+
+/** All of cinder's long operations, for a scheduler to register. */
+export function cinderSagas(deps: SagaDeps): readonly SagaDefinition[] {
+  return [
+    createVolumeSaga(deps),
+    deleteVolumeSaga(deps),
+    extendVolumeSaga(deps),
+    uploadImageSaga(deps),
+    createSnapshotSaga(deps),
+    deleteSnapshotSaga(deps),
+  ] as unknown as readonly SagaDefinition[];
+}

@@ -1,0 +1,88 @@
+import Type, { type Static } from 'typebox';
+import { apiConfig, authConfig, brokerConfig, commonConfig, databaseConfig } from '@nestack/kernel/config';
+
+export const ROLES = ['api', 'scheduler', 'volume'] as const;
+export type Role = (typeof ROLES)[number];
+
+const whole = (fallback: number, description: string) =>
+  Type.Optional(Type.Integer({ minimum: 0, default: fallback, description }));
+
+const FakeNumbers = Type.Record(
+  Type.Union([
+    Type.Literal('create_volume'),
+    Type.Literal('delete_volume'),
+    Type.Literal('extend_volume'),
+    Type.Literal('create_snapshot'),
+    Type.Literal('delete_snapshot'),
+    Type.Literal('initialize_connection'),
+    Type.Literal('terminate_connection'),
+    Type.Literal('copy_volume_to_image'),
+  ]),
+  Type.Number({ minimum: 0 }),
+);
+
+/** Settings of cinder. */
+export const cinderConfig = Type.Object(
+  {
+    ...commonConfig,
+    ...apiConfig,
+    port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, default: 8776 })),
+    ...databaseConfig,
+    ...brokerConfig,
+    ...authConfig,
+    roles: Type.Optional(
+      Type.Array(Type.Union(ROLES.map((role) => Type.Literal(role))), {
+        default: [...ROLES],
+        minItems: 1,
+        description: "Which of cinder's parts run in this process.",
+      }),
+    ),
+    driver: Type.Union([Type.Literal('nbd'), Type.Literal('fake')], {
+      description: 'Backend of the role volume: files served over NBD, or none at all.',
+    }),
+    state_path: Type.String({ description: 'Directory of the volumes, their snapshots and exports.' }),
+    volume_backend_name: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_.-]{1,64}$',
+        description: "The backend's and its pool's name; the driver's when absent.",
+      }),
+    ),
+    nbd_address: Type.Optional(
+      Type.String({ description: 'Address that other hosts reach exports at; without one only this host can.' }),
+    ),
+    nbd_port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, default: 10809 })),
+    availability_zone: Type.Optional(Type.String({ default: 'nova' })),
+    max_over_subscription_ratio: Type.Optional(
+      Type.Number({ minimum: 1, default: 20, description: 'How many times its capacity may a backend promise.' }),
+    ),
+    quota: Type.Optional(
+      Type.Object(
+        {
+          volumes: Type.Optional(Type.Integer({ minimum: -1 })),
+          snapshots: Type.Optional(Type.Integer({ minimum: -1 })),
+          gigabytes: Type.Optional(Type.Integer({ minimum: -1 })),
+          per_volume_gigabytes: Type.Optional(Type.Integer({ minimum: -1 })),
+        },
+        { additionalProperties: false, description: 'Default limits of projects, -1 for none.' },
+      ),
+    ),
+    fake: Type.Optional(
+      Type.Object(
+        {
+          capacity_gb: whole(100_000, 'Capacity that the fake backend reports, GiB.'),
+          delays: Type.Optional(FakeNumbers),
+          failures: Type.Optional(FakeNumbers),
+        },
+        { additionalProperties: false, description: 'Milliseconds that operations take, and how many in 100 fail.' },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export type CinderConfig = Static<typeof cinderConfig>;
+
+/** The parts that a process runs; all when none are named. */
+export function rolesOf(config: Pick<CinderConfig, 'roles'>): ReadonlySet<Role> {
+  return new Set(config.roles ?? ROLES);
+}

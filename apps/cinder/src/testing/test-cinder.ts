@@ -1,0 +1,165 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { request } from 'undici';
+import { startApp, type RunningApp } from '@nestack/kernel/app';
+import { createTestDatabase, type TestDatabase } from '@nestack/kernel/testing';
+import { cinderMigrations } from '@nestack/cinder/data';
+import { app } from '../app.module';
+import type { CinderConfig } from '../cinder.config';
+import { startNeighbours, tokenOf, type Neighbours } from './neighbours';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly json: Record<string, unknown>;
+}
+
+export interface CallOptions {
+  /** `project:role` */
+  readonly as?: string;
+  readonly body?: unknown;
+  /** Microversion. */
+  readonly version?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Volume {
+  readonly id: string;
+  readonly status: string;
+  readonly [key: string]: unknown;
+}
+
+/** Cinder as it is deployed, with its own database, a real broker and stubs of the other services. */
+export class TestCinder {
+  private running: RunningApp | null = null;
+
+  private constructor(
+    readonly database: TestDatabase,
+    readonly neighbours: Neighbours,
+    readonly dir: string,
+    readonly config: CinderConfig,
+  ) {}
+
+  static async start(
+    settings: Partial<CinderConfig> = {},
+    options: { readonly amqpUrl?: string; readonly started?: boolean } = {},
+  ): Promise<TestCinder> {
+    const database = await createTestDatabase('cinder', cinderMigrations);
+    const neighbours = await startNeighbours();
+    const dir = mkdtempSync(path.join(tmpdir(), 'cinder-'));
+    mkdirSync(path.join(dir, 'keys'));
+    const config = {
+      host: path.basename(dir),
+      port: 0,
+      log_level: 'error',
+      database: { url: database.url, schema: 'cinder' },
+      broker: { url: options.amqpUrl ?? process.env['NESTACK_TEST_AMQP_URL'] ?? '' },
+      auth: {
+        keystone_url: `${neighbours.url}/v3`,
+        jws_public_keys: path.join(dir, 'keys'),
+        username: 'cinder',
+        password: 'secret',
+      },
+      driver: 'fake',
+      state_path: path.join(dir, 'state'),
+      ...settings,
+    } as CinderConfig;
+    const cinder = new TestCinder(database, neighbours, dir, config);
+    if (options.started !== false) await cinder.up();
+    return cinder;
+  }
+
+  get base(): string {
+    return `http://127.0.0.1:${String(this.running?.port)}`;
+  }
+
+  async up(settings: Partial<CinderConfig> = {}): Promise<void> {
+    this.running = await startApp(app, { ...this.config, ...settings });
+  }
+
+  async down(): Promise<void> {
+    await this.running?.close();
+    this.running = null;
+  }
+
+  async close(): Promise<void> {
+    await this.down();
+    await this.neighbours.close();
+    await this.database.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** A request below `/v3/{project}`. */
+  async call(method: string, url: string, options: CallOptions = {}): Promise<Answer> {
+    const [project = 'p1', role = 'member'] = (options.as ?? 'p1:member').split(':');
+    const response = await request(
+      `${this.base}${url.startsWith('/v3') || url === '/' ? url : `/v3/${project}${url}`}`,
+      {
+        method: method as 'GET',
+        headers: {
+          'x-auth-token': tokenOf(project, role),
+          accept: 'application/json',
+          ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(options.version === undefined ? {} : { 'openstack-api-version': `volume ${options.version}` }),
+          ...options.headers,
+        },
+        body: options.body === undefined ? null : JSON.stringify(options.body),
+      },
+    );
+    const text = await response.body.text();
+    return {
+      status: response.statusCode,
+      headers: response.headers as Answer['headers'],
+      json: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+    };
+  }
+
+  /** A volume that was asked for. */
+  async ask(fields: Record<string, unknown> = {}, options: CallOptions = {}): Promise<Volume> {
+    const { status, json } = await this.call('POST', '/volumes', {
+      version: '3.70',
+      ...options,
+      body: { volume: { size: 1, ...fields } },
+    });
+    if (status !== 202) throw new Error(`create answered ${String(status)}: ${JSON.stringify(json)}`);
+    return json['volume'] as Volume;
+  }
+
+  /** A volume that is there. */
+  async volume(fields: Record<string, unknown> = {}, options: CallOptions = {}): Promise<Volume> {
+    return this.reaches((await this.ask(fields, options)).id, 'available', options);
+  }
+
+  async show(id: string, options: CallOptions = {}): Promise<Volume | null> {
+    const { status, json } = await this.call('GET', `/volumes/${id}`, { version: '3.70', ...options });
+    return status === 404 ? null : (json['volume'] as Volume);
+  }
+
+  async reaches(id: string, status: string, options: CallOptions = {}): Promise<Volume> {
+    let last: Volume | null = null;
+    await until(`volume ${id} is ${status}`, async () => {
+      last = await this.show(id, options);
+      return last?.status === status;
+    });
+    return last as unknown as Volume;
+  }
+
+  async gone(url: string, options: CallOptions = {}): Promise<void> {
+    await until(`${url} is gone`, async () => (await this.call('GET', url, options)).status === 404);
+  }
+
+  act(id: string, action: string, argument: unknown = null, options: CallOptions = {}): Promise<Answer> {
+    return this.call('POST', `/volumes/${id}/action`, { ...options, body: { [action]: argument } });
+  }
+}
+
+/** Waits for a condition. */
+export async function until(what: string, check: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (!(await check())) {
+    if (Date.now() > end) throw new Error(`waited too long: ${what}`);
+    await delay(10);
+  }
+}

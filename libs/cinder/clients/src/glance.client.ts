@@ -1,0 +1,120 @@
+import type { RequestContext } from '@nestack/kernel/context';
+import { DomainError } from '@nestack/kernel/errors';
+import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import {
+  createImage,
+  deleteImage,
+  downloadImageFile,
+  glanceApi,
+  showImage,
+  uploadImageFile,
+} from '@nestack/glance/contract';
+import type { ImagePort, ImageSummary } from '@nestack/cinder/domain';
+
+/** Members of glance's flat image that are not its user properties. */
+const FIXED = new Set([
+  'id',
+  'name',
+  'status',
+  'visibility',
+  'protected',
+  'checksum',
+  'owner',
+  'size',
+  'virtual_size',
+  'container_format',
+  'disk_format',
+  'created_at',
+  'updated_at',
+  'tags',
+  'direct_url',
+  'min_ram',
+  'min_disk',
+  'self',
+  'file',
+  'stores',
+  'schema',
+  'os_hash_algo',
+  'os_hash_value',
+  'os_hidden',
+  'locations',
+]);
+
+/** How long an image's data may be on its way, milliseconds. */
+const TRANSFER_MS = 3_600_000;
+
+/** Glance as cinder's image store. */
+export class GlanceClient implements ImagePort {
+  private readonly api: ApiClient;
+
+  constructor(clients: ApiClients) {
+    this.api = clients.client(glanceApi);
+  }
+
+  async get(ctx: RequestContext, imageId: string, as: 'user' | 'service'): Promise<ImageSummary | null> {
+    const found = await absentAsNull(this.api.call(ctx, showImage, { params: { image_id: imageId } }, as));
+    return found === null ? null : summaryOf(imageId, found as Readonly<Record<string, unknown>>);
+  }
+
+  async download(ctx: RequestContext, imageId: string): Promise<NodeJS.ReadableStream> {
+    const { body } = await this.api.stream(
+      ctx,
+      downloadImageFile,
+      { params: { image_id: imageId }, timeoutMs: TRANSFER_MS },
+      'service',
+    );
+    return body;
+  }
+
+  async create(
+    ctx: RequestContext,
+    image: Readonly<Record<string, unknown>>,
+  ): Promise<{ readonly id: string; readonly created_at: string }> {
+    const made = await this.api.call(ctx, createImage, { body: image as never }, 'user');
+    return { id: made.id, created_at: made.created_at };
+  }
+
+  async upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void> {
+    await this.api.call(
+      ctx,
+      uploadImageFile,
+      { params: { image_id: imageId }, stream: data, timeoutMs: TRANSFER_MS },
+      'service',
+    );
+  }
+
+  async remove(ctx: RequestContext, imageId: string): Promise<void> {
+    await absentAsNull(this.api.call(ctx, deleteImage, { params: { image_id: imageId } }, 'service'));
+  }
+}
+
+function summaryOf(id: string, found: Readonly<Record<string, unknown>>): ImageSummary {
+  const text = (key: string): string | null => (typeof found[key] === 'string' ? found[key] : null);
+  const number = (key: string): number | null => (typeof found[key] === 'number' ? found[key] : null);
+  return {
+    id,
+    name: text('name') ?? '',
+    status: text('status') ?? '',
+    disk_format: text('disk_format') ?? 'raw',
+    container_format: text('container_format') ?? 'bare',
+    size: number('size'),
+    virtual_size: number('virtual_size'),
+    min_disk: number('min_disk') ?? 0,
+    min_ram: number('min_ram') ?? 0,
+    checksum: text('checksum'),
+    properties: Object.fromEntries(
+      Object.entries(found).flatMap(([key, value]) =>
+        FIXED.has(key) || typeof value !== 'string' ? [] : [[key, value]],
+      ),
+    ),
+  };
+}
+
+async function absentAsNull<T>(call: Promise<T>): Promise<T | null> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof DomainError && error.kind === 'notFound') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,131 @@
+import type { Migration } from '@nestack/kernel/db';
+
+/** Cinder's schema, in order. Times have milliseconds, as what reads them has: a page begins exactly behind its marker. */
+export const cinderMigrations: readonly Migration[] = [
+  {
+    name: '0001-cinder',
+    up: [
+      `CREATE TABLE qos_spec (
+        id uuid PRIMARY KEY,
+        name text NOT NULL UNIQUE,
+        consumer text NOT NULL,
+        specs jsonb NOT NULL,
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp()
+      )`,
+      `CREATE TABLE volume_type (
+        id uuid PRIMARY KEY,
+        name text NOT NULL UNIQUE,
+        description text,
+        is_public boolean NOT NULL,
+        extra_specs jsonb NOT NULL,
+        qos_spec_id uuid REFERENCES qos_spec (id),
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+        updated_at timestamptz(3)
+      )`,
+      `INSERT INTO volume_type (id, name, description, is_public, extra_specs)
+       VALUES (gen_random_uuid(), '__DEFAULT__', 'Default Volume Type', true, '{}')`,
+      `CREATE TABLE volume_type_access (
+        volume_type_id uuid NOT NULL REFERENCES volume_type (id) ON DELETE CASCADE,
+        project_id text NOT NULL,
+        PRIMARY KEY (volume_type_id, project_id)
+      )`,
+      `CREATE TABLE volume (
+        id uuid PRIMARY KEY,
+        project_id text NOT NULL,
+        user_id text NOT NULL,
+        name text,
+        description text,
+        size integer NOT NULL,
+        status text NOT NULL,
+        availability_zone text NOT NULL,
+        host text,
+        bootable boolean NOT NULL,
+        multiattach boolean NOT NULL,
+        readonly boolean NOT NULL,
+        connected boolean NOT NULL,
+        volume_type_id uuid NOT NULL REFERENCES volume_type (id),
+        snapshot_id uuid,
+        source_volid uuid,
+        image_id uuid,
+        metadata jsonb NOT NULL,
+        image_metadata jsonb,
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+        updated_at timestamptz(3)
+      )`,
+      'CREATE INDEX volume_created ON volume (created_at DESC, id DESC)',
+      'CREATE INDEX volume_project ON volume (project_id, created_at DESC, id DESC)',
+      'CREATE INDEX volume_name ON volume (project_id, name)',
+      'CREATE INDEX volume_host ON volume (host)',
+      'CREATE INDEX volume_of_type ON volume (volume_type_id)',
+      `CREATE TABLE attachment (
+        id uuid PRIMARY KEY,
+        volume_id uuid NOT NULL REFERENCES volume (id) ON DELETE CASCADE,
+        project_id text NOT NULL,
+        instance_uuid text,
+        attach_status text NOT NULL,
+        attach_mode text NOT NULL,
+        attached_host text,
+        mountpoint text,
+        connector jsonb,
+        connection_info jsonb,
+        attach_time timestamptz(3),
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp()
+      )`,
+      'CREATE INDEX attachment_volume ON attachment (volume_id)',
+      'CREATE INDEX attachment_project ON attachment (project_id, created_at DESC, id DESC)',
+      `CREATE TABLE snapshot (
+        id uuid PRIMARY KEY,
+        volume_id uuid NOT NULL REFERENCES volume (id),
+        project_id text NOT NULL,
+        user_id text NOT NULL,
+        name text,
+        description text,
+        volume_size integer NOT NULL,
+        status text NOT NULL,
+        metadata jsonb NOT NULL,
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+        updated_at timestamptz(3)
+      )`,
+      'CREATE INDEX snapshot_volume ON snapshot (volume_id)',
+      'CREATE INDEX snapshot_project ON snapshot (project_id, created_at DESC, id DESC)',
+      `CREATE TABLE transfer (
+        id uuid PRIMARY KEY,
+        volume_id uuid NOT NULL UNIQUE REFERENCES volume (id) ON DELETE CASCADE,
+        name text,
+        salt text NOT NULL,
+        key_hash text NOT NULL,
+        source_project_id text NOT NULL,
+        no_snapshots boolean NOT NULL,
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp()
+      )`,
+      `CREATE TABLE pool (
+        host text PRIMARY KEY,
+        provisioned integer NOT NULL
+      )`,
+      `CREATE TABLE quota_limit (
+        project_id text NOT NULL,
+        resource text NOT NULL,
+        hard_limit integer NOT NULL,
+        PRIMARY KEY (project_id, resource)
+      )`,
+      `CREATE TABLE quota_usage (
+        project_id text NOT NULL,
+        resource text NOT NULL,
+        in_use integer NOT NULL,
+        PRIMARY KEY (project_id, resource)
+      )`,
+      `CREATE TABLE service (
+        id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        uuid uuid NOT NULL DEFAULT gen_random_uuid(),
+        binary_name text NOT NULL,
+        host text NOT NULL,
+        availability_zone text NOT NULL,
+        disabled boolean NOT NULL DEFAULT false,
+        disabled_reason text,
+        capabilities jsonb,
+        updated_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+        UNIQUE (binary_name, host)
+      )`,
+    ],
+  },
+];

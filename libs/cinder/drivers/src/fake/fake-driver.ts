@@ -1,0 +1,222 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RequestContext } from '@nestack/kernel/context';
+import { CinderError, type ConnectionInfo } from '@nestack/cinder/contract';
+import type { Capabilities, VolumeDriver, VolumeRef } from '@nestack/cinder/domain';
+
+/** Operations that can be slowed down or made to fail. */
+export type FakeOperation =
+  | 'create_volume'
+  | 'delete_volume'
+  | 'extend_volume'
+  | 'create_snapshot'
+  | 'delete_snapshot'
+  | 'initialize_connection'
+  | 'terminate_connection'
+  | 'copy_volume_to_image';
+
+export interface FakeOptions {
+  readonly dir: string;
+  readonly backend: string;
+  /** GiB */
+  readonly capacity?: number | undefined;
+  /** Milliseconds that an operation takes. */
+  readonly delays?: Readonly<Partial<Record<FakeOperation, number>>> | undefined;
+  /** How many times in 100 an operation fails. */
+  readonly failures?: Readonly<Partial<Record<FakeOperation, number>>> | undefined;
+}
+
+interface Store {
+  volumes: Record<string, { size: number; content: string }>;
+  snapshots: Record<string, { volume: string; content: string }>;
+  exports: Record<string, { hosts: string[] }>;
+}
+
+/**
+ * A backend without storage: what exists, its size, whose content it has and who is connected is kept in a file that
+ * survives crashes, as a disk would, so that what is left behind can be counted. Contents are known by their digest.
+ */
+export class FakeVolumeDriver implements VolumeDriver {
+  private store: Store = { volumes: {}, snapshots: {}, exports: {} };
+  private saving: Promise<void> | null = null;
+  private again: Promise<void> | null = null;
+
+  constructor(private readonly options: FakeOptions) {}
+
+  async prepare(): Promise<void> {
+    await mkdir(this.options.dir, { recursive: true });
+    try {
+      this.store = JSON.parse(await readFile(this.file, 'utf8')) as Store;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await (this.again ?? this.saving);
+  }
+
+  ensureVolume(_ctx: RequestContext, volume: VolumeRef): Promise<void> {
+    return this.create(volume, () => Promise.resolve('empty'));
+  }
+
+  ensureFromImage(
+    _ctx: RequestContext,
+    volume: VolumeRef,
+    _format: string,
+    openImage: () => Promise<NodeJS.ReadableStream>,
+  ): Promise<void> {
+    return this.create(volume, async () => {
+      const hash = createHash('sha256');
+      for await (const chunk of await openImage()) hash.update(chunk as Buffer);
+      return hash.digest('hex');
+    });
+  }
+
+  ensureFromSnapshot(_ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void> {
+    return this.create(volume, () => {
+      const snapshot = this.store.snapshots[snapshotId];
+      if (snapshot === undefined) throw CinderError.SnapshotNotFound({ snapshot_id: snapshotId });
+      return Promise.resolve(snapshot.content);
+    });
+  }
+
+  ensureFromVolume(_ctx: RequestContext, volume: VolumeRef, source: VolumeRef): Promise<void> {
+    return this.create(volume, () => Promise.resolve(this.volume(source.id).content));
+  }
+
+  async absentVolume(_ctx: RequestContext, volumeId: string): Promise<void> {
+    if (this.store.volumes[volumeId] === undefined) return;
+    await this.act('delete_volume');
+    delete this.store.volumes[volumeId];
+    await this.save();
+  }
+
+  async ensureSize(_ctx: RequestContext, volume: VolumeRef): Promise<void> {
+    const known = this.volume(volume.id);
+    if (known.size >= volume.size) return;
+    await this.act('extend_volume');
+    known.size = volume.size;
+    await this.save();
+  }
+
+  async ensureSnapshot(_ctx: RequestContext, volumeId: string, snapshotId: string): Promise<void> {
+    if (this.store.snapshots[snapshotId] !== undefined) return;
+    const { content } = this.volume(volumeId);
+    await this.act('create_snapshot');
+    this.store.snapshots[snapshotId] = { volume: volumeId, content };
+    await this.save();
+  }
+
+  async absentSnapshot(_ctx: RequestContext, snapshotId: string): Promise<void> {
+    if (this.store.snapshots[snapshotId] === undefined) return;
+    await this.act('delete_snapshot');
+    delete this.store.snapshots[snapshotId];
+    await this.save();
+  }
+
+  async ensureExport(
+    _ctx: RequestContext,
+    volume: VolumeRef,
+    to: { readonly host: string | null; readonly readonly: boolean },
+  ): Promise<ConnectionInfo> {
+    this.volume(volume.id);
+    const host = to.host ?? '*';
+    const known = (this.store.exports[volume.id] ??= { hosts: [] });
+    if (!known.hosts.includes(host)) {
+      await this.act('initialize_connection');
+      known.hosts.push(host);
+      await this.save();
+    }
+    return {
+      driver_volume_type: 'fake',
+      data: { volume_id: volume.id, export: `volume-${volume.id}`, access_mode: to.readonly ? 'ro' : 'rw' },
+    };
+  }
+
+  async absentExport(_ctx: RequestContext, volumeId: string): Promise<void> {
+    if (this.store.exports[volumeId] === undefined) return;
+    await this.act('terminate_connection');
+    delete this.store.exports[volumeId];
+    await this.save();
+  }
+
+  exports(): Promise<readonly string[]> {
+    return Promise.resolve(Object.keys(this.store.exports));
+  }
+
+  async read(_ctx: RequestContext, volume: VolumeRef, _format: string): Promise<NodeJS.ReadableStream> {
+    await this.act('copy_volume_to_image');
+    return Readable.from([Buffer.from(`fake volume: ${this.volume(volume.id).content}`)]);
+  }
+
+  capabilities(): Promise<Capabilities> {
+    const total = this.options.capacity ?? 100_000;
+    const used = Object.values(this.store.volumes).reduce((sum, one) => sum + one.size, 0);
+    return Promise.resolve({
+      volume_backend_name: this.options.backend,
+      driver_version: '1.0',
+      storage_protocol: 'fake',
+      vendor_name: 'nestack',
+      total_capacity_gb: total,
+      free_capacity_gb: Math.max(0, total - used),
+      multiattach: true,
+      online_extend_support: true,
+    });
+  }
+
+  private get file(): string {
+    return path.join(this.options.dir, 'volumes.json');
+  }
+
+  private volume(id: string): { size: number; content: string } {
+    const volume = this.store.volumes[id];
+    if (volume === undefined) throw CinderError.VolumeNotFound({ volume_id: id });
+    return volume;
+  }
+
+  private async create(volume: VolumeRef, content: () => Promise<string>): Promise<void> {
+    if (this.store.volumes[volume.id] !== undefined) return;
+    await this.act('create_volume');
+    this.store.volumes[volume.id] = { size: volume.size, content: await content() };
+    await this.save();
+  }
+
+  private async act(operation: FakeOperation): Promise<void> {
+    const wait = this.options.delays?.[operation] ?? 0;
+    if (wait > 0) await delay(wait);
+    if (Math.random() * 100 < (this.options.failures?.[operation] ?? 0))
+      throw CinderError.VolumeBackendAPIException({ data: `the fake backend was told to fail at ${operation}` });
+  }
+
+  /** Writes that are asked for while one is under way go into the next one together. */
+  private save(): Promise<void> {
+    if (this.saving === null) {
+      this.saving = this.write().finally(() => (this.saving = null));
+      return this.saving;
+    }
+    this.again ??= this.saving
+      .catch(() => undefined)
+      .then(() => {
+        this.again = null;
+        return this.save();
+      });
+    return this.again;
+  }
+
+  /** Synced and renamed into place: a crash leaves the old state or the new one. */
+  private async write(): Promise<void> {
+    const temporary = `${this.file}.new`;
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(JSON.stringify(this.store));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, this.file);
+  }
+}

@@ -1,0 +1,1 @@
+export { HeartbeatLoop, type Heartbeat } from './heartbeat-loop';

@@ -1,0 +1,63 @@
+import type { TransactionRunner, Tx } from '@nestack/kernel/context';
+import type { RpcClient } from '@nestack/kernel/rpc';
+import { CinderError, type SchedulerRpc, type VolumeRpc } from '@nestack/cinder/contract';
+import {
+  queueHost,
+  type ImagePort,
+  type Quotas,
+  type ServerEvents,
+  type Snapshot,
+  type SnapshotRepository,
+  type Volume,
+  type VolumeRepository,
+} from '@nestack/cinder/domain';
+
+/** What cinder's sagas work with. */
+export interface SagaDeps {
+  readonly tx: TransactionRunner;
+  readonly volumes: VolumeRepository;
+  readonly snapshots: SnapshotRepository;
+  readonly quotas: Quotas;
+  readonly images: ImagePort;
+  readonly servers: ServerEvents;
+  readonly scheduler: RpcClient<typeof SchedulerRpc>;
+  readonly volume: RpcClient<typeof VolumeRpc>;
+}
+
+/** The volume as it is now, or null when it is gone: a repeated run meets its own end. */
+export function findVolume(deps: SagaDeps, id: string): Promise<Volume | null> {
+  return deps.tx.read('saga.volume', (tx) => deps.volumes.find(tx, id, null));
+}
+
+/** The queue of cinder-volume that has the volume. */
+export async function hostOf(deps: SagaDeps, id: string): Promise<string> {
+  const volume = await findVolume(deps, id);
+  if (volume === null) throw CinderError.VolumeNotFound({ volume_id: id });
+  if (volume.host === null) throw CinderError.InvalidVolume({ reason: `Volume ${id} has no backend.` });
+  return queueHost(volume.host);
+}
+
+/** Sets a status where the volume still has the one that this run gave it: others may have changed it meanwhile. */
+export async function moveStatus(
+  deps: SagaDeps,
+  tx: Tx,
+  id: string,
+  from: readonly Volume['status'][],
+  to: Volume['status'],
+): Promise<Volume | null> {
+  const volume = await deps.volumes.find(tx, id, null, { lock: true });
+  if (volume !== null && from.includes(volume.status)) await deps.volumes.setStatus(tx, id, to);
+  return volume;
+}
+
+/** The same for snapshots. */
+export async function moveSnapshot(
+  deps: SagaDeps,
+  tx: Tx,
+  id: string,
+  from: Snapshot['status'],
+  to: Snapshot['status'],
+): Promise<void> {
+  const snapshot = await deps.snapshots.find(tx, id, null, { lock: true });
+  if (snapshot?.status === from) await deps.snapshots.update(tx, id, { status: to });
+}

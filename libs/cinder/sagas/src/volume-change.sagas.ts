@@ -1,0 +1,103 @@
+import { defineSaga } from '@nestack/kernel/saga';
+import type { VolumeStatus } from '@nestack/cinder/contract';
+import Type from 'typebox';
+import { hostOf, moveStatus, type SagaDeps } from './deps';
+
+/** `volume.extend`: grows the data, then the row; a server that has it is told. */
+export function extendVolumeSaga(deps: SagaDeps) {
+  return defineSaga({
+    kind: 'volume.extend',
+    version: 1,
+    params: Type.Object({
+      volume_id: Type.String(),
+      old_size: Type.Integer(),
+      new_size: Type.Integer(),
+      status: Type.String(),
+    }),
+    steps: [
+      {
+        type: 'effect',
+        name: 'extend',
+        do: async (ctx, run) =>
+          deps.volume.extend_volume(
+            ctx,
+            { volume_id: run.params.volume_id, new_size: run.params.new_size },
+            { host: await hostOf(deps, run.params.volume_id), messageId: run.messageId },
+          ),
+      },
+      {
+        type: 'tx',
+        name: 'extended',
+        pivot: true,
+        do: async (_ctx, tx, run) => {
+          const { volume_id: id, new_size, old_size, status } = run.params;
+          const volume = await moveStatus(deps, tx, id, ['extending'], status as VolumeStatus);
+          if (volume === null) return;
+          await deps.volumes.update(tx, id, { size: new_size });
+          if (volume.host !== null) await deps.volumes.provision(tx, volume.host, new_size - old_size);
+        },
+      },
+      {
+        type: 'effect',
+        name: 'tell_server',
+        when: (run) => run.params.status === 'in-use',
+        do: async (ctx, run) => {
+          const volume = await deps.tx.read('saga.volume', (tx) => deps.volumes.find(tx, run.params.volume_id, null));
+          for (const attachment of volume?.attachments ?? []) {
+            if (attachment.instance_uuid !== null)
+              await deps.servers.volumeExtended(ctx, attachment.instance_uuid, run.params.volume_id);
+          }
+        },
+      },
+    ],
+    onUnwound: async (_ctx, tx, run) => {
+      const { volume_id: id, new_size, old_size } = run.params;
+      const volume = await moveStatus(deps, tx, id, ['extending'], 'error_extending');
+      if (volume === null) return;
+      const more = new_size - old_size;
+      await deps.quotas.release(tx, volume.project_id, {
+        gigabytes: more,
+        [`gigabytes_${volume.volume_type}`]: more,
+      });
+    },
+  });
+}
+
+/** `volume.upload_image`: writes the content into the queued image; a failure takes the image away again. */
+export function uploadImageSaga(deps: SagaDeps) {
+  return defineSaga({
+    kind: 'volume.upload_image',
+    version: 1,
+    params: Type.Object({
+      volume_id: Type.String(),
+      image_id: Type.String(),
+      disk_format: Type.String(),
+      status: Type.String(),
+    }),
+    steps: [
+      {
+        type: 'effect',
+        name: 'upload',
+        do: async (ctx, run) => {
+          const { volume_id, image_id, disk_format } = run.params;
+          await deps.volume.copy_volume_to_image(
+            ctx,
+            { volume_id, image_id, disk_format },
+            { host: await hostOf(deps, volume_id), messageId: run.messageId },
+          );
+        },
+        undo: (ctx, run) => deps.images.remove(ctx, run.params.image_id),
+      },
+      {
+        type: 'tx',
+        name: 'uploaded',
+        do: async (_ctx, tx, run) => {
+          await moveStatus(deps, tx, run.params.volume_id, ['uploading'], run.params.status as VolumeStatus);
+        },
+      },
+    ],
+    onUnwound: async (_ctx, tx, run) => {
+      await moveStatus(deps, tx, run.params.volume_id, ['uploading'], run.params.status as VolumeStatus);
+    },
+  });
+}
