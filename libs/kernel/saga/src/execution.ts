@@ -410,7 +410,7 @@ export class Execution {
     let later: (() => void)[] = [];
     await this.options.database.run(name, async (tx) => {
       later = [];
-      const { cancel_requested: cancel } = await fence(tx, this.id, this.epoch);
+      const { cancel_requested: cancel } = await fence(tx, this.row, this.epoch);
       if (cancel) this.cancel = true;
       await write(tx, later);
     });

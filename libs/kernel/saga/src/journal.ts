@@ -81,13 +81,21 @@ export function renew(
   );
 }
 
-/** Locks the run's row if the lease is still ours; throws LeaseLost otherwise. Every journal write begins with it. */
-export async function fence(tx: Tx, id: string, epoch: number): Promise<{ readonly cancel_requested: boolean }> {
+/**
+ * Locks the run's key and then its row if the lease is still ours; throws LeaseLost otherwise. Every journal write begins
+ * with it: key, run, then rows of the resource is the order in which everybody locks, so that nobody meets a deadlock.
+ */
+export async function fence(
+  tx: Tx,
+  run: Pick<SagaRow, 'id' | 'lock_key'>,
+  epoch: number,
+): Promise<{ readonly cancel_requested: boolean }> {
   const row = await sqlOne<{ cancel_requested: boolean }>(
     tx,
-    `UPDATE saga SET updated_at = clock_timestamp(), lease_until = clock_timestamp() + $3 * interval '1 millisecond'
+    `WITH key AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('saga:' || $4, 0)))
+     UPDATE saga SET updated_at = clock_timestamp(), lease_until = clock_timestamp() + $3 * interval '1 millisecond' FROM key
      WHERE id = $1 AND lease_epoch = $2 AND state IN ${ACTIVE} RETURNING cancel_requested`,
-    [id, epoch, LEASE_MS],
+    [run.id, epoch, LEASE_MS, run.lock_key],
   );
   if (row === null) throw new LeaseLost();
   return row;
@@ -142,7 +150,7 @@ export async function park(tx: Tx, id: string, epoch: number, afterMs: number, s
   );
 }
 
-/** Ends the run and lets the next one of its key go. Answers whether there is one. */
+/** Ends the run, whose key is locked since its fence, and lets the next one of the key go. Answers whether there is one. */
 export async function finish(
   tx: Tx,
   row: Pick<SagaRow, 'id' | 'lock_key'>,
@@ -153,7 +161,6 @@ export async function finish(
     'UPDATE saga SET state = $2, lease_owner = NULL, lease_until = NULL, updated_at = clock_timestamp() WHERE id = $1',
     [row.id, state],
   );
-  await lockKey(tx, row.lock_key);
   return (
     (await execute(
       tx,

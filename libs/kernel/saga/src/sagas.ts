@@ -64,6 +64,8 @@ export function createSagas(ring: Doorbell): Sagas {
       return id;
     },
 
+    lock: lockKey,
+
     async signal(_ctx: RequestContext, tx: Tx, resourceId: string): Promise<void> {
       const rung = await execute(
         tx,

@@ -94,7 +94,12 @@ export interface StartSaga<P> {
 export interface Sagas {
   /** Writes the run into the journal inside the caller's transaction; workers are rung after its commit. Returns the run's id. */
   start(ctx: RequestContext, tx: Tx, kind: string, start: StartSaga<unknown>): Promise<string>;
-  /** Rings waiting runs of a resource after the commit of `tx`. */
+  /**
+   * Locks a key until the transaction ends: no run with it starts, ends or takes a step meanwhile. Who changes rows that
+   * runs of the key change too and then starts one locks first, since runs lock their key before those rows.
+   */
+  lock(tx: Tx, lockKey: string): Promise<void>;
+  /** Rings waiting runs of a resource after the commit of `tx`; called before rows of the resource are locked. */
   signal(ctx: RequestContext, tx: Tx, resourceId: string): Promise<void>;
   /** Runs and their steps of a resource, newest first: the source of os-instance-actions. */
   history(tx: Tx, resourceId: string, limit?: number): Promise<readonly SagaHistory[]>;

@@ -139,6 +139,7 @@ export class ComputeHosts {
   powerChanged(ctx: RequestContext, host: string, uuid: string, power: PowerState, at: Date): Promise<void> {
     const { deps } = this;
     return deps.tx.run('compute_host.power', async (tx) => {
+      await deps.operations.lock(tx, uuid);
       const instance = await deps.instances.find(tx, uuid, { lock: true });
       if (instance === null || instance.host !== host || instance.task_state !== null) return;
       if (await deps.operations.busy(tx, uuid)) return;

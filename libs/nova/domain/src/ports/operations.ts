@@ -36,6 +36,9 @@ export interface Operations {
       readonly action?: string;
     },
   ): Promise<string>;
+  /** Locks a key until the transaction ends; before rows are locked that operations of the key change too. */
+  lock(tx: Tx, lockKey: string): Promise<void>;
+  /** Rings operations that wait for something of the resource; before its rows are locked. */
   signal(ctx: RequestContext, tx: Tx, resourceId: string): Promise<void>;
   busy(tx: Tx, lockKey: string): Promise<boolean>;
   /** Those of the resources on which any operation is under way. */

@@ -62,6 +62,7 @@ export class Attachments {
       });
     }
     return deps.tx.run('server.attach_volume', async (tx) => {
+      await deps.operations.lock(tx, `${id}/${volume.id}`);
       const instance = await enter(
         ctx,
         tx,
@@ -110,6 +111,7 @@ export class Attachments {
   detachVolume(ctx: RequestContext, id: string, volumeId: string): Promise<void> {
     const { deps } = this;
     return deps.tx.run('server.detach_volume', async (tx) => {
+      await deps.operations.lock(tx, `${id}/${volumeId}`);
       const instance = visible(ctx, await deps.instances.find(tx, id, { lock: true }), id);
       const device = await deps.devices.byVolume(tx, instance.uuid, volumeId);
       if (device === null) throw NovaError.VolumeAttachmentNotFound({ volume_id: volumeId });
@@ -171,6 +173,7 @@ export class Attachments {
     );
     try {
       return await deps.tx.run('server.attach_interface', async (tx) => {
+        await deps.operations.lock(tx, `${id}/${nic.port_id}`);
         const entered = await enter(ctx, tx, deps.instances, id, gate, {});
         const nics = [...entered.nics.filter((one) => one.port_id !== nic.port_id), nic];
         const updated = (await deps.instances.update(tx, entered.uuid, { nics })) ?? entered;
@@ -192,6 +195,7 @@ export class Attachments {
   async detachInterface(ctx: RequestContext, id: string, portId: string): Promise<void> {
     const { deps } = this;
     await deps.tx.run('server.detach_interface', async (tx) => {
+      await deps.operations.lock(tx, `${id}/${portId}`);
       const instance = await enter(
         ctx,
         tx,

@@ -31,6 +31,7 @@ export class ExternalEvents {
     const answers: (ExternalEvent & { readonly status: string; readonly code: number })[] = [];
     for (const event of events) {
       const code = await deps.tx.run('external_event', async (tx) => {
+        await deps.operations.signal(ctx, tx, event.server_uuid);
         const instance = await deps.instances.find(tx, event.server_uuid, { lock: true });
         if (instance === null) return 404;
         if (instance.host === null) return 422;
@@ -44,7 +45,6 @@ export class ExternalEvents {
         if (event.name === 'network-vif-deleted') {
           await deps.instances.update(tx, instance.uuid, { nics: instance.nics.filter((nic) => nic.port_id !== tag) });
         }
-        await deps.operations.signal(ctx, tx, instance.uuid);
         return 200;
       });
       if (code === 200 && event.name === 'network-changed') await this.refresh(ctx, event.server_uuid);

@@ -70,6 +70,7 @@ export class Servers {
   /** Deletes in any state; a create under way is asked to unwind first, and asking twice is no error. */
   delete(ctx: RequestContext, id: string): Promise<void> {
     return this.deps.tx.run('server.delete', async (tx) => {
+      await this.deps.operations.lock(tx, id);
       const instance = visible(ctx, await this.deps.instances.find(tx, id, { lock: true }), id);
       assertUnlocked(ctx, instance);
       if (instance.task_state === 'deleting' && (await this.deps.operations.busy(tx, instance.uuid))) return;
@@ -235,6 +236,7 @@ export class Servers {
     mode: 'reject' | 'queue' = 'queue',
   ): Promise<void> {
     return this.deps.tx.run(saga.kind, async (tx) => {
+      await this.deps.operations.lock(tx, id);
       const instance = await enter(ctx, tx, this.deps.instances, id, gate, patch);
       if (instance.host === null) throw NovaError.InstanceNotReady();
       await this.deps.operations.start(ctx, tx, saga.kind, {
