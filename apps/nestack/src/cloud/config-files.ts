@@ -62,9 +62,10 @@ export function controllerRole(sources: ConfigSources): RoleConfig {
   return { apps, ...(settings.hosts.length > 1 ? { gateway: gatewayOf(sources) } : {}) };
 }
 
-/** The role of a further compute host in its network namespace. */
+/** The role of a further compute host, in its network namespace where networks are real. */
 export function computeRole(sources: ConfigSources, host: string): RoleConfig {
-  return { apps: computeApps(sources, host), uplink: gatewayOf(sources) };
+  const apps = computeApps(sources, host);
+  return sources.underlay.netns(host) === null ? { apps } : { apps, uplink: gatewayOf(sources) };
 }
 
 /** One process of a cloud: its name, its host and what it runs. */
@@ -200,6 +201,11 @@ function computeApps(sources: ConfigSources, host: string): Record<string, Value
       driver: settings.net,
       state_path: path.join(layout.host(host), 'neutron'),
       local_ip: underlay.address(host),
+      // Clouds beside each other share the kernel's tables and ports.
+      udp_dstport: 4789 + settings.portOffset,
+      filter_table: `neutron_${underlay.tag}`,
+      nova_metadata_url: sources.internalUrl('metadata'),
+      metadata_proxy_shared_secret: secretOf(settings, 'metadata'),
     },
     'nova-compute': {
       ...common(sources, host),

@@ -88,7 +88,9 @@ describe('processes', () => {
 
 describe('the underlay', () => {
   it('tells clouds on one machine apart and fits the kernel', () => {
-    const [a, b] = ['/a', '/b'].map((root) => underlayOf(layoutOf(root), { hosts: ['one', 'two'] }));
+    const [a, b] = ['/a', '/b'].map((root) =>
+      underlayOf(layoutOf(root), { hosts: ['one', 'two'], net: 'linuxbridge' }),
+    );
     expect(a?.bridge).not.toBe(b?.bridge);
     expect(`${a?.bridge ?? ''}-254`.length).toBeLessThanOrEqual(15);
     expect(a?.netns('one')).toBeNull();

@@ -6,6 +6,8 @@ import type { CloudSettings } from './settings';
 /** The network between the compute hosts of one machine: a bridge, and a namespace with one leg in it per further host. */
 export interface Underlay {
   readonly bridge: string;
+  /** Tells clouds on one machine apart. */
+  readonly tag: string;
   readonly prefix: string;
   /** The namespace of a host, or null for the controller's own. */
   netns(host: string): string | null;
@@ -14,14 +16,16 @@ export interface Underlay {
 }
 
 /** The underlay of a cloud; names and addresses tell clouds on one machine apart. */
-export function underlayOf(layout: Layout, settings: Pick<CloudSettings, 'hosts'>): Underlay {
+export function underlayOf(layout: Layout, settings: Pick<CloudSettings, 'hosts' | 'net'>): Underlay {
   const digest = createHash('sha256').update(layout.root).digest();
   const tag = digest.toString('hex').slice(0, 6);
   const prefix = `172.${16 + ((digest[3] ?? 0) % 15)}.${digest[4] ?? 0}`;
   return {
     bridge: `nst${tag}`,
+    tag,
     prefix,
-    netns: (host) => (host === settings.hosts[0] ? null : `nestack-${tag}-${host}`),
+    // Simulated networks need no namespaces.
+    netns: (host) => (host === settings.hosts[0] || settings.net === 'fake' ? null : `nestack-${tag}-${host}`),
     address: (host) => `${prefix}.${hostNumber(settings, host)}`,
   };
 }

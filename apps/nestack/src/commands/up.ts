@@ -204,7 +204,8 @@ export async function startRoles(place: Place, sources: ConfigSources): Promise<
     const netns = underlay.netns(role.host);
     // A small young generation keeps the memory low; the services hold little state.
     const node = [process.execPath, '--enable-source-maps', '--max-semi-space-size=4', place.main, '--config', file];
-    const [command = '', ...args] = netns === null ? node : ['ip', 'netns', 'exec', netns, ...node];
+    // Not `ip netns exec`: in its own mount namespace the agent's namespaces would be seen by nobody else.
+    const [command = '', ...args] = netns === null ? node : ['nsenter', `--net=/run/netns/${netns}`, '--', ...node];
     const version = createHash('sha256')
       .update(readFileSync(file))
       .update(String(statSync(place.main).mtimeMs))

@@ -86,6 +86,14 @@ export function needsOf(wishes: Wishes): Need[] {
     needs.push(
       { package: 'iproute2', proof: 'ip', why: 'makes bridges, taps and tunnels', without: NO_NETWORK },
       { package: 'dnsmasq-base', proof: 'dnsmasq', why: 'DHCP and DNS of each network', without: NO_NETWORK },
+      {
+        package: 'dnsmasq-utils',
+        proof: 'dhcp_release',
+        why: 'DHCP and DNS of each network',
+        without: NO_NETWORK,
+      },
+      { package: 'haproxy', proof: 'haproxy', why: 'leads guests to the metadata service', without: NO_NETWORK },
+      { package: 'radvd', proof: 'radvd', why: 'advertises IPv6 routers', without: NO_NETWORK },
       { package: 'nftables', proof: 'nft', why: 'security groups and anti-spoofing', without: NO_NETWORK },
     );
   }
