@@ -72,6 +72,12 @@ function build(): Command {
     .option('--boot', 'measure the start too: stops and starts the cloud')
     .action(async (options) => (await import('./bench/bench')).bench(options));
 
+  command('conformance', "OpenStack's own integration tests (Tempest) against the running cloud")
+    .option('--only <groups>', 'interop (default), identity, image, volume, network, compute, scenario; with commas')
+    .option('--workers <n>', 'tests at the same time', integer, 2)
+    .option('--markdown <file>', 'write the table there too')
+    .action(async (options) => (await import('./conformance/conformance')).conformance(options));
+
   const compute = program.command('compute').description('compute hosts on this machine');
   compute
     .command('add')

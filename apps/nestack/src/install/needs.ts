@@ -123,6 +123,12 @@ function imageNeeds(): Need[] {
   ];
 }
 
+/** What `nestack conformance` needs. */
+export function conformanceNeeds(): Need[] {
+  const why = "OpenStack's own integration tests";
+  return [{ package: 'tempest', proof: 'tempest', why, without: 'everything else' }];
+}
+
 /** Those that the machine does not have. */
 export function missingOf(needs: readonly Need[]): Need[] {
   return needs.filter((need) =>

@@ -1,0 +1,166 @@
+import { spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { run } from '@nestack/kernel/process';
+import { Rest } from '../bootstrap/rest';
+import { writeAtomically } from '../cloud/files';
+import { requireSettings, secretOf } from '../cloud/settings';
+import { authUrlOf, placeOf, type CommonOptions } from '../commands/cloud';
+import { aptInstall, requireInstallable } from '../install/apt';
+import { conformanceNeeds, missingOf } from '../install/needs';
+import { UserError } from '../user-error';
+import { markdownOf, parseResult, type GroupReport, type TestResult } from './results';
+import { renderConfig, tempestConfig } from './tempest-config';
+
+/** Groups of tests by name; each but the guideline's list is all API tests of a service. */
+export const GROUPS = ['interop', 'identity', 'image', 'volume', 'network', 'compute', 'scenario'] as const;
+type Group = (typeof GROUPS)[number];
+
+interface ConformanceOptions extends CommonOptions {
+  readonly only?: string;
+  readonly workers: number;
+  readonly markdown?: string;
+}
+
+/** Debian's Tempest wants Debian's Python, whatever else comes first in PATH. */
+const ENV: NodeJS.ProcessEnv = {
+  PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+  PYTHON: '/usr/bin/python3',
+  PYTHONWARNINGS: 'ignore',
+  LANG: 'C.UTF-8',
+};
+
+/**
+ * Runs OpenStack's own integration tests against the running cloud and tells what passed. The exit code is 0 only when
+ * all listed tests have passed and none was skipped.
+ */
+export async function conformance(options: ConformanceOptions): Promise<void> {
+  const { layout, home } = placeOf(options);
+  const settings = requireSettings(layout);
+  const groups = chosen(options.only);
+  await requireTempest();
+  const workspace = path.join(layout.root, 'conformance');
+  for (const sub of ['etc', 'log', 'lock']) mkdirSync(path.join(workspace, sub), { recursive: true });
+  const rest = new Rest({
+    authUrl: authUrlOf(settings),
+    username: 'admin',
+    password: secretOf(settings, 'admin'),
+    project: 'admin',
+  });
+  try {
+    await rest.login();
+    const config = await tempestConfig({
+      rest,
+      authUrl: authUrlOf(settings),
+      adminPassword: secretOf(settings, 'admin'),
+      workspace,
+    });
+    writeAtomically(path.join(workspace, 'etc', 'tempest.conf'), renderConfig(config), 0o600);
+  } finally {
+    await rest.close();
+  }
+  await prepareRepository(workspace);
+  const listed = await listTests(workspace);
+  const required = requiredIds(path.join(home, 'apps/nestack/conformance/interop-2020.06.tsv'));
+  const reports: GroupReport[] = [];
+  for (const group of groups) {
+    const tests = listed.filter((test) => isIn(group, test, required));
+    if (tests.length === 0) throw new UserError(`Tempest lists no tests of ${group}.`);
+    reports.push(await runGroup(workspace, group, tests, options.workers));
+  }
+  const text = markdownOf(reports);
+  process.stdout.write(`\n${text}`);
+  if (options.markdown !== undefined) writeFileSync(options.markdown, text);
+  const clean = reports.every(
+    (one) => one.results.every(({ outcome }) => outcome === 'passed') && one.results.length > 0,
+  );
+  process.exitCode = clean ? 0 : 1;
+}
+
+function chosen(only: string | undefined): readonly Group[] {
+  const names = only?.split(',') ?? ['interop'];
+  const unknown = names.filter((name) => !(GROUPS as readonly string[]).includes(name));
+  if (unknown.length > 0) throw new UserError(`No group ${unknown.join(', ')}.`, `There are ${GROUPS.join(', ')}.`);
+  return names as readonly Group[];
+}
+
+async function requireTempest(): Promise<void> {
+  const missing = missingOf(conformanceNeeds());
+  if (missing.length === 0) return;
+  requireInstallable(missing);
+  process.stderr.write(`Installing ${missing.map((need) => need.package).join(', ')}\n`);
+  await aptInstall(
+    missing.map((need) => need.package),
+    () => undefined,
+  );
+}
+
+/** Where the runner keeps its tests and results. */
+async function prepareRepository(workspace: string): Promise<void> {
+  const script = 'import os, tempest; print(os.path.dirname(tempest.__file__))';
+  const folder = (await run('/usr/bin/python3', ['-c', script], { cwd: '/', env: ENV })).trim();
+  writeFileSync(
+    path.join(workspace, '.stestr.conf'),
+    `[DEFAULT]\ntest_path=${folder}/test_discover\ntop_dir=${path.dirname(folder)}\ngroup_regex=([^\\.]*\\.)*\n`,
+  );
+}
+
+function environment(workspace: string): NodeJS.ProcessEnv {
+  return { ...ENV, HOME: workspace, TEMPEST_CONFIG_DIR: path.join(workspace, 'etc'), TEMPEST_CONFIG: 'tempest.conf' };
+}
+
+async function listTests(workspace: string): Promise<readonly string[]> {
+  const output = await run('tempest', ['run', '--list-tests'], {
+    cwd: workspace,
+    env: environment(workspace),
+    timeoutMs: 300_000,
+  });
+  return output.split('\n').filter((line) => line.startsWith('tempest.'));
+}
+
+function requiredIds(file: string): ReadonlySet<string> {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return new Set(lines.flatMap((line) => (line.startsWith('#') || line === '' ? [] : [line.split('\t')[0] ?? ''])));
+}
+
+/** Whether a test belongs to a group. Tests carry their idempotent id in brackets: `…test_x[id-<uuid>,smoke]`. */
+function isIn(group: Group, test: string, required: ReadonlySet<string>): boolean {
+  if (group === 'scenario') return test.startsWith('tempest.scenario.');
+  if (group !== 'interop') return test.startsWith(`tempest.api.${group}.`);
+  return [...test.matchAll(/id-([0-9a-f-]{36})/g)].some((match) => required.has(match[1] ?? ''));
+}
+
+async function runGroup(
+  workspace: string,
+  group: Group,
+  tests: readonly string[],
+  workers: number,
+): Promise<GroupReport> {
+  const list = path.join(workspace, `${group}.list`);
+  writeFileSync(list, `${tests.join('\n')}\n`);
+  const began = performance.now();
+  const results: TestResult[] = [];
+  const output = createWriteStream(path.join(workspace, `${group}.log`));
+  process.stderr.write(`${group}: ${tests.length} tests\n`);
+  const child = spawn('tempest', ['run', '--load-list', list, '--concurrency', String(workers)], {
+    cwd: workspace,
+    env: environment(workspace),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stderr.pipe(output, { end: false });
+  const ended = new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', () => resolve());
+  });
+  for await (const line of createInterface({ input: child.stdout })) {
+    output.write(`${line}\n`);
+    const result = parseResult(line);
+    if (result === null) continue;
+    results.push(result);
+    if (result.outcome !== 'passed') process.stderr.write(`  ${result.outcome}: ${result.test}\n`);
+  }
+  await ended;
+  output.end();
+  return { group, listed: tests.length, results, seconds: (performance.now() - began) / 1000 };
+}
