@@ -4,6 +4,7 @@ import type { AppDeclaration } from '@nestack/kernel/app';
 export const APPS: Readonly<Record<string, () => Promise<{ readonly app: unknown }>>> = {
   keystone: () => import('@nestack/app/keystone'),
   glance: () => import('@nestack/app/glance'),
+  placement: () => import('@nestack/app/placement'),
   cinder: () => import('@nestack/app/cinder'),
   'neutron-agent': () => import('@nestack/app/neutron-agent'),
   'nova-compute': () => import('@nestack/app/nova-compute'),

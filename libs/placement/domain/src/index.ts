@@ -1,1 +1,11 @@
-export {};
+export * from './model';
+export * from './capacity';
+export * from './ports';
+export * from './providers';
+export * from './inventories';
+export * from './allocations';
+export * from './reshaper';
+export * from './names';
+export * from './candidates/query';
+export * from './candidates/tree-candidates';
+export * from './candidates/find-candidates';
