@@ -1,9 +1,24 @@
-import { DomainError } from '@nestack/kernel/errors';
 import { defineSaga, type SagaDefinition } from '@nestack/kernel/saga';
 import { NovaError, NovaSagas, type ConnectionInfo } from '@nestack/nova/contract';
-import { load, reachable, type SagaDeps } from './deps';
+import { RESERVATION, RESERVATION_REFUSED, type BlockDevice } from '@nestack/nova/domain';
+import { isHostDown, isRefusal, load, onHost, reachable, type SagaDeps } from './deps';
 
-/** `server.attach_volume`: reserve, connect, hot-plug, complete; undone, the volume is available again. */
+/** How long an attachment waits for the request that started it to reserve the volume. */
+const RESERVATION_MS = 20_000;
+
+interface Connected {
+  readonly connection_info: ConnectionInfo;
+  readonly host: string;
+  readonly device: string | null;
+}
+interface Reserved {
+  readonly id: string;
+}
+
+/**
+ * `server.attach_volume`: reserve, connect, hot-plug, complete; undone, the volume is available again. The request itself
+ * reserves the volume, so that its caller hears a refusal; should it die before, the run does it.
+ */
 function attachVolume(deps: SagaDeps) {
   return defineSaga({
     kind: NovaSagas.attachVolume.kind,
@@ -12,28 +27,44 @@ function attachVolume(deps: SagaDeps) {
     steps: [
       {
         type: 'effect',
-        name: 'reserve',
-        do: (ctx, run) => deps.volumes.ensureAttachment(ctx, run.params.volume_id, run.params.instance_uuid, 'service'),
+        name: 'hold',
+        do: () => Promise.resolve(null),
         undo: async (ctx, run) => {
-          const id =
-            run.maybe<{ id: string }>('reserve')?.id ??
-            (await deps.volumes.findAttachment(ctx, run.params.volume_id, run.params.instance_uuid));
+          const id = await deps.volumes.findAttachment(ctx, run.params.volume_id, run.params.instance_uuid);
           if (id !== null) await deps.volumes.deleteAttachment(ctx, id);
         },
       },
       {
+        type: 'wait',
+        name: 'reserved',
+        timeoutMs: RESERVATION_MS,
+        onTimeout: 'continue',
+        check: async (_ctx, tx, run): Promise<Reserved | undefined> => {
+          const told = await deps.events.of(tx, run.params.instance_uuid, RESERVATION);
+          const id = told.get(String(run.params.bdm_id));
+          if (id === RESERVATION_REFUSED) throw NovaError.InvalidVolume({ reason: 'it could not be reserved' });
+          return id === undefined ? undefined : { id };
+        },
+      },
+      {
+        type: 'effect',
+        name: 'reserve',
+        do: async (ctx, run): Promise<Reserved> =>
+          run.maybe<Reserved | null>('reserved') ??
+          deps.volumes.ensureAttachment(ctx, run.params.volume_id, run.params.instance_uuid, 'service'),
+      },
+      {
         type: 'effect',
         name: 'connect',
-        do: async (ctx, run): Promise<{ connection_info: ConnectionInfo; host: string; device: string | null }> => {
+        do: async (ctx, run): Promise<Connected> => {
           const { instance, devices } = await load(deps, run.params.instance_uuid);
-          if (instance.host === null) throw NovaError.InstanceNotReady();
+          const { host } = instance;
+          if (instance.deleted_at !== null) throw NovaError.InstanceNotFound({ instance_id: instance.uuid });
+          if (host === null) throw NovaError.InstanceNotReady();
           const device = devices.find(({ id }) => id === run.params.bdm_id)?.device_name ?? null;
-          const { connector } = await deps.compute.get_volume_connector(ctx, {}, { host: instance.host });
-          return {
-            connection_info: await deps.volumes.connect(ctx, run.out<{ id: string }>('reserve').id, connector, device),
-            host: instance.host,
-            device,
-          };
+          const { connector } = await onHost(deps, host, deps.compute.get_volume_connector(ctx, {}, { host }));
+          const { id } = run.out<Reserved>('reserve');
+          return { connection_info: await deps.volumes.connect(ctx, id, connector, device), host, device };
         },
       },
       {
@@ -41,61 +72,66 @@ function attachVolume(deps: SagaDeps) {
         name: 'connected',
         do: (_ctx, tx, run) =>
           deps.devices.update(tx, run.params.bdm_id, {
-            attachment_id: run.out<{ id: string }>('reserve').id,
-            connection_info: run.out<{ connection_info: ConnectionInfo }>('connect').connection_info,
+            attachment_id: run.out<Reserved>('reserve').id,
+            connection_info: run.out<Connected>('connect').connection_info,
           }),
       },
       {
         type: 'effect',
         name: 'attach',
         do: async (ctx, run) => {
-          const { connection_info, host, device } = run.out<{
-            connection_info: ConnectionInfo;
-            host: string;
-            device: string | null;
-          }>('connect');
-          return deps.compute.attach_volume(
+          const { connection_info, host, device } = run.out<Connected>('connect');
+          const command = deps.compute.attach_volume(
             ctx,
             { instance_uuid: run.params.instance_uuid, volume_id: run.params.volume_id, device, connection_info },
             { host, messageId: run.messageId },
           );
+          return onHost(deps, host, command);
         },
         undo: async (ctx, run) => {
-          const connected = run.maybe<{ connection_info: ConnectionInfo; host: string }>('connect');
-          if (connected === undefined || !(await reachable(deps, connected.host))) return;
-          await deps.compute.detach_volume(
-            ctx,
-            {
-              instance_uuid: run.params.instance_uuid,
-              volume_id: run.params.volume_id,
-              connection_info: connected.connection_info,
-            },
-            { host: connected.host, messageId: `${run.messageId}:undo` },
-          );
+          const connected = run.maybe<Connected>('connect');
+          if (connected !== undefined)
+            await takeOut(deps, connected.host, (host) =>
+              deps.compute.detach_volume(
+                ctx,
+                {
+                  instance_uuid: run.params.instance_uuid,
+                  volume_id: run.params.volume_id,
+                  connection_info: connected.connection_info,
+                },
+                { host, messageId: `${run.messageId}:undo` },
+              ),
+            );
         },
       },
       {
         type: 'effect',
         name: 'complete',
-        pivot: true,
-        do: (ctx, run) => deps.volumes.complete(ctx, run.out<{ id: string }>('reserve').id),
+        do: (ctx, run) => deps.volumes.complete(ctx, run.out<Reserved>('reserve').id),
       },
       {
         type: 'tx',
         name: 'attached',
-        do: (_ctx, tx, run) =>
-          deps.devices.update(tx, run.params.bdm_id, {
+        pivot: true,
+        do: async (_ctx, tx, run) => {
+          await deps.devices.update(tx, run.params.bdm_id, {
             state: 'attached',
             device_name: run.out<{ device: string }>('attach').device,
-          }),
+          });
+          await deps.events.forget(tx, run.params.instance_uuid, RESERVATION, String(run.params.bdm_id));
+        },
       },
     ],
-    onUnwound: (_ctx, tx, run) => deps.devices.remove(tx, run.params.bdm_id),
+    onUnwound: async (_ctx, tx, run) => {
+      await deps.devices.remove(tx, run.params.bdm_id);
+      await deps.events.forget(tx, run.params.instance_uuid, RESERVATION, String(run.params.bdm_id));
+    },
   });
 }
 
-/** `server.detach_volume`: only forward. */
+/** `server.detach_volume`: the guest gives the disk back or keeps it, as before; once it has, only forward. */
 function detachVolume(deps: SagaDeps) {
+  type Begin = Pick<BlockDevice, 'attachment_id' | 'connection_info'> & { readonly host: string | null };
   return defineSaga({
     kind: NovaSagas.detachVolume.kind,
     version: 1,
@@ -104,8 +140,7 @@ function detachVolume(deps: SagaDeps) {
       {
         type: 'tx',
         name: 'begin',
-        pivot: true,
-        do: async (_ctx, tx, run) => {
+        do: async (_ctx, tx, run): Promise<Begin> => {
           const instance = await deps.instances.find(tx, run.params.instance_uuid, { deleted: true });
           const device = await deps.devices.find(tx, run.params.bdm_id);
           return {
@@ -118,20 +153,23 @@ function detachVolume(deps: SagaDeps) {
       {
         type: 'effect',
         name: 'begin_detaching',
-        do: (ctx, run) => ignoreRefusal(deps.volumes.beginDetaching(ctx, run.params.volume_id, 'service')),
+        // The status is a courtesy to who looks; the detachment goes on when cinder finds it unfitting.
+        do: (ctx, run) => unlessRefused(deps.volumes.beginDetaching(ctx, run.params.volume_id, 'service')),
+        undo: (ctx, run) => unlessRefused(deps.volumes.rollDetaching(ctx, run.params.volume_id)),
       },
       {
         type: 'effect',
         name: 'detach',
+        pivot: true,
         do: async (ctx, run) => {
-          const { host, connection_info } = run.out<{ host: string | null; connection_info: ConnectionInfo | null }>(
-            'begin',
-          );
-          if (host === null || !(await reachable(deps, host))) return;
-          await deps.compute.detach_volume(
-            ctx,
-            { instance_uuid: run.params.instance_uuid, volume_id: run.params.volume_id, connection_info },
-            { host, messageId: run.messageId },
+          const { host: from, connection_info } = run.out<Begin>('begin');
+          const { instance_uuid, volume_id } = run.params;
+          await takeOut(deps, from, (host) =>
+            deps.compute.detach_volume(
+              ctx,
+              { instance_uuid, volume_id, connection_info },
+              { host, messageId: run.messageId },
+            ),
           );
         },
       },
@@ -139,33 +177,20 @@ function detachVolume(deps: SagaDeps) {
         type: 'effect',
         name: 'delete_attachment',
         do: async (ctx, run) => {
-          const { attachment_id: id } = run.out<{ attachment_id: string | null }>('begin');
-          if (id !== null) await deps.volumes.deleteAttachment(ctx, id);
+          const { attachment_id: id } = run.out<Begin>('begin');
+          if (id !== null) await unlessRefused(deps.volumes.deleteAttachment(ctx, id));
         },
       },
       { type: 'tx', name: 'detached', do: (_ctx, tx, run) => deps.devices.remove(tx, run.params.bdm_id) },
     ],
+    onUnwound: (_ctx, tx, run) => deps.devices.update(tx, run.params.bdm_id, { state: 'attached' }),
   });
-}
-
-/** The status is a courtesy to who looks; the detachment goes on when cinder finds it unfitting. */
-async function ignoreRefusal(call: Promise<void>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    if (
-      error instanceof DomainError &&
-      (error.kind === 'badRequest' || error.kind === 'conflict' || error.kind === 'notFound')
-    )
-      return;
-    throw error;
-  }
 }
 
 function attachInterface(deps: SagaDeps) {
   const nicOf = async (uuid: string, port: string) => {
     const { instance } = await load(deps, uuid);
-    return { host: instance.host, nic: instance.nics.find((one) => one.port_id === port) ?? null };
+    return { instance, nic: instance.nics.find((one) => one.port_id === port) ?? null };
   };
   return defineSaga({
     kind: NovaSagas.attachInterface.kind,
@@ -176,26 +201,26 @@ function attachInterface(deps: SagaDeps) {
         type: 'effect',
         name: 'plug',
         do: async (ctx, run) => {
-          const { host, nic } = await nicOf(run.params.instance_uuid, run.params.port_id);
-          if (host === null || nic === null)
-            throw NovaError.InterfaceNotFound({ port_id: run.params.port_id, instance_uuid: run.params.instance_uuid });
-          await deps.compute.attach_interface(
+          const { instance_uuid, port_id } = run.params;
+          const { instance, nic } = await nicOf(instance_uuid, port_id);
+          const { host } = instance;
+          if (instance.deleted_at !== null || host === null || nic === null)
+            throw NovaError.InterfaceNotFound({ port_id, instance_uuid });
+          const command = deps.compute.attach_interface(
             ctx,
-            { instance_uuid: run.params.instance_uuid, nic },
+            { instance_uuid, nic },
             { host, messageId: run.messageId },
           );
+          await onHost(deps, host, command);
         },
         undo: async (ctx, run) => {
-          const { host, nic } = await nicOf(run.params.instance_uuid, run.params.port_id);
+          const { instance, nic } = await nicOf(run.params.instance_uuid, run.params.port_id);
           if (nic === null) return;
-          if (host !== null && (await reachable(deps, host))) {
-            await deps.compute.detach_interface(
-              ctx,
-              { instance_uuid: run.params.instance_uuid, nic },
-              { host, messageId: `${run.messageId}:undo` },
-            );
-          }
-          await deps.networks.releasePort(ctx, run.params.instance_uuid, nic);
+          const { instance_uuid } = run.params;
+          await takeOut(deps, instance.host, (host) =>
+            deps.compute.detach_interface(ctx, { instance_uuid, nic }, { host, messageId: `${run.messageId}:undo` }),
+          );
+          await deps.networks.releasePort(ctx, instance_uuid, nic);
         },
       },
     ],
@@ -216,14 +241,14 @@ function detachInterface(deps: SagaDeps) {
         do: async (ctx, run) => {
           const { instance } = await load(deps, run.params.instance_uuid);
           const nic = instance.nics.find((one) => one.port_id === run.params.port_id);
-          if (nic === undefined || instance.host === null) return;
-          if (await reachable(deps, instance.host)) {
-            await deps.compute.detach_interface(
+          if (nic === undefined) return;
+          await takeOut(deps, instance.host, (host) =>
+            deps.compute.detach_interface(
               ctx,
               { instance_uuid: instance.uuid, nic },
-              { host: instance.host, messageId: run.messageId },
-            );
-          }
+              { host, messageId: run.messageId },
+            ),
+          );
         },
       },
       {
@@ -242,6 +267,28 @@ function detachInterface(deps: SagaDeps) {
       },
     ],
   });
+}
+
+/** Takes a device out of a guest. A host that is down is left out: its guest is given the right devices when it returns. */
+async function takeOut(
+  deps: SagaDeps,
+  host: string | null,
+  command: (host: string) => Promise<unknown>,
+): Promise<void> {
+  if (host === null || !(await reachable(deps, host))) return;
+  try {
+    await onHost(deps, host, command(host));
+  } catch (error) {
+    if (!isHostDown(error)) throw error;
+  }
+}
+
+async function unlessRefused(call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+  }
 }
 
 async function dropNic(

@@ -1,5 +1,6 @@
 import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import { DomainError, retryable } from '@nestack/kernel/errors';
 import type { RpcClient } from '@nestack/kernel/rpc';
 import { NovaError, type ComputeRpc, type SchedulerRpc } from '@nestack/nova/contract';
 import {
@@ -55,6 +56,40 @@ export async function reachable(deps: SagaDeps, host: string): Promise<boolean> 
   return services.some((service) => isUp(service, deps.clock.now()));
 }
 
+/** How often the life of a host is looked at while it is waited for. */
+const WATCH_MS = 5000;
+
+/**
+ * The answer of a host to a command. When the host goes down meanwhile the wait ends with ComputeServiceUnavailable: what
+ * the command left there, or still does, the host puts in order when it returns.
+ */
+export async function onHost<T>(deps: SagaDeps, host: string, command: Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const watch = async (): Promise<T> => {
+    for (;;) {
+      await deps.clock.sleep(WATCH_MS, done.signal);
+      if (done.signal.aborted) return command;
+      // A look that fails says nothing about the host.
+      if (!(await reachable(deps, host).catch(() => true))) throw NovaError.ComputeServiceUnavailable({ host });
+    }
+  };
+  try {
+    return await Promise.race([command, watch()]);
+  } finally {
+    done.abort();
+  }
+}
+
+/** Whether an error says that the host of a command is down. */
+export function isHostDown(error: unknown): boolean {
+  return error instanceof DomainError && error.code === 'ComputeServiceUnavailable';
+}
+
+/** Whether asking again would be answered the same: what the other side refuses. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof DomainError && !retryable(error.kind) && error.kind !== 'bug';
+}
+
 /** Removes the guest from a host, unless the host is down. */
 export async function terminate(
   ctx: RequestContext,
@@ -64,13 +99,14 @@ export async function terminate(
   messageId: string,
 ): Promise<void> {
   if (!(await reachable(deps, host))) return;
-  await deps.compute.terminate_instance(
+  const command = deps.compute.terminate_instance(
     ctx,
-    {
-      instance_uuid: instance.uuid,
-      nics: [...instance.nics],
-      volumes: toGuestVolumes(devices),
-    },
+    { instance_uuid: instance.uuid, nics: [...instance.nics], volumes: toGuestVolumes(devices) },
     { host, messageId },
   );
+  try {
+    await onHost(deps, host, command);
+  } catch (error) {
+    if (!isHostDown(error)) throw error;
+  }
 }

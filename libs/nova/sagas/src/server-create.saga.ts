@@ -1,5 +1,4 @@
-import { asDomainError } from '@nestack/kernel/errors';
-import { retryable } from '@nestack/kernel/errors';
+import { asDomainError, retryable } from '@nestack/kernel/errors';
 import { defineSaga, type SagaRun, type SagaStep } from '@nestack/kernel/saga';
 import {
   NovaError,
@@ -11,7 +10,7 @@ import {
   type Selection,
 } from '@nestack/nova/contract';
 import { toInstanceSpec, type Instance } from '@nestack/nova/domain';
-import { load, terminate, type SagaDeps } from './deps';
+import { isHostDown, load, onHost, terminate, type SagaDeps } from './deps';
 
 interface Params {
   readonly instance_uuid: string;
@@ -138,6 +137,7 @@ export function createServerSaga(deps: SagaDeps) {
 /** One host's try. All but the first run only when the one before could not build. */
 function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
   const when = (run: Run): boolean => attempt === 1 || run.maybe<Built>(`build_${attempt - 1}`)?.ok === false;
+  const withVolumes = (run: Run): boolean => (run.maybe<{ volumes: number }>(`placed_${attempt}`)?.volumes ?? 0) > 0;
   const selection = (run: Run): Selection => run.out<Selection>(`schedule_${attempt}`);
   return [
     {
@@ -168,6 +168,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
           availability_zone,
           ...(await keepTask(deps, tx, run, 'networking')),
         });
+        return { volumes: (await deps.devices.ofInstance(tx, run.params.instance_uuid)).length };
       },
     },
     {
@@ -207,12 +208,12 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
     {
       type: 'effect',
       name: `connect_volumes_${attempt}`,
-      when,
+      when: withVolumes,
       retryForMs: 300_000,
       do: async (ctx, run): Promise<readonly Connected[]> => {
         const { instance, devices } = await load(deps, run.params.instance_uuid);
-        if (devices.length === 0) return [];
-        const { connector } = await deps.compute.get_volume_connector(ctx, {}, { host: selection(run).service_host });
+        const { service_host: host } = selection(run);
+        const { connector } = await onHost(deps, host, deps.compute.get_volume_connector(ctx, {}, { host }));
         const connected: Connected[] = [];
         for (const device of devices) {
           if (device.volume_id === null) continue;
@@ -240,7 +241,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
     {
       type: 'tx',
       name: `volumes_${attempt}`,
-      when,
+      when: withVolumes,
       do: async (_ctx, tx, run) => {
         for (const { bdm_id: id, attachment_id, connection_info } of run.out<Connected[]>(
           `connect_volumes_${attempt}`,
@@ -258,15 +259,15 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
         const loaded = await load(deps, run.params.instance_uuid);
         const { service_host: host } = selection(run);
         try {
-          const reply = await deps.compute.build_and_run_instance(
+          const command = deps.compute.build_and_run_instance(
             ctx,
             { instance: toInstanceSpec(loaded.instance, loaded.devices) },
             { host, messageId: run.messageId },
           );
-          return { ok: true, ...reply };
+          return { ok: true, ...(await onHost(deps, host, command)) };
         } catch (thrown) {
           const error = asDomainError(thrown);
-          if (retryable(error.kind)) throw error;
+          if (retryable(error.kind) && !isHostDown(error)) throw error;
           await terminate(ctx, deps, host, loaded, `${run.messageId}:failed`);
           return { ok: false, host, message: error.message };
         }

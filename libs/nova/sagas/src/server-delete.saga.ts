@@ -1,6 +1,6 @@
 import { defineSaga } from '@nestack/kernel/saga';
 import { NovaSagas, POWER_STATE } from '@nestack/nova/contract';
-import { load, terminate, type SagaDeps } from './deps';
+import { isRefusal, load, terminate, type SagaDeps } from './deps';
 
 /** `server.delete`: only forward. Guest, ports, volume attachments, claims, then the row. */
 export function deleteServerSaga(deps: SagaDeps) {
@@ -40,13 +40,15 @@ export function deleteServerSaga(deps: SagaDeps) {
         name: 'detach_volumes',
         do: async (ctx, run) => {
           const { instance, devices } = await load(deps, run.params.instance_uuid);
-          for (const device of devices) {
-            if (device.volume_id === null) continue;
-            const attachment =
-              device.attachment_id ?? (await deps.volumes.findAttachment(ctx, device.volume_id, instance.uuid));
-            if (attachment !== null) await deps.volumes.deleteAttachment(ctx, attachment);
-            if (device.delete_on_termination) await deps.volumes.deleteVolume(ctx, device.volume_id);
-          }
+          await Promise.all(
+            devices.map(async (device) => {
+              if (device.volume_id === null) return;
+              const attachment =
+                device.attachment_id ?? (await deps.volumes.findAttachment(ctx, device.volume_id, instance.uuid));
+              if (attachment !== null) await unlessRefused(deps.volumes.deleteAttachment(ctx, attachment));
+              if (device.delete_on_termination) await unlessRefused(deps.volumes.deleteVolume(ctx, device.volume_id));
+            }),
+          );
         },
       },
       {
@@ -65,7 +67,6 @@ export function deleteServerSaga(deps: SagaDeps) {
             vm_state: 'deleted',
             task_state: null,
             power_state: POWER_STATE.nostate,
-            nics: [],
             terminated_at: now,
             deleted_at: now,
           });
@@ -73,4 +74,13 @@ export function deleteServerSaga(deps: SagaDeps) {
       },
     ],
   });
+}
+
+/** A volume that cinder does not let go of (it has snapshots, say) does not keep its server alive. */
+async function unlessRefused(call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+  }
 }

@@ -3,7 +3,7 @@ import { defineSaga, type SagaDefinition, type SagaRun } from '@nestack/kernel/s
 import { NovaSagas, type PowerState, type VmState } from '@nestack/nova/contract';
 import { toInstanceSpec, type Instance } from '@nestack/nova/domain';
 import type { TSchema } from 'typebox';
-import { load, type Loaded, type SagaDeps } from './deps';
+import { load, onHost, type Loaded, type SagaDeps } from './deps';
 
 interface Target {
   readonly instance_uuid: string;
@@ -32,7 +32,8 @@ function hostAction<S extends TSchema>(
         name: 'command',
         do: async (ctx, run) => {
           const loaded = await load(deps, uuid(run));
-          return command(ctx, loaded, run, { host: loaded.instance.host ?? '', messageId: run.messageId });
+          const host = loaded.instance.host ?? '';
+          return onHost(deps, host, command(ctx, loaded, run, { host, messageId: run.messageId }));
         },
       },
       {

@@ -26,7 +26,11 @@ export class ExternalEventsRepository implements ExternalEventRepository {
     return new Map(rows.map((row) => [row.tag, row.status]));
   }
 
-  async forget(tx: Tx, instanceUuid: string): Promise<void> {
-    await execute(tx, 'DELETE FROM external_event WHERE instance_uuid = $1::uuid', [instanceUuid]);
+  async forget(tx: Tx, instanceUuid: string, name?: string, tag?: string): Promise<void> {
+    await execute(
+      tx,
+      `DELETE FROM external_event WHERE instance_uuid = $1::uuid AND ($2::text IS NULL OR name = $2) AND ($3::text IS NULL OR tag = $3)`,
+      [instanceUuid, name ?? null, tag ?? null],
+    );
   }
 }

@@ -113,7 +113,8 @@ export interface ExternalEventRepository {
   ): Promise<void>;
   /** Events of one name by tag (for ports: the port id). */
   of(tx: Tx, instanceUuid: string, name: string): Promise<ReadonlyMap<string, string>>;
-  forget(tx: Tx, instanceUuid: string): Promise<void>;
+  /** Forgets all of an instance, or one event. */
+  forget(tx: Tx, instanceUuid: string, name?: string, tag?: string): Promise<void>;
 }
 
 export interface FlavorQuery {

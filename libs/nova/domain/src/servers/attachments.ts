@@ -1,7 +1,15 @@
+import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
 import { NovaError, NovaSagas, type Nic, type VmState } from '@nestack/nova/contract';
 import type { BlockDevice, Instance, NetworkRequest } from '../instance';
-import type { BlockDeviceRepository, InstanceRepository, NetworkPort, Operations, VolumePort } from '../ports';
+import type {
+  BlockDeviceRepository,
+  ExternalEventRepository,
+  InstanceRepository,
+  NetworkPort,
+  Operations,
+  VolumePort,
+} from '../ports';
 import { nextDevice } from './create-servers';
 import { assertUnlocked, checkStates, enter, visible } from './gate';
 
@@ -9,10 +17,16 @@ export interface AttachmentsDeps {
   readonly tx: TransactionRunner;
   readonly instances: InstanceRepository;
   readonly devices: BlockDeviceRepository;
+  readonly events: ExternalEventRepository;
+  readonly clock: Clock;
   readonly operations: Operations;
   readonly volumes: VolumePort;
   readonly networks: NetworkPort;
 }
+
+/** Under this name a request tells the operation that it started how the reservation of the volume went: its attachment's id. */
+export const RESERVATION = 'volume-reservation';
+export const RESERVATION_REFUSED = 'refused';
 
 /** States in which disks come and go. upstream: nova/compute/api.py attach_volume */
 const DISK_STATES: readonly VmState[] = ['active', 'paused', 'stopped', 'resized', 'suspended', 'soft-delete'];
@@ -35,7 +49,10 @@ export class Attachments {
     return found;
   }
 
-  /** Reserves a device name and starts the attachment. */
+  /**
+   * Takes a device name and starts the attachment, then reserves the volume in the caller's name, so that he hears at once
+   * what cinder refuses. The operation goes on from the reservation, and makes it itself when this process dies before.
+   */
   async attachVolume(
     ctx: RequestContext,
     id: string,
@@ -61,7 +78,7 @@ export class Attachments {
         reason: `volume '${volume.id}' status must be 'available'. Currently in '${volume.status}'`,
       });
     }
-    return deps.tx.run('server.attach_volume', async (tx) => {
+    const device = await deps.tx.run('server.attach_volume', async (tx) => {
       await deps.operations.lock(tx, `${id}/${volume.id}`);
       const instance = await enter(
         ctx,
@@ -105,6 +122,25 @@ export class Attachments {
       });
       return device;
     });
+    await this.reserve(ctx, device, volume.id);
+    return device;
+  }
+
+  private async reserve(ctx: RequestContext, device: BlockDevice, volumeId: string): Promise<void> {
+    const { deps } = this;
+    const tell = (status: string): Promise<void> =>
+      deps.tx.run('server.attach_volume.reserved', async (tx) => {
+        await deps.operations.signal(ctx, tx, device.instance_uuid);
+        const event = { name: RESERVATION, tag: String(device.id), status, at: deps.clock.now() };
+        await deps.events.record(tx, device.instance_uuid, event);
+      });
+    try {
+      const { id } = await deps.volumes.ensureAttachment(ctx, volumeId, device.instance_uuid, 'user');
+      await tell(id);
+    } catch (error) {
+      await tell(RESERVATION_REFUSED);
+      throw error;
+    }
   }
 
   /** Starts the detachment; asked again while it is under way it is refused with 400, which Terraform's polling needs. */

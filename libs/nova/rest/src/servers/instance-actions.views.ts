@@ -3,6 +3,25 @@ import type { ApiVersion } from '@nestack/kernel/http';
 import type { Instance, OperationHistory } from '@nestack/nova/domain';
 import { hostId } from './servers.views';
 
+/** Upstream's names for the steps that it has too; ours come beside them. upstream: nova/compute/manager.py wrap_instance_event */
+const EVENTS: Readonly<Record<string, string>> = {
+  'server.create/build': 'compute__do_build_and_run_instance',
+  'server.delete/terminate': 'compute_terminate_instance',
+  'server.start/command': 'compute_start_instance',
+  'server.stop/command': 'compute_stop_instance',
+  'server.reboot/command': 'compute_reboot_instance',
+  'server.pause/command': 'compute_pause_instance',
+  'server.unpause/command': 'compute_unpause_instance',
+  'server.attach_volume/attach': 'compute_attach_volume',
+  'server.detach_volume/detach': 'compute_detach_volume',
+  'server.attach_interface/plug': 'compute_attach_interface',
+  'server.detach_interface/unplug': 'compute_detach_interface',
+};
+
+function eventName(kind: string, step: string): string {
+  return EVENTS[`${kind}/${step.replace(/_\d+$/, '')}`] ?? `conductor_${step}`;
+}
+
 /** Results of events. upstream: nova/objects/instance_action.py */
 function result(action: OperationHistory, event: string): string | null {
   if (event === 'done') return 'Success';
@@ -29,7 +48,7 @@ export function actionView(
     ...(show.events
       ? {
           events: action.steps.map((step) => ({
-            event: step.name,
+            event: eventName(action.kind, step.name),
             start_time: isoMicros(step.startedAt),
             finish_time: step.finishedAt === null ? null : isoMicros(step.finishedAt),
             result: result(action, step.event),
@@ -37,7 +56,7 @@ export function actionView(
             ...(version.atLeast('2.62')
               ? { ...(show.admin ? { host: step.host } : {}), hostId: hostId(instance) }
               : {}),
-            ...(version.atLeast('2.84') ? { details: step.error } : {}),
+            ...(version.atLeast('2.84') && show.admin ? { details: step.error } : {}),
           })),
         }
       : {}),

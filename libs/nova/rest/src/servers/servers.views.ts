@@ -82,7 +82,7 @@ export function serverView(item: InstanceListItem, options: ServerViewOptions): 
     flavor: flavorOf(instance, version, baseUrl),
     created: isoSeconds(instance.created_at),
     updated: isoSeconds(instance.updated_at),
-    addresses: addressesOf(instance.nics),
+    addresses: status === 'DELETED' ? {} : addressesOf(instance.nics),
     accessIPv4: instance.access_ip_v4 ?? '',
     accessIPv6: instance.access_ip_v6 ?? '',
     links: serverLinks(baseUrl, instance.uuid),
