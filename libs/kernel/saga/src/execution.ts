@@ -4,7 +4,7 @@ import { afterCommit, type Database } from '@nestack/kernel/db';
 import { DomainError, asDomainError, retryable } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
 import { recordTrace } from '@nestack/kernel/trace';
-import { failPoint } from './fail-points';
+import { WorkerCut, failPoint } from './fail-points';
 import { LeaseLost, events, fence, finish, park, record, setUnwinding, type SagaRow } from './journal';
 import { Nodes, type NodeState } from './nodes';
 import type { EffectStep, SagaDefinition, SagaRun, SagaStep, TxStep, WaitStep } from './surface';
@@ -71,7 +71,7 @@ export class Execution {
       if (this.row.state === 'unwinding' || (this.failure !== null && this.row.state !== 'stuck')) await this.unwind();
       else await this.forward();
     } catch (error) {
-      if (error instanceof LeaseLost || (error instanceof DomainError && error.cause instanceof LeaseLost)) return;
+      if (isOver(error)) return;
       this.options.log.error(this.ctx, 'saga.interrupted', { saga: this.row.kind, saga_id: this.id, error });
       await this.options.database
         .run('saga.park', (tx) => park(tx, this.id, this.epoch, 2000, false))
@@ -138,7 +138,7 @@ export class Execution {
         });
         return ended ? 'ended' : 'next';
       } catch (error) {
-        if (isLeaseLost(error)) throw error;
+        if (isOver(error)) throw error;
         const outcome = await this.afterError(step, error, attempt);
         if (outcome !== 'again') return outcome;
       }
@@ -206,7 +206,7 @@ export class Execution {
         failPoint(this.row.kind, step.name, 'after-do');
         return await this.settle(step, output);
       } catch (error) {
-        if (isLeaseLost(error)) throw error;
+        if (isOver(error)) throw error;
         const outcome = await this.afterError(step, error, attempt);
         if (outcome !== 'again') return outcome;
       }
@@ -232,7 +232,7 @@ export class Execution {
       });
       return ended ? 'ended' : 'next';
     } catch (error) {
-      if (isLeaseLost(error)) throw error;
+      if (isOver(error)) throw error;
       // A step behind it failed: keep what this one achieved, the loop meets the failure again on its own.
       Object.assign(state, before);
       await this.journal(`saga.${step.name}.done`, (tx, later) => write(tx, later));
@@ -268,15 +268,17 @@ export class Execution {
           outcome = 'timeout';
           return;
         }
+        failPoint(this.row.kind, step.name, 'before-journal');
         await record(tx, this.about(), step.name, 'done', { output: found ?? null });
         later.push(() => {
           state.done = true;
           state.output = found ?? null;
+          failPoint(this.row.kind, step.name, 'after-journal');
         });
         outcome = 'next';
       });
     } catch (error) {
-      if (isLeaseLost(error)) throw error;
+      if (isOver(error)) throw error;
       const after = await this.afterError(step, error, 1);
       return after === 'again' ? 'next' : after;
     }
@@ -380,7 +382,7 @@ export class Execution {
         this.node(step.name).undone = true;
         return true;
       } catch (error) {
-        if (isLeaseLost(error)) throw error;
+        if (isOver(error)) throw error;
         this.options.log.warn(this.ctx, 'saga.undo_failed', {
           saga: this.row.kind,
           saga_id: this.id,
@@ -472,6 +474,8 @@ export class Execution {
   }
 }
 
-function isLeaseLost(error: unknown): boolean {
-  return error instanceof LeaseLost || (error instanceof DomainError && error.cause instanceof LeaseLost);
+/** Whether this worker has nothing more to say in the run. */
+function isOver(error: unknown): boolean {
+  const cause = error instanceof DomainError ? error.cause : error;
+  return cause instanceof LeaseLost || cause instanceof WorkerCut;
 }

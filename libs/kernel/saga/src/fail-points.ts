@@ -1,8 +1,27 @@
-/** Where a test may have this process killed. */
+/** Where a test may have this process killed, or a run's worker cut off. */
 export type FailPoint = 'before-do' | 'after-do' | 'before-journal' | 'after-journal' | 'before-undo' | 'after-undo';
+
+/** Whether the worker of a run dies at a place: `server.create/spawn:after-do`. */
+export type Cut = (place: string) => boolean;
+
+/** The worker of this run is dead: nothing is written any more, not even its lease given back. */
+export class WorkerCut extends Error {
+  constructor(place: string) {
+    super(`cut at ${place}`);
+    this.name = 'WorkerCut';
+  }
+}
+
+let cut: Cut | null = null;
+
+/** Lets workers of this process die one by one, as tests of every step need it; null ends that. */
+export function cutWorkers(at: Cut | null): void {
+  cut = at;
+}
 
 /** Kills the process, as a power cut would, when `NESTACK_FAILPOINT` names this place: `server.create/spawn:after-do`. */
 export function failPoint(kind: string, node: string, point: FailPoint): void {
-  const wanted = process.env['NESTACK_FAILPOINT'];
-  if (wanted !== undefined && wanted === `${kind}/${node}:${point}`) process.kill(process.pid, 'SIGKILL');
+  const place = `${kind}/${node}:${point}`;
+  if (cut?.(place) === true) throw new WorkerCut(place);
+  if (process.env['NESTACK_FAILPOINT'] === place) process.kill(process.pid, 'SIGKILL');
 }
