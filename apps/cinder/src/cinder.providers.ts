@@ -32,7 +32,7 @@ import {
   VolumeTypes,
   type VolumeDriver,
 } from '@nestack/cinder/domain';
-import { FakeVolumeDriver } from '@nestack/cinder/drivers';
+import { FakeVolumeDriver, NbdVolumeDriver } from '@nestack/cinder/drivers';
 import { HeartbeatLoop } from '@nestack/cinder/reconcilers';
 import {
   AttachmentsController,
@@ -99,14 +99,24 @@ function hostOf(config: CinderConfig): string {
   return config.host ?? hostname();
 }
 
-async function makeDriver(config: CinderConfig): Promise<VolumeDriver> {
-  const driver: VolumeDriver = new FakeVolumeDriver({
-    dir: path.join(config.state_path, 'fake'),
-    backend: backendName(config),
-    capacity: config.fake?.capacity_gb,
-    delays: config.fake?.delays,
-    failures: config.fake?.failures,
-  });
+async function makeDriver(config: CinderConfig, log: Logger): Promise<VolumeDriver> {
+  const driver: VolumeDriver =
+    config.driver === 'nbd'
+      ? new NbdVolumeDriver({
+          dir: config.state_path,
+          host: hostOf(config),
+          backend: backendName(config),
+          address:
+            config.nbd_address === undefined ? null : { host: config.nbd_address, port: config.nbd_port ?? 10_809 },
+          log,
+        })
+      : new FakeVolumeDriver({
+          dir: path.join(config.state_path, 'fake'),
+          backend: backendName(config),
+          capacity: config.fake?.capacity_gb,
+          delays: config.fake?.delays,
+          failures: config.fake?.failures,
+        });
   await driver.prepare();
   return driver;
 }
@@ -174,8 +184,9 @@ function volumeProviders(config: CinderConfig): Provider[] {
   return [
     {
       provide: DRIVER,
-      useFactory: async () => {
-        const driver = await makeDriver(config);
+      inject: [LOGGER],
+      useFactory: async (log: Logger) => {
+        const driver = await makeDriver(config, log);
         return Object.assign(driver, { onApplicationShutdown: () => driver.close() });
       },
     },

@@ -214,11 +214,14 @@ export interface VolumeDriver {
   /** Lets go of what is this process' own; exports stay, guests are using them. */
   close(): Promise<void>;
   ensureVolume(ctx: RequestContext, volume: VolumeRef): Promise<void>;
-  /** The same with the content of an image, converted to raw and grown to the volume's size. */
+  /**
+   * The same with the content of an image, as raw and as large as the volume. Throws ImageUnacceptable for what is not of its
+   * format, refers to other files or is too large.
+   */
   ensureFromImage(
     ctx: RequestContext,
     volume: VolumeRef,
-    format: string,
+    image: { readonly id: string; readonly disk_format: string },
     open: () => Promise<NodeJS.ReadableStream>,
   ): Promise<void>;
   ensureFromSnapshot(ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void>;

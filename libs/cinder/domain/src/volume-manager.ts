@@ -113,7 +113,7 @@ export class VolumeManager {
   private async fromImage(ctx: RequestContext, volume: Volume, imageId: string): Promise<Metadata> {
     const image = await this.parts.images.get(ctx, imageId, 'service');
     if (image === null) throw CinderError.ImageCopyFailure({ reason: `image ${imageId} is gone` });
-    await this.driver.ensureFromImage(ctx, volume, image.disk_format, () => this.parts.images.download(ctx, imageId));
+    await this.driver.ensureFromImage(ctx, volume, image, () => this.parts.images.download(ctx, imageId));
     return imageMetadata(image);
   }
 

@@ -1,1 +1,2 @@
 export { FakeVolumeDriver, type FakeOperation, type FakeOptions } from './fake/fake-driver';
+export { NbdVolumeDriver, type NbdOptions } from './nbd/nbd-driver';

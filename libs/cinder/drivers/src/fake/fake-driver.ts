@@ -66,7 +66,7 @@ export class FakeVolumeDriver implements VolumeDriver {
   ensureFromImage(
     _ctx: RequestContext,
     volume: VolumeRef,
-    _format: string,
+    _image: { readonly id: string; readonly disk_format: string },
     openImage: () => Promise<NodeJS.ReadableStream>,
   ): Promise<void> {
     return this.create(volume, async () => {

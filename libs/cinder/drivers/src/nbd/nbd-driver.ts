@@ -1,0 +1,247 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { tryRun } from '@nestack/kernel/process';
+import type { RequestContext } from '@nestack/kernel/context';
+import type { Logger } from '@nestack/kernel/log';
+import { CinderError, type ConnectionInfo } from '@nestack/cinder/contract';
+import type { Capabilities, VolumeDriver, VolumeRef } from '@nestack/cinder/domain';
+import { assertHead, formatOf, inspectImage, unacceptable } from './image-guard';
+import { StorageDaemon } from './storage-daemon';
+import { GIB, VolumeFiles } from './volume-files';
+
+export interface NbdOptions {
+  /** Folder of the volumes' files, and of what serves them. */
+  readonly dir: string;
+  /** This host: its guests reach exports through a socket. */
+  readonly host: string;
+  readonly backend: string;
+  /** Where guests of other hosts reach exports; null when there are none. */
+  readonly address: { readonly host: string; readonly port: number } | null;
+  readonly log: Logger;
+}
+
+/** A socket's path ends at 108 bytes. */
+const SOCKET_LIMIT = 107;
+
+/**
+ * Volumes as raw files that guests reach over NBD. One qemu-storage-daemon opens the files and serves them on a unix socket;
+ * for other hosts a second one passes its exports on over TCP, so that each file is open once however many hosts use it. Both
+ * outlive this process and are found again. Snapshots are copies, of volumes in use at one moment.
+ */
+export class NbdVolumeDriver implements VolumeDriver {
+  private readonly files: VolumeFiles;
+  private readonly local: StorageDaemon;
+  private readonly remote: StorageDaemon | null;
+
+  constructor(private readonly options: NbdOptions) {
+    this.files = new VolumeFiles(options.dir);
+    this.local = new StorageDaemon({
+      dir: path.join(options.dir, 'local'),
+      listener: { type: 'unix', path: this.socket },
+      log: options.log,
+    });
+    this.remote =
+      options.address === null
+        ? null
+        : new StorageDaemon({
+            dir: path.join(options.dir, 'remote'),
+            listener: { type: 'inet', ...options.address },
+            log: options.log,
+          });
+  }
+
+  async prepare(): Promise<void> {
+    const longest = path.join(this.options.dir, 'remote', 'qmp.sock');
+    if (Buffer.byteLength(longest) > SOCKET_LIMIT)
+      throw new Error(
+        `the volumes' directory ${this.options.dir} is too long a path for sockets: choose a shorter one`,
+      );
+    for (const program of ['qemu-img', 'qemu-storage-daemon'])
+      if ((await tryRun(program, ['--version'])).code !== 0)
+        throw new Error(`${program} is missing: install qemu-utils, or use the driver fake`);
+    await this.files.prepare();
+  }
+
+  async close(): Promise<void> {
+    this.local.close();
+    this.remote?.close();
+    await Promise.resolve();
+  }
+
+  ensureVolume(_ctx: RequestContext, volume: VolumeRef): Promise<void> {
+    return this.files.ensure(this.files.volume(volume.id), volume.size * GIB, () => Promise.resolve());
+  }
+
+  ensureFromImage(
+    _ctx: RequestContext,
+    volume: VolumeRef,
+    image: { readonly id: string; readonly disk_format: string },
+    open: () => Promise<NodeJS.ReadableStream>,
+  ): Promise<void> {
+    const bytes = volume.size * GIB;
+    const tooLarge = (): Error => unacceptable(image.id, `it is larger than the volume of ${String(volume.size)} GiB`);
+    return this.files.ensure(this.files.volume(volume.id), bytes, async (part) => {
+      const format = formatOf(image.id, image.disk_format);
+      if (format === 'raw') {
+        const check = (head: Buffer): void => assertHead(image.id, format, head);
+        await this.files.saveRaw(await open(), part, { limit: bytes, check, tooLarge });
+        return;
+      }
+      const copy = this.files.work(`${volume.id}.image`);
+      try {
+        await this.files.save(await open(), copy);
+        if ((await inspectImage(image.id, copy, format)) > bytes) throw tooLarge();
+        await this.files.convert(copy, format, part);
+      } finally {
+        await rm(copy, { force: true });
+      }
+    });
+  }
+
+  ensureFromSnapshot(_ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void> {
+    return this.files.ensure(this.files.volume(volume.id), volume.size * GIB, async (part) => {
+      const source = this.files.snapshot(snapshotId);
+      if (!(await this.files.exists(source))) throw CinderError.SnapshotNotFound({ snapshot_id: snapshotId });
+      await this.files.copy(source, part);
+    });
+  }
+
+  ensureFromVolume(_ctx: RequestContext, volume: VolumeRef, source: VolumeRef): Promise<void> {
+    return this.files.ensure(this.files.volume(volume.id), volume.size * GIB, (part) =>
+      this.copyNow(source.id, part, volume.id),
+    );
+  }
+
+  async absentVolume(_ctx: RequestContext, volumeId: string): Promise<void> {
+    await this.files.absent(this.files.volume(volumeId));
+  }
+
+  async ensureSize(_ctx: RequestContext, volume: VolumeRef): Promise<void> {
+    await this.existing(volume.id);
+    // An export keeps the size that it began with.
+    const name = exportName(volume.id);
+    if ((await this.local.exports()).includes(name))
+      throw CinderError.InvalidVolume({ reason: `Volume ${volume.id} is in use and cannot be extended.` });
+    await this.files.grow(this.files.volume(volume.id), volume.size * GIB);
+  }
+
+  async ensureSnapshot(_ctx: RequestContext, volumeId: string, snapshotId: string): Promise<void> {
+    const bytes = await this.existing(volumeId);
+    await this.files.ensure(this.files.snapshot(snapshotId), bytes, (part) => this.copyNow(volumeId, part, snapshotId));
+  }
+
+  async absentSnapshot(_ctx: RequestContext, snapshotId: string): Promise<void> {
+    await this.files.absent(this.files.snapshot(snapshotId));
+  }
+
+  async ensureExport(
+    ctx: RequestContext,
+    volume: VolumeRef,
+    to: { readonly host: string | null; readonly readonly: boolean },
+  ): Promise<ConnectionInfo> {
+    await this.existing(volume.id);
+    const name = exportName(volume.id);
+    const exported = { name, node: nodeName(volume.id), writable: !to.readonly };
+    await this.local.ensureExport(ctx, exported, {
+      driver: 'raw',
+      'read-only': to.readonly,
+      discard: 'unmap',
+      file: {
+        driver: 'file',
+        filename: this.files.volume(volume.id),
+        discard: 'unmap',
+        'read-only': to.readonly,
+      },
+    });
+    const data = { export: name, volume_id: volume.id, access_mode: to.readonly ? 'ro' : 'rw' };
+    if (to.host === this.options.host) return { driver_volume_type: 'nbd', data: { ...data, socket: this.socket } };
+    const { address } = this.options;
+    if (this.remote === null || address === null) {
+      if (to.host === null) return { driver_volume_type: 'nbd', data: { ...data, socket: this.socket } };
+      throw CinderError.InvalidVolume({ reason: `Volume ${volume.id} cannot be reached from host ${to.host}.` });
+    }
+    await this.remote.ensureExport(ctx, exported, {
+      driver: 'raw',
+      'read-only': to.readonly,
+      file: {
+        driver: 'nbd',
+        server: { type: 'unix', path: this.socket },
+        export: name,
+        'read-only': to.readonly,
+        // When the first one is started anew, requests wait for it.
+        'reconnect-delay': 60,
+      },
+    });
+    return { driver_volume_type: 'nbd', data: { ...data, host: address.host, port: address.port } };
+  }
+
+  async absentExport(_ctx: RequestContext, volumeId: string): Promise<void> {
+    await this.remote?.absentExport(exportName(volumeId), nodeName(volumeId));
+    await this.local.absentExport(exportName(volumeId), nodeName(volumeId));
+  }
+
+  async exports(): Promise<readonly string[]> {
+    const names = [...(await this.local.exports()), ...((await this.remote?.exports()) ?? [])];
+    return [...new Set(names)].map((name) => name.replace(/^volume-/, ''));
+  }
+
+  async read(_ctx: RequestContext, volume: VolumeRef, format: string): Promise<NodeJS.ReadableStream> {
+    await this.existing(volume.id);
+    const target = formatOf(volume.id, format);
+    const name = exportName(volume.id);
+    if (!(await this.local.exports()).includes(name))
+      return this.files.exported(this.files.volume(volume.id), target, volume.id);
+    const copy = this.files.work(`${volume.id}.copy`);
+    await this.files.absent(copy);
+    await this.files.ensure(copy, await this.existing(volume.id), (part) => this.copyNow(volume.id, part, volume.id));
+    const stream = await this.files.exported(copy, target, volume.id);
+    (stream as NodeJS.ReadableStream).once('close', () => void this.files.absent(copy));
+    return stream;
+  }
+
+  async capabilities(): Promise<Capabilities> {
+    const { total, free } = await this.files.capacity();
+    return {
+      volume_backend_name: this.options.backend,
+      driver_version: '1.0',
+      storage_protocol: 'nbd',
+      vendor_name: 'nestack',
+      total_capacity_gb: total,
+      free_capacity_gb: free,
+      multiattach: true,
+      online_extend_support: false,
+    };
+  }
+
+  private get socket(): string {
+    return path.join(this.options.dir, 'nbd.sock');
+  }
+
+  /** Bytes of a volume that must be there. */
+  private async existing(volumeId: string): Promise<number> {
+    const bytes = await this.files.size(this.files.volume(volumeId));
+    if (bytes === null) throw CinderError.VolumeNotFound({ volume_id: volumeId });
+    return bytes;
+  }
+
+  /** A copy of a volume as it is now, through the daemon when guests may be writing to it. */
+  private async copyNow(volumeId: string, part: string, purpose: string): Promise<void> {
+    const bytes = await this.existing(volumeId);
+    // The daemon's copy wants a target of exactly the source's size; it grows afterwards.
+    const target = { job: `copy-${purpose}`, node: nodeName(purpose, 'c'), file: part };
+    const wanted = (await this.files.size(part)) ?? bytes;
+    await this.files.resize(part, bytes);
+    if (!(await this.local.backup(nodeName(volumeId), target)))
+      await this.files.copy(this.files.volume(volumeId), part);
+    await this.files.grow(part, wanted);
+  }
+}
+
+function exportName(volumeId: string): string {
+  return `volume-${volumeId}`;
+}
+
+/** Names of block nodes have 31 characters at most. */
+function nodeName(id: string, kind = 'v'): string {
+  return `${kind}${id.replaceAll('-', '').slice(0, 30)}`;
+}

@@ -1,0 +1,314 @@
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { alive, startDaemon, stopPid } from '@nestack/kernel/process';
+import type { RequestContext } from '@nestack/kernel/context';
+import type { Logger } from '@nestack/kernel/log';
+import { DomainError } from '@nestack/kernel/errors';
+import { QmpClient, QmpError } from './qmp-client';
+
+/** Where a daemon serves NBD. */
+export type NbdListener =
+  | { readonly type: 'unix'; readonly path: string }
+  | { readonly type: 'inet'; readonly host: string; readonly port: number };
+
+export interface StorageDaemonOptions {
+  /** Folder of its control socket, process id and log. */
+  readonly dir: string;
+  readonly listener: NbdListener;
+  readonly log: Logger;
+}
+
+interface ExportInfo {
+  readonly id: string;
+  readonly 'node-name': string;
+  readonly 'shutting-down': boolean;
+}
+
+const START_MS = 15_000;
+const PROGRAM = 'qemu-storage-daemon';
+
+/**
+ * A qemu-storage-daemon that serves volumes over NBD. It is no child of ours in the end: it outlives this process, since
+ * guests are using it, and is found again by its control socket. It runs only while it serves something.
+ */
+export class StorageDaemon {
+  private client: QmpClient | null = null;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly options: StorageDaemonOptions) {}
+
+  /** Serves a block node as an export; `node` is only added when there is no such export. */
+  ensureExport(
+    ctx: RequestContext,
+    exported: { readonly name: string; readonly node: string; readonly writable: boolean },
+    node: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    return this.exclusive(async () => {
+      const qmp = await this.started(ctx);
+      if ((await this.find(qmp, exported.name)) !== null) return;
+      await this.absentNode(qmp, exported.node);
+      await qmp.execute('blockdev-add', { ...node, 'node-name': exported.node });
+      try {
+        await qmp.execute('block-export-add', {
+          type: 'nbd',
+          id: exported.name,
+          name: exported.name,
+          'node-name': exported.node,
+          writable: exported.writable,
+        });
+      } catch (error) {
+        await this.absentNode(qmp, exported.node);
+        throw error;
+      }
+    });
+  }
+
+  /** Ends an export, whoever uses it; the daemon ends with its last one. */
+  absentExport(name: string, node: string): Promise<void> {
+    return this.exclusive(async () => {
+      const qmp = await this.running();
+      if (qmp === null) return;
+      if ((await this.find(qmp, name)) !== null) {
+        await qmp.execute('block-export-del', { id: name, mode: 'hard' }).catch(ignoreMissing);
+        for (let tries = 0; (await this.find(qmp, name)) !== null; tries += 1) {
+          if (tries > 200) throw unavailable(`export ${name} does not end`);
+          await delay(20);
+        }
+      }
+      await this.absentNode(qmp, node);
+      if ((await this.list(qmp)).length === 0) await this.stop(qmp);
+    });
+  }
+
+  /** Names of all exports; none when the daemon does not run. */
+  exports(): Promise<readonly string[]> {
+    return this.exclusive(async () => {
+      const qmp = await this.running();
+      return qmp === null ? [] : (await this.list(qmp)).map((one) => one.id);
+    });
+  }
+
+  /**
+   * Copies a node's content as it is at this moment into a raw file of the same size, while guests write on. False when the
+   * daemon does not have the node.
+   */
+  async backup(
+    node: string,
+    target: { readonly job: string; readonly node: string; readonly file: string },
+  ): Promise<boolean> {
+    const finished = await this.exclusive(async () => {
+      const qmp = await this.running();
+      if (qmp === null || !(await this.hasNode(qmp, node))) return null;
+      await this.absentJob(qmp, target.job);
+      await this.absentNode(qmp, target.node);
+      await qmp.execute('blockdev-add', {
+        driver: 'raw',
+        'node-name': target.node,
+        discard: 'unmap',
+        'detect-zeroes': 'unmap',
+        file: { driver: 'file', filename: target.file, discard: 'unmap' },
+      });
+      const completion = this.completionOf(qmp, target.job);
+      try {
+        await qmp.execute('blockdev-backup', {
+          'job-id': target.job,
+          device: node,
+          target: target.node,
+          sync: 'full',
+        });
+      } catch (error) {
+        completion.forget();
+        await this.absentNode(qmp, target.node);
+        throw error;
+      }
+      return { qmp, done: completion.done };
+    });
+    if (finished === null) return false;
+    try {
+      await finished.done;
+    } finally {
+      await this.exclusive(() => this.absentNode(finished.qmp, target.node));
+    }
+    return true;
+  }
+
+  /** Lets go of the connection; the daemon goes on. */
+  close(): void {
+    this.client?.close();
+    this.client = null;
+  }
+
+  private get control(): string {
+    return path.join(this.options.dir, 'qmp.sock');
+  }
+
+  private get pidFile(): string {
+    return path.join(this.options.dir, 'pid');
+  }
+
+  /** The daemon's control connection, or null when it does not run. */
+  private async running(): Promise<QmpClient | null> {
+    if (this.client?.alive === true) return this.client;
+    this.client = null;
+    try {
+      this.client = await QmpClient.open(this.control);
+    } catch {
+      // Nobody listens: it does not run, or not any more.
+      return null;
+    }
+    return this.client;
+  }
+
+  private async started(ctx: RequestContext): Promise<QmpClient> {
+    const known = await this.running();
+    if (known !== null) return known;
+    const { dir, listener, log } = this.options;
+    await mkdir(dir, { recursive: true, mode: 0o711 });
+    // One that hangs without answering would hold the files' locks.
+    const old = await this.pid();
+    if (old !== null) await stopPid(old, { graceMs: 1000 });
+    const address =
+      listener.type === 'unix'
+        ? `addr.type=unix,addr.path=${escaped(listener.path)}`
+        : `addr.type=inet,addr.host=${listener.host},addr.port=${String(listener.port)}`;
+    const fd = openSync(path.join(dir, 'log'), 'a', 0o600);
+    try {
+      const child = await startDaemon(
+        PROGRAM,
+        [
+          '--chardev',
+          `socket,id=qmp,path=${escaped(this.control)},server=on,wait=off`,
+          '--monitor',
+          'chardev=qmp,mode=control',
+          '--nbd-server',
+          `${address},max-connections=0`,
+          '--pidfile',
+          this.pidFile,
+        ],
+        { cwd: dir, logFd: fd },
+      );
+      child.unref();
+      log.info(ctx, 'storage_daemon.started', { pid: child.pid, listener });
+      const end = Date.now() + START_MS;
+      for (;;) {
+        const qmp = await this.running();
+        if (qmp !== null) return qmp;
+        if (child.exitCode !== null || child.signalCode !== null || Date.now() > end)
+          throw unavailable(`${PROGRAM} did not start: ${await this.lastWords()}`);
+        await delay(15);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  private async stop(qmp: QmpClient): Promise<void> {
+    const pid = await this.pid();
+    await qmp.execute('quit').catch(() => undefined);
+    this.close();
+    if (pid !== null) await stopPid(pid, { graceMs: 5000 });
+    await Promise.all(['qmp.sock', 'pid', 'log'].map((name) => rm(path.join(this.options.dir, name), { force: true })));
+    if (this.options.listener.type === 'unix') await rm(this.options.listener.path, { force: true });
+  }
+
+  /** The process id that the daemon wrote, while it is still that program's. */
+  private async pid(): Promise<number | null> {
+    try {
+      const pid = Number((await readFile(this.pidFile, 'utf8')).trim());
+      const command = await readFile(`/proc/${String(pid)}/cmdline`, 'utf8');
+      return Number.isInteger(pid) && alive(pid) && command.includes(PROGRAM) ? pid : null;
+    } catch {
+      // There is no such file or process.
+      return null;
+    }
+  }
+
+  private async lastWords(): Promise<string> {
+    const text = await readFile(path.join(this.options.dir, 'log'), 'utf8').catch(() => '');
+    return text.trim().split('\n').slice(-3).join(' ');
+  }
+
+  private async list(qmp: QmpClient): Promise<readonly ExportInfo[]> {
+    return (await qmp.execute('query-block-exports')) as readonly ExportInfo[];
+  }
+
+  private async find(qmp: QmpClient, name: string): Promise<ExportInfo | null> {
+    return (await this.list(qmp)).find((one) => one.id === name) ?? null;
+  }
+
+  private async hasNode(qmp: QmpClient, node: string): Promise<boolean> {
+    const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as { 'node-name': string }[];
+    return nodes.some((one) => one['node-name'] === node);
+  }
+
+  private async absentNode(qmp: QmpClient, node: string): Promise<void> {
+    await qmp.execute('blockdev-del', { 'node-name': node }).catch(ignoreMissing);
+  }
+
+  private async absentJob(qmp: QmpClient, job: string): Promise<void> {
+    for (let tries = 0; ; tries += 1) {
+      const jobs = (await qmp.execute('query-jobs')) as { id: string; status: string }[];
+      const found = jobs.find((one) => one.id === job);
+      if (found === undefined) return;
+      if (tries > 200) throw unavailable(`job ${job} does not end`);
+      await qmp.execute(found.status === 'concluded' ? 'job-dismiss' : 'job-cancel', { id: job }).catch(ignoreMissing);
+      await delay(20);
+    }
+  }
+
+  /** Resolves when the job has ended well, rejects when it has not, or when the daemon goes away. */
+  private completionOf(qmp: QmpClient, job: string): { readonly done: Promise<void>; readonly forget: () => void } {
+    let forget = (): void => undefined;
+    const done = new Promise<void>((resolve, reject) => {
+      const off = qmp.onEvent(({ event, data }) => {
+        if (data?.['device'] !== job) return;
+        if (event === 'BLOCK_JOB_COMPLETED' && data['error'] === undefined) resolve();
+        else if (event === 'BLOCK_JOB_COMPLETED' || event === 'BLOCK_JOB_CANCELLED')
+          reject(unavailable(`job ${job}: ${String(data['error'] ?? 'cancelled')}`));
+      });
+      const watch = setInterval(() => {
+        if (!qmp.alive) reject(unavailable('the storage daemon ended while it copied'));
+      }, 500);
+      forget = () => {
+        off();
+        clearInterval(watch);
+      };
+    });
+    const ended = done.finally(() => forget());
+    // Whoever waits meets the error; until then it is nobody's.
+    ended.catch(() => undefined);
+    return { done: ended, forget: () => forget() };
+  }
+
+  /** One sequence of commands at a time. */
+  private exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.turn.then(work, work);
+    this.turn = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (
+    error instanceof QmpError &&
+    (error.errorClass === 'DeviceNotFound' || /not found|Cannot find|Failed to find/i.test(error.description))
+  )
+    return;
+  throw error;
+}
+
+/** Commas in option values are written twice. */
+function escaped(text: string): string {
+  return text.replaceAll(',', ',,');
+}
+
+function unavailable(detail: string): DomainError {
+  return new DomainError({
+    kind: 'unavailable',
+    code: 'StorageDaemonUnavailable',
+    message: 'The storage backend is temporarily unavailable.',
+    detail,
+  });
+}
