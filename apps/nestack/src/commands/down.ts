@@ -9,6 +9,7 @@ import type { Layout } from '../cloud/layout';
 import { removeGuests, shutGuestsDown } from '../cloud/libvirt';
 import { readSettings, type CloudSettings } from '../cloud/settings';
 import { removeUnderlay, underlayOf } from '../cloud/underlay';
+import { stopVolumeDaemons } from '../cloud/volumes';
 import { Progress } from '../progress';
 import { supervisorStatus } from '../supervisor/client';
 import { askSupervisor } from '../supervisor/protocol';
@@ -38,6 +39,7 @@ async function stopCloud(layout: Layout, settings: CloudSettings, progress: Prog
       say(`${counts.reduce((sum, one) => sum + one, 0)} shut down`);
     });
   }
+  await stopVolumeDaemons(layout);
   await rememberDevices(layout, settings).catch(() => undefined);
   await progress.step('RabbitMQ and PostgreSQL', async () => {
     await askSupervisor(layout.supervisorSocket, { op: 'shutdown' });
@@ -93,6 +95,7 @@ export async function reset(options: CommonOptions & { readonly yes?: boolean })
         for (const host of settings.hosts) await removeGuests(layout, host);
       });
     }
+    await stopVolumeDaemons(layout);
     await rememberDevices(layout, settings).catch(() => undefined);
     await progress.step('RabbitMQ and PostgreSQL', async () => {
       await askSupervisor(layout.supervisorSocket, { op: 'shutdown' });
