@@ -1,4 +1,5 @@
 export * from './surface';
+export { accessAllowed } from './access-rules';
 export * from './key-store';
 export * from './token-signer';
 export * from './token-verifier';

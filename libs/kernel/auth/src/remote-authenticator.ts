@@ -133,7 +133,13 @@ export class RemoteAuthenticator implements Authenticator {
           dispatcher: this.#dispatcher,
           method: 'GET',
           query: { nocatalog: '', ...(allowExpired ? { allow_expired: '1' } : {}) },
-          headers: { 'x-auth-token': own, 'x-subject-token': token, 'x-nestack-service': this.options.session.service },
+          headers: {
+            'x-auth-token': own,
+            'x-subject-token': token,
+            'x-nestack-service': this.options.session.service,
+            // We look at access rules; without this keystone would not tell of a token that has some.
+            'openstack-identity-access-rules': '1.0',
+          },
           headersTimeout: 15_000,
           bodyTimeout: 15_000,
         });

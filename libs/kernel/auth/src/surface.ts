@@ -7,6 +7,16 @@ export interface VerifiedToken {
   readonly auditIds: readonly string[];
   /** Roles of the X-Service-Token when one came along. */
   readonly serviceRoles: readonly string[];
+  /** The requests that the token is good for, when its application credential names some; absent for all. */
+  readonly accessRules?: readonly AccessRule[];
+}
+
+/** A request that an application credential allows. */
+export interface AccessRule {
+  /** Type of the service in the catalogue. */
+  readonly service: string;
+  readonly path: string;
+  readonly method: string;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Actor, NamedRef } from '@nestack/kernel/context';
-import type { VerifiedToken } from './surface';
+import type { AccessRule, VerifiedToken } from './surface';
 
 /** The token object of keystone's `GET /v3/auth/tokens`, as far as services need it. */
 export interface TokenBody {
@@ -11,6 +11,7 @@ export interface TokenBody {
   readonly audit_ids: readonly string[];
   readonly expires_at: string;
   readonly issued_at?: string;
+  readonly application_credential?: { readonly access_rules?: readonly AccessRule[] };
 }
 
 /** Whom a token speaks for. */
@@ -38,5 +39,8 @@ export function verifiedTokenOf(token: TokenBody): VerifiedToken {
     expiresAt: new Date(token.expires_at),
     auditIds: token.audit_ids,
     serviceRoles: [],
+    ...(token.application_credential?.access_rules === undefined
+      ? {}
+      : { accessRules: token.application_credential.access_rules }),
   };
 }

@@ -13,6 +13,8 @@ export interface Conventions {
   readonly unknownPathPublic: boolean;
   /** Whether a known path with a method that it does not have is 404 (routes' habit) instead of 405. */
   readonly unknownMethodIsNotFound?: boolean;
+  /** Names of the service in the catalogue, where it has several. */
+  readonly serviceTypes?: readonly string[];
   /** The request id's second header. */
   readonly requestIdAlias?: string;
 }
@@ -27,6 +29,7 @@ const TABLE: Readonly<Record<string, Conventions>> = {
     unknownMethodIsNotFound: true,
   },
   volume: {
+    serviceTypes: ['block-storage', 'volumev3', 'volume'],
     wrongContentType: 'unsupported',
     contentTypeRequired: false,
     messages: 'nova',

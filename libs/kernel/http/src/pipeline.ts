@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Authenticator } from '@nestack/kernel/auth';
+import { accessAllowed, type Authenticator } from '@nestack/kernel/auth';
 import { newContext, parseTraceparent, type RequestContext } from '@nestack/kernel/context';
 import { asDomainError, DomainError, statusOf } from '@nestack/kernel/errors';
 import type { HealthCheck, ServiceMetrics } from '@nestack/kernel/health';
@@ -173,6 +173,14 @@ export class RequestPipeline {
     if (isPublic || this.options.authenticator === null) return;
     if (token === undefined || token === '') throw unauthenticated();
     const verified = await this.options.authenticator.authenticate(token, x.headers['x-service-token'] || null);
+    const asked = {
+      services: this.#conventions.serviceTypes ?? [this.api.type],
+      method: x.message.method ?? 'GET',
+      path: x.path,
+    };
+    // A service that acts for the user is not bound by the rules. upstream: keystonemiddleware.
+    const bound = verified.accessRules !== undefined && !verified.serviceRoles.includes('service');
+    if (bound && !accessAllowed(verified.accessRules ?? [], asked)) throw unauthenticated();
     x.ctx = { ...x.ctx, actor: verified.actor, token };
   }
 
