@@ -10,6 +10,7 @@ import { createPolicy, POLICY, type PolicyEnforcer } from '@nestack/kernel/polic
 import { FANOUT, type FanoutBus } from '@nestack/kernel/rpc';
 import { createStores } from '@nestack/keystone/data';
 import {
+  ApplicationCredentials,
   Assignments,
   bootstrapKeystone,
   Catalog,
@@ -62,6 +63,7 @@ async function makeParts(config: KeystoneConfig, db: Database, fanout: FanoutBus
   return {
     db,
     stores,
+    hasher,
     log,
     signer,
     vault,
@@ -111,6 +113,10 @@ export function keystoneProviders(config: KeystoneConfig): Provider[] {
     from(AUTHENTICATOR, (parts) => new LocalAuthenticator(parts.tokens)),
     from(Tokens, (parts) => parts.tokens),
     from(Users, (parts) => parts.users),
+    from(
+      ApplicationCredentials,
+      (parts) => new ApplicationCredentials(parts.db, parts.stores, parts.hasher, systemClock),
+    ),
     from(Catalog, (parts) => new Catalog(parts.db, parts.stores)),
     from(Projects, (parts) => new Projects(parts.db, parts.stores, parts.users, systemClock)),
     from(Groups, (parts) => new Groups(parts.db, parts.stores, systemClock)),

@@ -325,6 +325,40 @@ describe('an application credential', () => {
     expect((await issue({ identity: proof })).status).toBe(401);
   });
 
+  it('with access rules is good for the requests that they name', async () => {
+    const { user, token } = await keystone.someone('narrow');
+    const path = `/users/${user}/application_credentials`;
+    const rule = { service: 'identity', method: 'GET', path: '/v3/auth/{what}' };
+    const made = await keystone.call('POST', path, {
+      token,
+      body: { application_credential: { name: 'narrow', access_rules: [rule] } },
+    });
+    expect(made.status).toBe(201);
+    const { id, secret, access_rules } = made.json['application_credential'] as unknown as {
+      id: string;
+      secret: string;
+      access_rules: readonly { id: string }[];
+    };
+    expect(access_rules).toEqual([{ id: expect.any(String), ...rule }]);
+    const proof = { methods: ['application_credential'], application_credential: { id, secret } };
+    const narrow = await keystone.issue({ identity: proof });
+    expect((await keystone.call('GET', '/auth/projects', { token: narrow })).status).toBe(200);
+    expect((await keystone.call('GET', `/users/${user}`, { token: narrow })).status).toBe(401);
+    const subject = { headers: { 'x-subject-token': narrow } };
+    expect((await keystone.call('GET', '/auth/tokens', subject)).status).toBe(404);
+    const heeded = { headers: { ...subject.headers, 'openstack-identity-access-rules': '1.0' } };
+    const shown = await keystone.call('GET', '/auth/tokens', heeded);
+    expect(shown.json['token']?.['application_credential']).toMatchObject({ access_rules: [rule] });
+
+    const rules = `/users/${user}/access_rules`;
+    const [known] = access_rules;
+    expect((await keystone.call('GET', rules, { token })).json['access_rules']).toHaveLength(1);
+    expect((await keystone.call('DELETE', `${rules}/${known?.id ?? ''}`, { token })).status).toBe(403);
+    await keystone.call('DELETE', `${path}/${id}`, { token });
+    expect((await keystone.call('DELETE', `${rules}/${known?.id ?? ''}`, { token })).status).toBe(204);
+    expect((await keystone.call('GET', `${rules}/${known?.id ?? ''}`, { token })).status).toBe(404);
+  });
+
   it('is made by its own user alone, with no role that he lacks', async () => {
     const { user, token } = await keystone.someone('modest');
     const path = `/users/${user}/application_credentials`;

@@ -53,6 +53,17 @@ export const KeystoneError = defineErrors({
   NotDeletable: { kind: 'forbidden', template: '{reason}' },
   Immutable: {
     kind: 'forbidden',
-    template: 'Cannot delete immutable {type}: {id}. Set resource option `immutable` to false first.',
+    template: "Unable to {verb} immutable {type} resource: `{id}. Set resource option 'immutable' to false first.",
   },
+  BadTimestamp: {
+    kind: 'badRequest',
+    template:
+      "The 'expires_at' must be in a valid ISO 8601 format. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
+  },
+  ExpirationInPast: {
+    kind: 'badRequest',
+    template:
+      "The 'expires_at' must not be before now. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
+  },
+  AccessRuleNotFound: { kind: 'notFound', template: 'Could not find Access Rule: {access_rule_id}.' },
 });

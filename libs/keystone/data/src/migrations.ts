@@ -160,4 +160,19 @@ export const keystoneMigrations: readonly Migration[] = [
       `CREATE INDEX revocation_age ON revocation (issued_before)`,
     ],
   },
+  {
+    name: '0005-access-rules',
+    up: [
+      `CREATE TABLE access_rule (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        user_id text NOT NULL REFERENCES local_user (id) ON DELETE CASCADE,
+        service text NOT NULL,
+        path text NOT NULL,
+        method text NOT NULL,
+        UNIQUE (user_id, service, path, method)
+      )`,
+      `ALTER TABLE application_credential ADD COLUMN access_rule_ids text[]`,
+    ],
+  },
 ];

@@ -1,6 +1,8 @@
 import { execute, sqlOne, sqlPrepared } from '@nestack/kernel/db';
 import type { Tx } from '@nestack/kernel/context';
 import type {
+  AccessRule,
+  AccessRuleStore,
   ApplicationCredential,
   ApplicationCredentialStore,
   CatalogRow,
@@ -32,10 +34,12 @@ class ApplicationCredentialsRepository extends TableStore<ApplicationCredential>
         'project_id',
         'secret_hash',
         'role_ids',
+        'access_rule_ids',
         'expires_at',
         'unrestricted',
       ],
       json: [],
+      moments: ['expires_at'],
       clash: (row) => `name ${row.name ?? ''}`,
     });
   }
@@ -45,6 +49,23 @@ class ApplicationCredentialsRepository extends TableStore<ApplicationCredential>
       userId,
       name,
     ]);
+  }
+}
+
+class AccessRulesRepository extends TableStore<AccessRule> implements AccessRuleStore {
+  constructor() {
+    super({
+      table: 'access_rule',
+      kind: 'access_rule',
+      columns: ['id', 'user_id', 'service', 'path', 'method'],
+      json: [],
+      clash: (row) => `path ${row.path ?? ''}`,
+    });
+  }
+
+  async inUse(tx: Tx, id: string): Promise<boolean> {
+    const text = 'SELECT 1 FROM application_credential WHERE $1 = ANY (access_rule_ids) LIMIT 1';
+    return (await sqlOne(tx, text, [id])) !== null;
   }
 }
 
@@ -105,6 +126,7 @@ export function createStores(announcer: Announcer): Stores {
       clash: (row) => `ID ${row.id ?? ''}`,
     }),
     applicationCredentials: new ApplicationCredentialsRepository(),
+    accessRules: new AccessRulesRepository(),
     revocations: new RevocationsRepository(announcer),
     tokenFacts,
     catalog,

@@ -9,6 +9,8 @@ export interface TableSpec<T> {
   /** What a conflict calls it: `user`. */
   readonly kind: string;
   readonly columns: readonly (keyof T & string)[];
+  /** Columns of moments that are read and written to the microsecond, as text. */
+  readonly moments?: readonly (keyof T & string)[];
   /** Columns that hold JSON. */
   readonly json: readonly (keyof T & string)[];
   /** What a row that is there already has in common with a new one: `name x at domain ID y`. */
@@ -37,7 +39,13 @@ export class TableStore<T extends { readonly id: string }> implements Store<T> {
 
   /** The columns of a table or its alias. */
   columnsOf(alias: string): string {
-    return this.spec.columns.map((column) => `${alias}.${column}`).join(', ');
+    return this.spec.columns
+      .map((column) =>
+        this.spec.moments?.includes(column) === true
+          ? `to_char(${alias}.${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS ${column}`
+          : `${alias}.${column}`,
+      )
+      .join(', ');
   }
 
   async find(tx: Tx, id: string): Promise<T | null> {
@@ -88,6 +96,7 @@ export class TableStore<T extends { readonly id: string }> implements Store<T> {
   }
 
   private value(column: keyof T & string, value: unknown): unknown {
+    if (this.spec.moments?.includes(column) === true && typeof value === 'string') return `${value}Z`;
     return this.spec.json.includes(column) ? JSON.stringify(value) : value;
   }
 

@@ -1,6 +1,6 @@
 import type { Tx } from '@nestack/kernel/context';
 import { sqlPrepared } from '@nestack/kernel/db';
-import type { NamedRef, RoleRef, TokenFacts, TokenQuestion } from '@nestack/keystone/domain';
+import type { AccessRuleRef, NamedRef, RoleRef, TokenFacts, TokenQuestion } from '@nestack/keystone/domain';
 import { ROLES_OF, scopeParams } from './roles-of';
 
 interface Row {
@@ -18,6 +18,7 @@ interface Row {
     readonly unrestricted: boolean;
     /** Milliseconds. */
     readonly expires_at: number | null;
+    readonly access_rules: AccessRuleRef[] | null;
   } | null;
   readonly roles: RoleRef[];
   readonly revoked: boolean;
@@ -40,7 +41,11 @@ const FACTS = `WITH RECURSIVE ${ROLES_OF}, credential AS (
     CASE WHEN td.id IS NOT NULL THEN
       jsonb_build_object('id', td.id, 'name', td.name, 'enabled', td.enabled) END AS target_domain,
     (SELECT jsonb_build_object('id', c.id, 'name', c.name, 'project_id', c.project_id, 'unrestricted', c.unrestricted,
-       'expires_at', floor(extract(epoch FROM c.expires_at) * 1000)) FROM credential c) AS credential,
+       'expires_at', floor(extract(epoch FROM c.expires_at) * 1000),
+       'access_rules', CASE WHEN c.access_rule_ids IS NOT NULL THEN
+         (SELECT COALESCE(jsonb_agg(jsonb_build_object('id', ar.id, 'service', ar.service, 'path', ar.path, 'method', ar.method)
+            ORDER BY ar.seq), '[]') FROM access_rule ar WHERE ar.id = ANY (c.access_rule_ids)) END)
+       FROM credential c) AS credential,
     (SELECT COALESCE(jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'domain_id', NULL) ORDER BY r.seq), '[]')
        FROM role r JOIN held ON held.role_id = r.id
        WHERE r.domain_id IS NULL AND ($4::text IS NULL OR r.id IN (SELECT role_id FROM allowed))) AS roles,

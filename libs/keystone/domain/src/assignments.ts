@@ -99,8 +99,12 @@ export class Assignments {
     const byUser = await this.throughGroups(tx, granted);
     const inPlace = await this.inherit(tx, byUser);
     const all = await this.imply(tx, inPlace);
+    // Roles of a domain only imply others: no token has them.
+    const global = await this.stores.roles.list(tx, [{ field: 'domain_id', op: 'eq', value: null }]);
+    const effective = new Set(global.map((role) => role.id));
     const seen = new Set<string>();
     return all.filter((one) => {
+      if (!effective.has(one.role_id)) return false;
       const key = JSON.stringify([
         one.actor_id,
         one.target_type,

@@ -3,6 +3,7 @@ import type { Clock } from '@nestack/kernel/clock';
 import type { TransactionRunner, Tx } from '@nestack/kernel/context';
 import { domainRef, type NamedRequest, type Proofs } from './auth-request';
 import type { ApplicationCredential } from './model';
+import { timeOf } from './moments';
 import type { Claims, PasswordHasher, Stores, TokenCodec, UserInDomain } from './ports';
 
 /** Who someone has proven to be. */
@@ -95,7 +96,9 @@ export class Authentication {
     });
     const right = await this.hasher.verify(appCred?.secret_hash ?? null, given.secret);
     if (appCred === null || found === null || !right) throw KeystoneError.Unauthorized();
-    if (appCred.expires_at !== null && appCred.expires_at <= this.clock.now()) throw KeystoneError.Unauthorized();
+    if (appCred.expires_at !== null && timeOf(appCred.expires_at) <= this.clock.now().getTime()) {
+      throw KeystoneError.Unauthorized();
+    }
     return { ...provenBy(found, ['application_credential']), appCred };
   }
 

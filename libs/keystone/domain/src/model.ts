@@ -1,3 +1,5 @@
+import type { Moment } from './moments';
+
 /** Attributes that upstream does not know but keeps and shows. */
 export type Extra = Readonly<Record<string, unknown>>;
 
@@ -93,8 +95,21 @@ export interface ApplicationCredential {
   readonly project_id: string;
   readonly secret_hash: string;
   readonly role_ids: readonly string[];
-  readonly expires_at: Date | null;
+  /** What its tokens may be used for; null for everything. */
+  readonly access_rule_ids: readonly string[] | null;
+  readonly expires_at: Moment | null;
   readonly unrestricted: boolean;
+}
+
+/** A request that an application credential may make, in words of a service's API. */
+export interface AccessRule {
+  readonly id: string;
+  readonly user_id: string;
+  /** Type of the service in the catalogue. */
+  readonly service: string;
+  /** With `*` for a part of the path, `**` for any rest, `{name}` for a part. */
+  readonly path: string;
+  readonly method: string;
 }
 
 export type ActorType = 'user' | 'group';
@@ -132,6 +147,8 @@ export interface NamedRef {
   readonly name: string;
 }
 
+export type AccessRuleRef = Pick<AccessRule, 'id' | 'service' | 'path' | 'method'>;
+
 /** All that a valid token says, looked up anew at each validation. */
 export interface TokenView {
   readonly methods: readonly string[];
@@ -143,7 +160,8 @@ export interface TokenView {
   readonly audit_ids: readonly string[];
   readonly issued_at: Date;
   readonly expires_at: Date;
-  readonly application_credential: (NamedRef & { readonly restricted: boolean }) | null;
+  readonly application_credential:
+    (NamedRef & { readonly restricted: boolean; readonly access_rules: readonly AccessRuleRef[] | null }) | null;
 }
 
 /** What is announced when tokens stop being valid; null matches everything. */

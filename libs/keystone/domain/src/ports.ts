@@ -1,5 +1,7 @@
 import type { Tx } from '@nestack/kernel/context';
 import type {
+  AccessRule,
+  AccessRuleRef,
   ApplicationCredential,
   Assignment,
   Credential,
@@ -132,6 +134,11 @@ export interface ApplicationCredentialStore extends Store<ApplicationCredential>
   byName(tx: Tx, userId: string, name: string): Promise<ApplicationCredential | null>;
 }
 
+export interface AccessRuleStore extends Store<AccessRule> {
+  /** Whether an application credential has the rule. */
+  inUse(tx: Tx, id: string): Promise<boolean>;
+}
+
 /** Recorded and announced ends of tokens. */
 export interface RevocationStore {
   /** Tells all services to look anew at what matches, with the transaction's commit. */
@@ -162,7 +169,12 @@ export interface TokenFacts {
   readonly target: (Switched & { readonly is_domain: boolean; readonly domain: Switched }) | null;
   /** The user's application credential of that id. */
   readonly appCred:
-    | (NamedRef & { readonly project_id: string; readonly unrestricted: boolean; readonly expires_at: Date | null })
+    | (NamedRef & {
+        readonly project_id: string;
+        readonly unrestricted: boolean;
+        readonly expires_at: Date | null;
+        readonly access_rules: readonly AccessRuleRef[] | null;
+      })
     | null;
   /** The user's roles on the scope, implied ones included; of those the application credential's. */
   readonly roles: readonly RoleRef[];
@@ -192,6 +204,7 @@ export interface Stores {
   readonly regions: Store<Region>;
   readonly credentials: Store<Credential>;
   readonly applicationCredentials: ApplicationCredentialStore;
+  readonly accessRules: AccessRuleStore;
   readonly revocations: RevocationStore;
   /** In one statement; null when the user is gone. */
   tokenFacts(tx: Tx, question: TokenQuestion): Promise<TokenFacts | null>;

@@ -5,7 +5,8 @@ import { newHexId } from '@nestack/kernel/ids';
 import type { Extra, Project } from './model';
 import type { Filter, Stores } from './ports';
 import { revocation } from './revocations';
-import { merged, type Users } from './users';
+import { checkMutable, merged } from './options';
+import type { Users } from './users';
 
 export interface ProjectFields {
   readonly name?: string | undefined;
@@ -90,6 +91,7 @@ export class Projects {
       if (fields.is_domain !== undefined && fields.is_domain !== before.is_domain) {
         throw KeystoneError.InvalidInput({ reason: 'Update of `is_domain` is not allowed.' });
       }
+      checkMutable(domain ? 'domain' : 'project', before, fields);
       const after = await this.stores.projects.update(tx, id, {
         ...(fields.name === undefined ? {} : { name: fields.name.trim() }),
         ...(fields.enabled === undefined ? {} : { enabled: fields.enabled }),
@@ -110,7 +112,7 @@ export class Projects {
     await this.db.run('projects.remove', async (tx) => {
       const project = await this.require(tx, id, domain);
       if (project.options['immutable'] === true)
-        throw KeystoneError.Immutable({ type: domain ? 'domain' : 'project', id });
+        throw KeystoneError.Immutable({ verb: 'delete', type: domain ? 'domain' : 'project', id });
       if (project.is_domain) {
         if (project.enabled) {
           throw KeystoneError.NotDeletable({

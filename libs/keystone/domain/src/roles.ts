@@ -5,7 +5,7 @@ import { newHexId } from '@nestack/kernel/ids';
 import { SYSTEM, type Assignment, type Extra, type Role } from './model';
 import type { Filter, Stores } from './ports';
 import { revocation } from './revocations';
-import { merged } from './users';
+import { checkMutable, merged } from './options';
 
 export interface RoleFields {
   readonly name?: string | undefined;
@@ -57,6 +57,7 @@ export class Roles {
       if (fields.domain_id !== undefined && fields.domain_id !== before.domain_id) {
         throw KeystoneError.InvalidInput({ reason: 'Cannot change the domain ID.' });
       }
+      checkMutable('role', before, fields);
       const after = await this.stores.roles.update(tx, id, {
         ...(fields.name === undefined ? {} : { name: fields.name }),
         ...(fields.description === undefined ? {} : { description: fields.description }),
@@ -72,7 +73,7 @@ export class Roles {
   async remove(_ctx: RequestContext, id: string): Promise<void> {
     await this.db.run('roles.remove', async (tx) => {
       const role = await this.require(tx, id);
-      if (role.options['immutable'] === true) throw KeystoneError.Immutable({ type: 'role', id });
+      if (role.options['immutable'] === true) throw KeystoneError.Immutable({ verb: 'delete', type: 'role', id });
       await this.stores.assignments.forget(tx, { role: id });
       await this.stores.roles.remove(tx, id);
       await this.announceRole(tx, id);
@@ -115,6 +116,9 @@ export class Roles {
   ): Promise<{ readonly prior: Role; readonly implied: Role }> {
     return this.db.run('roles.imply', async (tx) => {
       const result = { prior: await this.require(tx, prior), implied: await this.require(tx, implied) };
+      if (result.prior.domain_id === null && result.implied.domain_id !== null) {
+        throw KeystoneError.NotDeletable({ reason: `Role ${implied} of a domain cannot be implied by a global role.` });
+      }
       if (result.implied.name === 'admin') {
         throw KeystoneError.NotDeletable({ reason: 'Role admin cannot be an implied role.' });
       }

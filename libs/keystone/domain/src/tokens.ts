@@ -5,6 +5,7 @@ import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/cont
 import { domainRef, type AuthRequest, type NamedRequest } from './auth-request';
 import { Authentication, type Proven } from './authentication';
 import type { Scope, TokenView } from './model';
+import { timeOf, type Moment } from './moments';
 import type { Claims, PasswordHasher, Stores, TokenCodec, TokenFacts } from './ports';
 import { revocation } from './revocations';
 
@@ -129,7 +130,14 @@ export class Tokens {
       issued_at: issuedAt,
       expires_at: new Date(claims.exp * 1000),
       application_credential:
-        appCred === null ? null : { id: appCred.id, name: appCred.name, restricted: !appCred.unrestricted },
+        appCred === null
+          ? null
+          : {
+              id: appCred.id,
+              name: appCred.name,
+              restricted: !appCred.unrestricted,
+              access_rules: appCred.access_rules,
+            },
     };
   }
 
@@ -213,9 +221,11 @@ export class Tokens {
   }
 
   /** Seconds since the epoch; a token does not outlive the credential that it was got with. */
-  private expiry(now: Date, credentialEnd: Date | null): number {
+  private expiry(now: Date, credentialEnd: Moment | null): number {
     const regular = now.getTime() + this.settings.lifetime * 1000;
-    return Math.floor(Math.min(regular, credentialEnd?.getTime() ?? Number.POSITIVE_INFINITY) / 1000);
+    return Math.floor(
+      Math.min(regular, credentialEnd === null ? Number.POSITIVE_INFINITY : timeOf(credentialEnd)) / 1000,
+    );
   }
 }
 

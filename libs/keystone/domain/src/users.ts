@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { KeystoneError } from '@nestack/keystone/contract';
 import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import { newHexId } from '@nestack/kernel/ids';
-import type { ApplicationCredential, Extra, Group, Project, RoleRef, User } from './model';
+import type { Extra, Group, Project, User } from './model';
 import type { Filter, PasswordHasher, Stores } from './ports';
+import { merged } from './options';
 import { revocation } from './revocations';
 
 /** What a caller may set of a user; the password in clear. */
@@ -131,93 +131,6 @@ export class Users {
     return this.db.read('users.groups', (tx) => this.stores.groups.groupsOf(tx, userId));
   }
 
-  listApplicationCredentials(_ctx: RequestContext, userId: string, filters: readonly Filter[]): Promise<WithRoles[]> {
-    return this.db.read('application_credentials.list', async (tx) => {
-      const mine: Filter = { field: 'user_id', op: 'eq', value: userId };
-      const found = await this.stores.applicationCredentials.list(tx, [mine, ...filters]);
-      return this.withRoles(tx, found);
-    });
-  }
-
-  showApplicationCredential(_ctx: RequestContext, userId: string, id: string): Promise<WithRoles> {
-    return this.db.read('application_credentials.show', async (tx) => {
-      const found = await this.stores.applicationCredentials.find(tx, id);
-      if (found === null || found.user_id !== userId)
-        throw KeystoneError.ApplicationCredentialNotFound({ application_credential_id: id });
-      const [shown] = await this.withRoles(tx, [found]);
-      if (shown === undefined) throw KeystoneError.ApplicationCredentialNotFound({ application_credential_id: id });
-      return shown;
-    });
-  }
-
-  /** Made for the token's project, with the token's roles or some of them. The secret is shown this once. */
-  async createApplicationCredential(
-    ctx: RequestContext,
-    userId: string,
-    fields: {
-      readonly name: string;
-      readonly description?: string | null | undefined;
-      readonly secret?: string | null | undefined;
-      readonly expires_at?: string | null | undefined;
-      readonly unrestricted?: boolean | null | undefined;
-      readonly roles?: readonly { readonly id?: string | undefined; readonly name?: string | undefined }[] | undefined;
-    },
-    held: readonly RoleRef[],
-  ): Promise<{ readonly credential: WithRoles; readonly secret: string }> {
-    const projectId = ctx.actor?.projectId ?? null;
-    if (projectId === null)
-      throw KeystoneError.InvalidInput({ reason: 'Application credentials need a token with a project scope.' });
-    const wanted = fields.roles ?? held;
-    const roleIds = wanted.map((one) => {
-      const role = held.find((mine) => (one.id === undefined ? mine.name === one.name : mine.id === one.id));
-      if (role === undefined) {
-        throw KeystoneError.InvalidInput({
-          reason: `Invalid application credential: Could not find role assignment with role: ${one.id ?? one.name ?? ''}, user or group: ${userId}, project, domain, or system: ${projectId}.`,
-        });
-      }
-      return role.id;
-    });
-    const secret = fields.secret ?? randomBytes(64).toString('base64url');
-    const hash = await this.hasher.hash(secret);
-    return this.db.run('application_credentials.create', async (tx) => {
-      const made = await this.stores.applicationCredentials.insert(tx, {
-        id: newHexId(),
-        name: fields.name,
-        description: fields.description ?? null,
-        user_id: userId,
-        project_id: projectId,
-        secret_hash: hash,
-        role_ids: roleIds,
-        expires_at: fields.expires_at === undefined || fields.expires_at === null ? null : utc(fields.expires_at),
-        unrestricted: fields.unrestricted ?? false,
-      });
-      const [credential] = await this.withRoles(tx, [made]);
-      if (credential === undefined) throw new Error('unreachable');
-      return { credential, secret };
-    });
-  }
-
-  async removeApplicationCredential(_ctx: RequestContext, userId: string, id: string): Promise<void> {
-    await this.db.run('application_credentials.remove', async (tx) => {
-      const found = await this.stores.applicationCredentials.find(tx, id);
-      if (found === null || found.user_id !== userId)
-        throw KeystoneError.ApplicationCredentialNotFound({ application_credential_id: id });
-      await this.stores.applicationCredentials.remove(tx, id);
-      await this.stores.revocations.announce(tx, revocation(this.clock.now(), { userId }));
-    });
-  }
-
-  private async withRoles(tx: Tx, credentials: readonly ApplicationCredential[]): Promise<WithRoles[]> {
-    const ids = [...new Set(credentials.flatMap((one) => one.role_ids))];
-    const roles = ids.length === 0 ? [] : await this.stores.roles.list(tx, [{ field: 'id', op: 'in', value: ids }]);
-    return credentials.map((credential) => ({
-      ...credential,
-      roles: roles
-        .filter((role) => credential.role_ids.includes(role.id))
-        .map((role) => ({ id: role.id, name: role.name, domain_id: role.domain_id })),
-    }));
-  }
-
   private async endTokens(tx: Tx, userId: string): Promise<void> {
     await this.stores.revocations.record(tx, revocation(this.clock.now(), { userId }));
   }
@@ -238,20 +151,8 @@ export class Users {
   }
 }
 
-export type WithRoles = ApplicationCredential & { readonly roles: readonly RoleRef[] };
-
-/** Options given as null are taken away. */
-export function merged(before: Extra, given: Extra): Extra {
-  return Object.fromEntries(Object.entries({ ...before, ...given }).filter(([, value]) => value !== null));
-}
-
 function checkPassword(password: string | null): void {
   if (password !== null && Buffer.byteLength(password) > MAX_PASSWORD) {
     throw KeystoneError.InvalidInput({ reason: `The password is longer than ${String(MAX_PASSWORD)} bytes.` });
   }
-}
-
-/** Times without a zone are UTC. */
-function utc(text: string): Date {
-  return new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`);
 }

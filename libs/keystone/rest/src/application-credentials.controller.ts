@@ -4,19 +4,23 @@ import { Handles, type ApiRequest, type RequestOf } from '@nestack/kernel/http';
 import {
   createApplicationCredential,
   deleteApplicationCredential,
+  deleteAccessRule,
   KeystoneError,
+  listAccessRules,
   listApplicationCredentials,
+  showAccessRule,
   showApplicationCredential,
 } from '@nestack/keystone/contract';
-import { Tokens, Users } from '@nestack/keystone/domain';
+import { ApplicationCredentials, Tokens, Users } from '@nestack/keystone/domain';
 import { Guard } from './guard';
 import { filtersOf, listLinks, param } from './list-query';
-import { applicationCredentialView } from './views';
+import { accessRuleView, applicationCredentialView } from './views';
 
 /** Application credentials of users. upstream: keystone/api/users.py */
 @Injectable()
 export class ApplicationCredentialsController {
   constructor(
+    @Inject(ApplicationCredentials) private readonly credentials: ApplicationCredentials,
     @Inject(Users) private readonly users: Users,
     @Inject(Tokens) private readonly tokens: Tokens,
     @Inject(Guard) private readonly guard: Guard,
@@ -26,7 +30,7 @@ export class ApplicationCredentialsController {
   async list(request: ApiRequest) {
     const user = await this.owner(request, 'list_application_credentials');
     const filters = filtersOf(request.rawQuery, { name: 'text' });
-    const found = await this.users.listApplicationCredentials(request.ctx, user, filters);
+    const found = await this.credentials.list(request.ctx, user, filters);
     return {
       application_credentials: found.map((one) => applicationCredentialView(request.baseUrl, one)),
       links: listLinks(request),
@@ -38,7 +42,7 @@ export class ApplicationCredentialsController {
     const user = await this.owner(request, 'create_application_credential');
     const view = await this.tokens.validate(request.ctx.token ?? '');
     forbidRestricted(view.application_credential);
-    const { credential, secret } = await this.users.createApplicationCredential(
+    const { credential, secret } = await this.credentials.create(
       request.ctx,
       user,
       request.body.application_credential,
@@ -51,7 +55,7 @@ export class ApplicationCredentialsController {
   async show(request: ApiRequest) {
     const user = await this.owner(request, 'get_application_credential');
     const id = param(request, 'application_credential_id');
-    const found = await this.users.showApplicationCredential(request.ctx, user, id);
+    const found = await this.credentials.show(request.ctx, user, id);
     return { application_credential: applicationCredentialView(request.baseUrl, found) };
   }
 
@@ -59,7 +63,29 @@ export class ApplicationCredentialsController {
   async remove(request: ApiRequest): Promise<null> {
     const user = await this.owner(request, 'delete_application_credential');
     forbidRestricted((await this.tokens.validate(request.ctx.token ?? '')).application_credential);
-    await this.users.removeApplicationCredential(request.ctx, user, param(request, 'application_credential_id'));
+    await this.credentials.remove(request.ctx, user, param(request, 'application_credential_id'));
+    return null;
+  }
+
+  @Handles(listAccessRules)
+  async rules(request: ApiRequest) {
+    const user = await this.owner(request, 'list_access_rules');
+    const filters = filtersOf(request.rawQuery, { service: 'text', path: 'text', method: 'text' });
+    const found = await this.credentials.listRules(request.ctx, user, filters);
+    return { access_rules: found.map(accessRuleView), links: listLinks(request) };
+  }
+
+  @Handles(showAccessRule)
+  async showRule(request: ApiRequest) {
+    const user = await this.owner(request, 'get_access_rule');
+    const rule = await this.credentials.showRule(request.ctx, user, param(request, 'access_rule_id'));
+    return { access_rule: accessRuleView(rule) };
+  }
+
+  @Handles(deleteAccessRule)
+  async removeRule(request: ApiRequest): Promise<null> {
+    const user = await this.owner(request, 'delete_access_rule');
+    await this.credentials.removeRule(request.ctx, user, param(request, 'access_rule_id'));
     return null;
   }
 

@@ -40,6 +40,11 @@ export class AuthController {
   async validate(request: ApiRequest) {
     const allowExpired = parseBoolean(request.rawQuery.get('allow_expired') ?? '') === true;
     const { token, view } = await this.subject(request, allowExpired);
+    // Only a service that says so heeds access rules; to others such a token is none.
+    const narrowed = (view.application_credential?.access_rules ?? null) !== null;
+    if (narrowed && request.headers['openstack-identity-access-rules'] === undefined) {
+      throw KeystoneError.TokenNotFound();
+    }
     this.guard.enforce(request.ctx, 'validate_token', { tokenUser: view.user.id });
     return new ApiReply(
       { token: tokenBody(view, await this.catalogOf(view, request)) },

@@ -1,5 +1,6 @@
 import { isoMicros, isoMicrosZ } from '@nestack/kernel/clock';
 import type {
+  AccessRule,
   CatalogEntry,
   Credential,
   Endpoint,
@@ -8,9 +9,9 @@ import type {
   Region,
   Role,
   Service,
+  ShownCredential,
   TokenView,
   User,
-  WithRoles,
 } from '@nestack/keystone/domain';
 
 const self = (base: string, collection: string, id: string) => ({
@@ -140,7 +141,7 @@ export function credentialView(base: string, credential: Credential) {
   };
 }
 
-export function applicationCredentialView(base: string, credential: WithRoles) {
+export function applicationCredentialView(base: string, credential: ShownCredential) {
   return {
     id: credential.id,
     name: credential.name,
@@ -148,10 +149,15 @@ export function applicationCredentialView(base: string, credential: WithRoles) {
     project_id: credential.project_id,
     user_id: credential.user_id,
     roles: credential.roles.map((role) => ({ id: role.id, name: role.name, domain_id: role.domain_id })),
-    expires_at: credential.expires_at === null ? null : isoMicros(credential.expires_at),
+    expires_at: credential.expires_at,
     unrestricted: credential.unrestricted,
+    ...(credential.access_rules === null ? {} : { access_rules: credential.access_rules.map(accessRuleView) }),
     ...self(base, `users/${credential.user_id}/application_credentials`, credential.id),
   };
+}
+
+export function accessRuleView(rule: Pick<AccessRule, 'id' | 'service' | 'path' | 'method'>) {
+  return { id: rule.id, service: rule.service, path: rule.path, method: rule.method };
 }
 
 /** A token's body; `catalog` is null when it was not asked for. upstream: keystone/common/render_token.py */
@@ -177,8 +183,17 @@ export function tokenBody(view: TokenView, catalog: readonly CatalogEntry[] | nu
     ...(view.domain === null ? {} : { domain: { ...view.domain } }),
     ...(view.scope.type === 'system' ? { system: { all: true } } : {}),
     ...(scoped ? { roles: view.roles.map((role) => ({ id: role.id, name: role.name })) } : {}),
-    ...(view.application_credential === null ? {} : { application_credential: { ...view.application_credential } }),
+    ...(view.application_credential === null ? {} : { application_credential: usedCredential(view) }),
     ...(scoped && catalog !== null ? { catalog: catalogView(catalog) } : {}),
+  };
+}
+
+function usedCredential({ application_credential: used }: TokenView) {
+  return {
+    id: used?.id ?? '',
+    name: used?.name ?? '',
+    restricted: used?.restricted ?? true,
+    ...(used === null || used.access_rules === null ? {} : { access_rules: used.access_rules.map(accessRuleView) }),
   };
 }
 

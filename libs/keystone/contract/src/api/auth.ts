@@ -1,6 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { ListLinks, NamedDomain, Nullable } from './common';
+import { AccessRule } from './users';
 
 const DomainRef = Type.Object({ id: Type.Optional(Type.String()), name: Type.Optional(Type.String()) });
 const UserRef = Type.Object({
@@ -77,7 +78,12 @@ export const Token = Type.Object({
   roles: Type.Optional(Type.Array(RoleRef)),
   catalog: Type.Optional(Type.Array(CatalogService)),
   application_credential: Type.Optional(
-    Type.Object({ id: Type.String(), name: Type.String(), restricted: Type.Boolean() }),
+    Type.Object({
+      id: Type.String(),
+      name: Type.String(),
+      restricted: Type.Boolean(),
+      access_rules: Type.Optional(Type.Array(AccessRule)),
+    }),
   ),
 });
 const TokenBody = Type.Object({ token: Token });

@@ -89,6 +89,20 @@ export const listUserGroups = operation({
   status: 200,
 });
 
+const Method = Type.Enum(['CONNECT', 'OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE']);
+export const AccessRule = Type.Object({
+  id: Type.String(),
+  service: Type.String(),
+  path: Type.String(),
+  method: Type.String(),
+});
+const AccessRuleRequest = Type.Object({
+  id: Type.Optional(Type.String()),
+  service: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  path: Type.Optional(Type.String({ minLength: 1, maxLength: 128, pattern: '^/' })),
+  method: Type.Optional(Method),
+});
+
 const AppCredRole = Type.Object({ id: Type.Optional(Type.String()), name: Type.Optional(Type.String()) });
 export const ApplicationCredential = Type.Object({
   id: Type.String(),
@@ -99,7 +113,9 @@ export const ApplicationCredential = Type.Object({
   roles: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), domain_id: Nullable(Type.String()) })),
   expires_at: Nullable(Type.String()),
   unrestricted: Type.Boolean(),
+  access_rules: Type.Optional(Type.Array(AccessRule)),
   secret: Type.Optional(Type.String()),
+  links: SelfLink,
 });
 export const listApplicationCredentials = operation({
   id: 'listApplicationCredentials',
@@ -120,9 +136,10 @@ export const createApplicationCredential = operation({
       name: Name,
       description: Description,
       secret: Type.Optional(Nullable(Type.String())),
-      expires_at: Type.Optional(Nullable(Type.String({ format: 'date-time' }))),
+      expires_at: Type.Optional(Nullable(Type.String())),
       unrestricted: Type.Optional(Nullable(Type.Boolean())),
       roles: Type.Optional(Type.Array(AppCredRole)),
+      access_rules: Type.Optional(Type.Array(AccessRuleRequest)),
     }),
   }),
   response: Type.Object({ application_credential: ApplicationCredential }),
@@ -144,6 +161,32 @@ export const deleteApplicationCredential = operation({
   status: 204,
 });
 
+const rulesPath = '/users/{user_id}/access_rules';
+export const listAccessRules = operation({
+  id: 'listAccessRules',
+  summary: "List a user's access rules",
+  method: 'GET',
+  path: rulesPath,
+  query: filters({ service: text, path: text, method: text }),
+  response: Type.Object({ access_rules: Type.Array(AccessRule), links: ListLinks }),
+  status: 200,
+});
+export const showAccessRule = operation({
+  id: 'showAccessRule',
+  summary: 'Show an access rule',
+  method: 'GET',
+  path: `${rulesPath}/{access_rule_id}`,
+  response: Type.Object({ access_rule: AccessRule }),
+  status: 200,
+});
+export const deleteAccessRule = operation({
+  id: 'deleteAccessRule',
+  summary: 'Delete an access rule that no application credential has',
+  method: 'DELETE',
+  path: `${rulesPath}/{access_rule_id}`,
+  status: 204,
+});
+
 export const userOperations = [
   ...allOf(users),
   changePassword,
@@ -153,4 +196,7 @@ export const userOperations = [
   createApplicationCredential,
   showApplicationCredential,
   deleteApplicationCredential,
+  listAccessRules,
+  showAccessRule,
+  deleteAccessRule,
 ];
