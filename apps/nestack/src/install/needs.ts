@@ -74,13 +74,16 @@ export function needsOf(wishes: Wishes): Need[] {
       { package: 'genisoimage', proof: 'genisoimage', why: 'writes config drives', without: NO_GUESTS },
     );
   }
-  if (wishes.volume === 'nbd' && wishes.virt !== 'libvirt') {
+  if (wishes.volume === 'nbd') {
+    const without = 'simulated volumes: --volume fake';
     needs.push({
-      package: 'qemu-utils',
-      proof: 'qemu-nbd',
+      package: 'qemu-system-common',
+      proof: 'qemu-storage-daemon',
       why: 'serves volumes to guests',
-      without: 'simulated volumes: --volume fake',
+      without,
     });
+    if (wishes.virt !== 'libvirt')
+      needs.push({ package: 'qemu-utils', proof: 'qemu-img', why: 'makes and copies volumes', without });
   }
   if (wishes.net === 'linuxbridge') {
     needs.push(
