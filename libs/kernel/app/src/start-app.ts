@@ -66,8 +66,8 @@ export async function startApp<C extends TObject>(
     if (app.onServing !== undefined)
       await nest.get<{ begin(): Promise<void> }>(app.onServing, { strict: false }).begin();
     const checks = checksOf(kernel);
-    const port =
-      app.api === undefined ? await serveHealth(nest, common, checks) : await serve(nest, app, common, log, checks);
+    const withoutApi = app.api === undefined || app.servesApi?.(config) === false;
+    const port = withoutApi ? await serveHealth(nest, common, checks) : await serve(nest, app, common, log, checks);
     log.info(null, 'started', { port });
     return { name: app.name, port, close: () => closeApp(nest, kernel) };
   } catch (error) {

@@ -15,6 +15,8 @@ export interface AppDeclaration<C extends TObject = TObject> {
   readonly module: (config: Static<C>, parts: AppParts) => DynamicModule;
   /** The REST API that the app serves, if any. */
   readonly api?: ApiDeclaration;
+  /** Whether this process serves it; always, when absent. For apps whose parts run in processes of their own. */
+  readonly servesApi?: (config: Static<C>) => boolean;
   /**
    * Injection token of a provider whose `begin` is called once when the RPC servers take messages, for work that must not miss
    * any: reading a state whose changes are announced.
