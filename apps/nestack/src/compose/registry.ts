@@ -7,6 +7,7 @@ export const APPS: Readonly<Record<string, () => Promise<{ readonly app: unknown
   placement: () => import('@nestack/app/placement'),
   cinder: () => import('@nestack/app/cinder'),
   'neutron-agent': () => import('@nestack/app/neutron-agent'),
+  'nova-scheduler': () => import('@nestack/app/nova-scheduler'),
   'nova-compute': () => import('@nestack/app/nova-compute'),
 };
 

@@ -1,3 +1,4 @@
 export { CinderClient } from './cinder.client';
 export { GlanceClient } from './glance.client';
 export { NeutronClient } from './neutron.client';
+export { PlacementClient } from './placement.client';

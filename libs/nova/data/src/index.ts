@@ -6,3 +6,4 @@ export { InstancesRepository } from './repositories/instances.repository';
 export { KeyPairsRepository } from './repositories/key-pairs.repository';
 export { QuotasRepository } from './repositories/quotas.repository';
 export { ExternalEventsRepository } from './repositories/external-events.repository';
+export { HostStatesRepository } from './repositories/host-states.repository';

@@ -16,3 +16,8 @@ export * from './servers/servers';
 export * from './compute/compute-manager';
 export * from './compute/keyed-mutex';
 export * from './metadata/config-drive';
+export * from './scheduler/resource-request';
+export * from './scheduler/host-state';
+export * from './scheduler/filters';
+export * from './scheduler/weighers';
+export * from './scheduler/filter-scheduler';

@@ -2,3 +2,4 @@ export { ComputeHandler } from './compute/compute.handler';
 export { ComputeHost, type ComputeHostDeps } from './compute/compute-host';
 export { ConductorHandler } from './conductor/conductor.handler';
 export { ServiceHeartbeat } from './conductor/service-heartbeat';
+export { SchedulerHandler } from './scheduler/scheduler.handler';

@@ -186,7 +186,13 @@ export interface PlacementPort {
   ): Promise<void>;
   /** Disabled hosts carry COMPUTE_STATUS_DISABLED. */
   setDisabled(ctx: RequestContext, providerUuid: string, disabled: boolean): Promise<void>;
-  candidates(ctx: RequestContext, spec: RequestSpec, limit: number): Promise<readonly ProviderCandidate[]>;
+  /** Hosts with room, the emptiest first, at most `limit`; with `within` only that provider's tree. Disabled hosts are left out. */
+  candidates(
+    ctx: RequestContext,
+    spec: RequestSpec,
+    limit: number,
+    within?: string,
+  ): Promise<readonly ProviderCandidate[]>;
   /** Claims for the consumer if it holds nothing yet; false when another was faster. */
   claim(ctx: RequestContext, spec: RequestSpec, candidate: ProviderCandidate): Promise<boolean>;
   /** The provider on which a consumer holds its allocation, null when it holds none. */

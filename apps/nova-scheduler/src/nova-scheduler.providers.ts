@@ -1,0 +1,71 @@
+import { hostname } from 'node:os';
+import type { Provider } from '@nestjs/common';
+import { LOGGER } from '@nestack/kernel/app';
+import { systemClock } from '@nestack/kernel/clock';
+import { DATABASE, type Database } from '@nestack/kernel/db';
+import { API_CLIENTS, type ApiClients } from '@nestack/kernel/http';
+import type { Logger } from '@nestack/kernel/log';
+import { PlacementClient } from '@nestack/nova/clients';
+import { HostStatesRepository, ServicesRepository } from '@nestack/nova/data';
+import {
+  filtersNamed,
+  FilterScheduler,
+  HOST_FILTERS,
+  PLACEMENT_PORT,
+  weighersWith,
+  type PlacementPort,
+} from '@nestack/nova/domain';
+import { ServiceHeartbeat } from '@nestack/nova/rpc';
+import type { NovaSchedulerConfig } from './nova-scheduler.config';
+
+type SchedulerSettings = Omit<NovaSchedulerConfig, 'database' | 'broker' | 'auth'>;
+
+/** The scheduler itself, over the kernel's parts and Placement. */
+export function schedulerProvider(config: SchedulerSettings): Provider {
+  return {
+    provide: FilterScheduler,
+    inject: [DATABASE, PLACEMENT_PORT, LOGGER],
+    useFactory: (db: Database, placement: PlacementPort, log: Logger) =>
+      new FilterScheduler({
+        tx: db,
+        clock: systemClock,
+        hosts: new HostStatesRepository(),
+        placement,
+        filters: config.enabled_filters === undefined ? HOST_FILTERS : filtersNamed(config.enabled_filters),
+        weighers: weighersWith({
+          ram: config.ram_weight_multiplier ?? 1,
+          cpu: config.cpu_weight_multiplier ?? 1,
+          disk: config.disk_weight_multiplier ?? 1,
+        }),
+        hostSubsetSize: config.host_subset_size ?? 1,
+        maxPlacementResults: config.max_placement_results ?? 1000,
+        random: () => Math.random(),
+        log,
+      }),
+  };
+}
+
+/** nova-scheduler's own providers. */
+export function novaSchedulerProviders(config: SchedulerSettings): Provider[] {
+  const host = config.host ?? hostname();
+  return [
+    {
+      provide: PLACEMENT_PORT,
+      inject: [API_CLIENTS],
+      useFactory: (clients: ApiClients) => new PlacementClient(clients),
+    },
+    schedulerProvider(config),
+    {
+      provide: ServiceHeartbeat,
+      inject: [DATABASE, LOGGER],
+      useFactory: (db: Database, log: Logger) => {
+        const services = new ServicesRepository();
+        return new ServiceHeartbeat(
+          () =>
+            db.run('service.beat', (tx) => services.beat(tx, host, 'nova-scheduler', 'scheduler', systemClock.now())),
+          log,
+        );
+      },
+    },
+  ];
+}

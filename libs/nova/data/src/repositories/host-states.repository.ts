@@ -1,0 +1,40 @@
+import type { Tx } from '@nestack/kernel/context';
+import { sql, sqlOne } from '@nestack/kernel/db';
+import { isUuidLike } from '@nestack/kernel/ids';
+import type { HostStateRepository, SchedulableHost } from '@nestack/nova/domain';
+
+const SELECT = `SELECT n.uuid AS compute_node_uuid, n.host, n.facts, json_build_object('disabled', s.disabled,
+    'disabled_reason', s.disabled_reason, 'forced_down', s.forced_down, 'availability_zone', s.availability_zone) AS service,
+    s.last_seen_up
+  FROM compute_node n JOIN service s ON s.id = n.service_id`;
+
+type Row = Omit<SchedulableHost, 'service'> & {
+  readonly service: Omit<SchedulableHost['service'], 'last_seen_up'>;
+  readonly last_seen_up: Date | null;
+};
+
+const toHost = ({ service, last_seen_up, ...host }: Row): SchedulableHost => ({
+  ...host,
+  service: { ...service, last_seen_up },
+});
+
+/** Hosts with their services, as the scheduler reads them. */
+export class HostStatesRepository implements HostStateRepository {
+  async byNodes(tx: Tx, computeNodeUuids: readonly string[]): Promise<readonly SchedulableHost[]> {
+    return (await sql<Row>(tx, `${SELECT} WHERE n.uuid = ANY ($1::uuid[])`, [computeNodeUuids])).map(toHost);
+  }
+
+  async byName(tx: Tx, host: string): Promise<SchedulableHost | null> {
+    const row = await sqlOne<Row>(tx, `${SELECT} WHERE n.host = $1 OR lower(n.host) = lower($1) LIMIT 1`, [host]);
+    return row === null ? null : toHost(row);
+  }
+
+  async hostsOfInstances(tx: Tx, instanceUuids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const rows = await sql<{ uuid: string; host: string }>(
+      tx,
+      'SELECT uuid, host FROM instance WHERE uuid = ANY ($1::uuid[]) AND host IS NOT NULL AND deleted_at IS NULL',
+      [instanceUuids.filter(isUuidLike)],
+    );
+    return new Map(rows.map((row) => [row.uuid, row.host]));
+  }
+}
