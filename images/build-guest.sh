@@ -15,9 +15,12 @@ export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1735689600}"
 readonly user=cirros password=gocubsgo
 readonly sources="$(cd "$(dirname "${BASH_SOURCE[0]}")/guest" && pwd)"
 
-# Loaded by the first stage, then in the running guest; what they depend on is found in the modules themselves.
-readonly boot_modules='virtio_pci virtio_blk sd_mod virtio_scsi ata_piix ahci'
-readonly late_modules='virtio_net sr_mod isofs vfat nls_ascii nls_cp437 nls_utf8 button evdev acpiphp virtio-rng virtio_balloon virtio_console 8021q'
+# Loaded by the first stage: first those of a cloud's disks, others where no disk is found. Then, in the running guest,
+# the network's and all others. What they depend on is found in the modules themselves.
+readonly virtio_modules='virtio_pci virtio_blk'
+readonly other_modules='sd_mod virtio_scsi ata_piix ahci'
+readonly network_modules='virtio_net'
+readonly late_modules='ata_piix sr_mod isofs vfat nls_ascii nls_cp437 nls_utf8 button evdev acpiphp virtio-rng virtio_balloon virtio_console 8021q'
 
 fail() {
   echo "build-guest: $*" >&2
@@ -26,8 +29,8 @@ fail() {
 
 [ $# -ge 1 ] && [ $# -le 2 ] || fail "usage: build-guest.sh OUTPUT.qcow2 [CACHE]"
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || fail "needs Debian or Ubuntu on amd64"
-for tool in apt-get apt-cache dpkg-deb cpio gzip syslinux mcopy mkfs.vfat sfdisk qemu-img; do
-  command -v "$tool" >/dev/null || fail "the program $tool is missing (packages cpio syslinux mtools dosfstools fdisk qemu-utils)"
+for tool in apt-get apt-cache dpkg-deb cpio gzip syslinux mcopy mkfs.vfat mke2fs debugfs e2fsck sfdisk qemu-img; do
+  command -v "$tool" >/dev/null || fail "the program $tool is missing (packages cpio syslinux mtools dosfstools e2fsprogs fdisk qemu-utils)"
 done
 
 case "$1" in *.qcow2) image="$1" ;; *) image="$1/guest.qcow2" ;; esac
@@ -88,7 +91,9 @@ done <"$work/wanted"
 # ---- the root file system
 
 root="$work/root"
-mkdir -p "$root"/{bin,sbin,usr/bin,usr/sbin,usr/share/udhcpc,lib64,lib/modules,etc/dropbear,etc/acpi/PWRF,root/.ssh,proc,sys,dev,run,tmp,mnt,media,newroot,var/lib/cloud,var/log,home}
+ramdisk="$work/ramdisk"
+mkdir -p "$root"/{bin,sbin,usr/bin,usr/sbin,usr/share/udhcpc,lib64,lib/modules,etc/dropbear,etc/acpi/PWRF,root/.ssh,proc,sys,dev,run,tmp,mnt,media,var/lib/cloud,var/log,home}
+mkdir -p "$ramdisk"/{bin,sbin,lib/modules,proc,sys,dev,newroot}
 ln -s ../root "$root/home/$user"
 
 find_program() {
@@ -102,10 +107,12 @@ find_program() {
   fail "no package has the program $1"
 }
 
-cp "$(find_program busybox)" "$root/bin/busybox"
-for applet in $("$root/bin/busybox" --list-full); do
-  mkdir -p "$root/$(dirname "$applet")"
-  [ -e "$root/$applet" ] || ln -s /bin/busybox "$root/$applet"
+for tree in "$root" "$ramdisk"; do
+  cp "$(find_program busybox)" "$tree/bin/busybox"
+  for applet in $("$tree/bin/busybox" --list-full); do
+    mkdir -p "$tree/$(dirname "$applet")"
+    [ -e "$tree/$applet" ] || ln -s /bin/busybox "$tree/$applet"
+  done
 done
 
 loader="$(find "$work/programs" -name 'ld-linux-x86-64.so.2' -type f | head -1)"
@@ -129,30 +136,33 @@ version="$(ls "$work/kernel/lib/modules" 2>/dev/null || ls "$work/kernel/usr/lib
 modules="$(find "$work/kernel" -type d -path "*lib/modules/$version" | head -1)"
 cp "$work/kernel/boot/vmlinuz-$version" "$work/vmlinuz"
 
-# Copies a module after those that it depends on, and adds them to the list of a stage; built-in ones are passed over.
-add_module() {
-  local name="$1" stage="$2" file plain dependency
-  ! grep -qx "${name//-/_}" "$work/added" 2>/dev/null || return 0
-  echo "${name//-/_}" >>"$work/added"
-  file="$(find "$modules" \( -name "${name//_/-}.ko*" -o -name "${name//-/_}.ko*" \) | head -1)"
+# Copies a module to a tree after those that it depends on, and adds them to a list of it; built-in ones are passed over.
+add_module() { # tree list module
+  local tree="$1" list="$2" name="${3//-/_}" file plain dependency
+  ! grep -qxF "$name" "$tree.added" 2>/dev/null || return 0
+  echo "$name" >>"$tree.added"
+  file="$(find "$modules" \( -name "${name//_/-}.ko*" -o -name "$name.ko*" \) | head -1)"
   [ -n "$file" ] || return 0
-  plain="$root/lib/modules/${name//-/_}.ko"
+  plain="$tree/lib/modules/$name.ko"
   case "$file" in
     *.xz) xz -dc "$file" >"$plain" ;;
     *.zst) zstd -dcq "$file" >"$plain" ;;
     *) cp "$file" "$plain" ;;
   esac
-  for dependency in $(tr '\0' '\n' <"$plain" | sed -n 's/^depends=//p' | tr ',' ' '); do add_module "$dependency" "$stage"; done
-  echo "${name//-/_}" >>"$root/lib/modules/$stage"
+  for dependency in $(tr '\0' '\n' <"$plain" | sed -n 's/^depends=//p' | tr ',' ' '); do add_module "$tree" "$list" "$dependency"; done
+  echo "$name" >>"$tree/lib/modules/$list"
 }
-for name in $boot_modules; do add_module "$name" boot; done
-for name in $late_modules; do add_module "$name" late; done
+for name in $virtio_modules; do add_module "$ramdisk" virtio "$name"; done
+for name in $other_modules; do add_module "$ramdisk" other "$name"; done
+for name in $network_modules; do add_module "$root" network "$name"; done
+for name in $late_modules; do add_module "$root" late "$name"; done
 
 # ---- what makes it a guest
 
-install -m 755 "$sources/init" "$root/init"
+install -m 755 "$sources/init" "$ramdisk/init"
 install -m 755 "$sources/start" "$root/etc/start"
 install -m 755 "$sources/stop" "$root/etc/stop"
+install -m 755 "$sources/plugged" "$root/usr/sbin/plugged"
 install -m 755 "$sources/dhcp-event" "$root/usr/share/udhcpc/default.script"
 install -m 755 "$sources/cloud" "$root/usr/sbin/cloud"
 install -m 755 "$sources/power-button" "$root/etc/acpi/PWRF/00000080"
@@ -170,22 +180,49 @@ printf "log in as '%s', password '%s'; 'sudo' for root\n" "$user" "$password" >"
 chmod 700 "$root/root" "$root/root/.ssh"
 chmod 1777 "$root/tmp"
 
-find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-(cd "$root" && find . -print0 | sort -z | cpio --null --create --format=newc --quiet --reproducible --owner=0:0) | gzip -9n >"$work/initrd.gz"
+find "$root" "$ramdisk" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+(cd "$ramdisk" && find . -print0 | sort -z | cpio --null --create --format=newc --quiet --reproducible --owner=0:0) | gzip -9n >"$work/initrd.gz"
 
-# ---- the disk: a FAT partition with the boot loader; the guest makes its root behind it, as large as the disk is
+# ---- the disk: a FAT partition with the boot loader, and the root, which the guest lets grow to the disk's end
 
 readonly mib=$((1024 * 1024))
-boot_mib=$(((($(stat -c %s "$work/vmlinuz") + $(stat -c %s "$work/initrd.gz")) / mib) + 8))
+boot_mib=$((($(stat -c %s "$work/vmlinuz") + $(stat -c %s "$work/initrd.gz")) / mib + 4))
 truncate -s "${boot_mib}M" "$work/boot.fat"
 mkfs.vfat --invariant -n GUESTBOOT "$work/boot.fat" >/dev/null
 cp "$sources/syslinux.cfg" "$work/syslinux.cfg"
 touch -d "@$SOURCE_DATE_EPOCH" "$work/vmlinuz" "$work/initrd.gz" "$work/syslinux.cfg"
 mcopy -m -i "$work/boot.fat" "$work/vmlinuz" "$work/initrd.gz" "$work/syslinux.cfg" ::/
 syslinux --install "$work/boot.fat"
-truncate -s "$((boot_mib + 1 + 48))M" "$work/disk.raw"
-printf 'label: dos\nlabel-id: 0x6e657374\nstart=2048, size=%s, type=6, bootable\n' $((boot_mib * 2048)) | sfdisk --quiet "$work/disk.raw"
+
+# Everything that mke2fs would choose by chance or by its version is given, and the files are written one by one: in order,
+# with one time, belonging to root whoever builds.
+readonly root_mib=48 id=6e657374-6163-4b00-8000-000000000001
+export E2FSPROGS_FAKE_TIME="$SOURCE_DATE_EPOCH"
+truncate -s "${root_mib}M" "$work/root.ext4"
+mke2fs -q -F -L GUESTROOT -U "$id" -b 4096 -I 256 -m 0 -J size=4 \
+  -O none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,64bit \
+  -E "hash_seed=$id,root_owner=0:0,resize=$((1024 * 1024 * 256)),lazy_itable_init=0,lazy_journal_init=0,nodiscard" \
+  "$work/root.ext4"
+(cd "$root" && find . -mindepth 1 -printf '%y %m /%P %l\n') | sort -k 3,3 >"$work/entries"
+while read -r type mode path target; do
+  echo "cd $(dirname "$path")"
+  name="$(basename "$path")"
+  case "$type" in
+    d) printf 'mkdir %s\nset_inode_field %s mode 04%04d\n' "$name" "$name" "$mode" ;;
+    f) printf 'write %s %s\nset_inode_field %s mode 010%04d\n' "$root$path" "$name" "$name" "$mode" ;;
+    l) printf 'symlink %s %s\n' "$name" "$target" ;;
+  esac
+  printf 'set_inode_field %s uid 0\nset_inode_field %s gid 0\n' "$name" "$name"
+done <"$work/entries" >"$work/script"
+debugfs -w -f "$work/script" "$work/root.ext4" >"$work/debugfs.log" 2>&1
+! grep -vE '^(debugfs|Allocated inode)' "$work/debugfs.log" || fail "the root file system cannot be written"
+e2fsck -fn "$work/root.ext4" >"$work/fsck.log" 2>&1 || { cat "$work/fsck.log" >&2; fail "the root file system is not sound"; }
+
+truncate -s "$((1 + boot_mib + root_mib))M" "$work/disk.raw"
+printf 'label: dos\nlabel-id: 0x6e657374\nstart=2048, size=%s, type=6, bootable\nstart=%s, size=%s, type=83\n' \
+  $((boot_mib * 2048)) $(((1 + boot_mib) * 2048)) $((root_mib * 2048)) | sfdisk --quiet "$work/disk.raw"
 dd if="$work/boot.fat" of="$work/disk.raw" bs=1M seek=1 conv=notrunc,sparse status=none
+dd if="$work/root.ext4" of="$work/disk.raw" bs=1M seek=$((1 + boot_mib)) conv=notrunc,sparse status=none
 boot_code=''
 for file in /usr/lib/syslinux/mbr/mbr.bin /usr/lib/SYSLINUX/mbr.bin /usr/share/syslinux/mbr.bin; do
   [ ! -f "$file" ] || boot_code="$file"

@@ -118,10 +118,6 @@ function build(): Command {
       const note = (text: string): void => void process.stdout.write(`${new Date().toISOString()} ${text}\n`);
       await (await import('./supervisor/supervisor')).supervise(options.state, note);
     });
-  program
-    .command('libvirtd', { hidden: true })
-    .requiredOption('--dir <dir>')
-    .action(async (options: { dir: string }) => (await import('./cloud/libvirt')).becomeLibvirtd(options.dir));
   return program;
 }
 

@@ -18,6 +18,8 @@ export interface ConfigSources {
   /** A service's URL for clients, and for other services; they differ where each service is a host of its own. */
   readonly publicUrl: (port: PortName) => string;
   readonly internalUrl: (port: PortName) => string;
+  /** Whether nova-compute starts libvirt's daemon itself, there being no supervisor for it. */
+  readonly ownLibvirt?: boolean;
 }
 
 /** The URLs of a cloud whose services share a host. */
@@ -212,7 +214,10 @@ function computeApps(sources: ConfigSources, host: string): Record<string, Value
       ...auth(sources, 'nova'),
       driver: settings.virt,
       state_path: path.join(layout.host(host), 'nova'),
-      libvirt_uri: libvirtUri(layout, host),
+      my_ip: underlay.address(host),
+      ...(settings.virt === 'libvirt' && sources.ownLibvirt !== true ? { libvirt_uri: libvirtUri(layout, host) } : {}),
+      probe_kernel: path.join(layout.images, 'vmlinuz'),
+      probe_initrd: path.join(layout.images, 'initrd.gz'),
     },
   };
 }

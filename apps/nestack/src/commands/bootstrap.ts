@@ -47,6 +47,7 @@ export async function bootstrapCommand(options: BootstrapOptions): Promise<void>
     layout,
     settings,
     underlay: underlayOf(layout, settings),
+    ownLibvirt: true,
     databaseUrl,
     brokerUrl,
     publicUrl: (port) => `http://${options.publicHost}:${portOf(settings, port)}`,

@@ -180,20 +180,10 @@ async function hostParts(place: Place, settings: CloudSettings, progress: Progre
   if (settings.virt !== 'libvirt') return;
   await progress.step('libvirt', async () => {
     for (const host of settings.hosts) {
-      const hostUuid = uuidOf(`${layout.root}/${host}`);
-      const spec = prepareLibvirt(layout, { host, hostUuid, cli: place.cli, netns: underlay.netns(host) });
-      await ensureProcess(layout, spec);
+      await ensureProcess(layout, await prepareLibvirt(layout, { host, netns: underlay.netns(host) }));
     }
     await Promise.all(settings.hosts.map((host) => waitForLibvirt(layout, host)));
   });
-}
-
-/** A UUID that is always the same for the same text. */
-function uuidOf(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
-    '-',
-  );
 }
 
 /** Has the supervisor run the processes of all hosts; those whose bundle or settings have changed are restarted. */

@@ -4,6 +4,8 @@ import type { Logger } from '@nestack/kernel/log';
 
 /** Reboots inside the guest and the like pass through states that are not worth telling. */
 const SETTLE_MS = 500;
+/** When all are looked at after a new connection: a daemon that is finding its guests again tells nothing of their end. */
+const LOOKS_MS = [500, 3000, 10_000];
 
 /** Tells of guests whose power changes without having been asked to. */
 export class PowerWatch {
@@ -12,7 +14,7 @@ export class PowerWatch {
   private readonly known = new Map<string, PowerState>();
   private readonly busy = new Map<string, number>();
   private readonly timers = new Map<string, NodeJS.Timeout>();
-  private everything: NodeJS.Timeout | null = null;
+  private looks: readonly NodeJS.Timeout[] = [];
 
   constructor(
     /** The power of all guests. */
@@ -49,18 +51,14 @@ export class PowerWatch {
     this.timers.set(uuid, timer);
   }
 
-  /** Anything may have happened. At the first call the guests' states are only learnt. */
+  /** Anything may have happened. Guests that are seen for the first time are only learnt. */
   anythingChanged(): void {
-    if (this.everything !== null) return;
-    this.everything = setTimeout(() => {
-      this.everything = null;
-      void this.tellChanges(() => true);
-    }, SETTLE_MS);
+    for (const timer of this.looks) clearTimeout(timer);
+    this.looks = LOOKS_MS.map((ms) => setTimeout(() => void this.tellChanges(() => true), ms));
   }
 
   close(): void {
-    for (const timer of this.timers.values()) clearTimeout(timer);
-    if (this.everything !== null) clearTimeout(this.everything);
+    for (const timer of [...this.timers.values(), ...this.looks]) clearTimeout(timer);
   }
 
   private async learn(uuid: string): Promise<void> {

@@ -85,7 +85,7 @@ export class LibvirtClient {
 
   /** QEMU 7.2.22 is 7002022. */
   async version(): Promise<number> {
-    return Number((await this.call(PROC.connectGetVersion, null)).uhyper());
+    return Number((await this.ask(PROC.connectGetVersion, null)).uhyper());
   }
 
   /** State of all our guests. */
@@ -107,7 +107,7 @@ export class LibvirtClient {
   async xml(uuid: string, which: 'current' | 'inactive'): Promise<string | null> {
     try {
       const args = domainArg(uuid).uint(which === 'inactive' ? XML_INACTIVE : 0);
-      return (await this.call(PROC.domainGetXmlDesc, args)).text();
+      return (await this.ask(PROC.domainGetXmlDesc, args)).text();
     } catch (error) {
       if (isNoDomain(error)) return null;
       throw error;
@@ -203,11 +203,21 @@ export class LibvirtClient {
   private async stats(kinds: number, uuid: string | null): Promise<ReadonlyMap<string, DomainStats>> {
     const args = new XdrWriter().uint(uuid === null ? 0 : 1);
     if (uuid !== null) writeDomain(args, uuid);
-    const reply = await this.call(PROC.getAllDomainStats, args.uint(kinds).uint(0));
+    const reply = await this.ask(PROC.getAllDomainStats, args.uint(kinds).uint(0));
     const guests = new Map<string, DomainStats>();
     for (const { domain, values } of reply.list(() => ({ domain: readDomain(reply), values: readParams(reply) })))
       if (domain !== null) guests.set(domain, values);
     return guests;
+  }
+
+  /** A question that changes nothing is asked again when the daemon ends before its answer. */
+  private async ask(procedure: number, args: XdrWriter | null): Promise<XdrReader> {
+    try {
+      return await this.call(procedure, args);
+    } catch (error) {
+      if (error instanceof LibvirtError || this.closed) throw error;
+      return this.call(procedure, args);
+    }
   }
 
   private async call(procedure: number, args: XdrWriter | null): Promise<XdrReader> {
