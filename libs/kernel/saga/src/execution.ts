@@ -339,12 +339,14 @@ export class Execution {
 
   private async fail(step: Step, error: DomainError, recordIt: boolean): Promise<void> {
     const failure = { kind: error.kind, code: error.code, message: error.message };
+    failPoint(this.row.kind, step.name, 'before-failed');
     await this.journal(`saga.${step.name}.failed`, async (tx) => {
       if (recordIt) await record(tx, this.about(), step.name, 'failed', { error: `${error.code}: ${error.message}` });
       await setUnwinding(tx, this.id, failure);
     });
     if (recordIt) this.node(step.name).failed = true;
     this.failure ??= failure;
+    failPoint(this.row.kind, step.name, 'after-failed');
   }
 
   /** Undoes in reverse what was begun; each undo is tried until it succeeds. */
@@ -359,8 +361,10 @@ export class Execution {
     }
     await this.journal('saga.undone', async (tx) => {
       await this.definition.onUnwound?.(this.ctx, tx, this.run(this.steps[0] as Step, 1));
+      failPoint(this.row.kind, 'undone', 'before-end');
       if (await finish(tx, this.row, 'undone')) afterCommit(tx, this.options.ring);
     });
+    failPoint(this.row.kind, 'undone', 'after-end');
   }
 
   private async undo(step: TxStep<unknown> | EffectStep<unknown>): Promise<boolean> {
@@ -404,6 +408,7 @@ export class Execution {
 
   private async complete(tx: Tx): Promise<void> {
     await this.definition.onDone?.(this.ctx, tx, this.run(this.steps[0] as Step, 1));
+    failPoint(this.row.kind, 'done', 'before-end');
     if (await finish(tx, this.row, 'done')) afterCommit(tx, this.options.ring);
   }
 

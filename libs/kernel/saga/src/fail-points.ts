@@ -1,5 +1,15 @@
 /** Where a test may have this process killed, or a run's worker cut off. */
-export type FailPoint = 'before-do' | 'after-do' | 'before-journal' | 'after-journal' | 'before-undo' | 'after-undo';
+export type FailPoint =
+  | 'before-do'
+  | 'after-do'
+  | 'before-journal'
+  | 'after-journal'
+  | 'before-failed'
+  | 'after-failed'
+  | 'before-undo'
+  | 'after-undo'
+  | 'before-end'
+  | 'after-end';
 
 /** Whether the worker of a run dies at a place: `server.create/spawn:after-do`. */
 export type Cut = (place: string) => boolean;
