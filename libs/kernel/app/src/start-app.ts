@@ -6,7 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AUTHENTICATOR, type Authenticator } from '@nestack/kernel/auth';
 import { loadConfig, readConfigFile } from '@nestack/kernel/config';
 import { checkHealth, type HealthCheck } from '@nestack/kernel/health';
-import { createHttpAdapter, serveApi } from '@nestack/kernel/http';
+import { DENIALS, createHttpAdapter, serveApi, type Denials } from '@nestack/kernel/http';
 import { createLogger, type Logger, type LogLevel } from '@nestack/kernel/log';
 import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import { RpcServer } from '@nestack/kernel/rpc';
@@ -101,6 +101,7 @@ async function serve(
   const { port } = await serveApi(nest, app.api, {
     authenticator: optional<Authenticator>(nest, AUTHENTICATOR),
     policy: optional<PolicyEnforcer>(nest, POLICY),
+    denials: optional<Denials>(nest, DENIALS),
     log,
     port: common.port ?? 0,
     bind: common.bind ?? '127.0.0.1',

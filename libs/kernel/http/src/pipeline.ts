@@ -18,11 +18,13 @@ import { resourceOf } from './resource';
 import { send, sendResult } from './respond';
 import { Router, type RouteMatch } from './router';
 import { serveInternal } from './internal-paths';
+import type { Denials } from './surface';
 import { validate } from './validation';
 
 export interface PipelineOptions {
   readonly authenticator: Authenticator | null;
   readonly policy: PolicyEnforcer | null;
+  readonly denials?: Denials | null;
   readonly log: Logger;
   readonly publicUrl?: string | undefined;
   readonly service: string;
@@ -141,19 +143,29 @@ export class RequestPipeline {
     const { operation, body } = await this.#choose(x, candidates);
     x.operation = operation;
     x.params = match.params;
-    if (operation.policy !== undefined && operation.public !== true && this.options.policy !== null) {
-      const actor = x.ctx.actor;
-      this.options.policy.enforce(x.ctx, operation.policy, {
-        project_id: actor?.projectId ?? null,
-        user_id: actor?.userId ?? null,
-        domain_id: actor?.domainId ?? null,
-      });
-    }
+    await this.#enforce(x, operation);
     const request = this.#request(x, match, operation, version, body);
     const handler = this.handlers.get(operation);
     if (handler === undefined) throw new Error(`no handler for ${operation.id}`);
     x.result = await handler(request);
     await sendResult(x.message, x.response, operation, version, x.result);
+  }
+
+  /** The caller is the policy's target here; what is finer, handlers check. */
+  async #enforce(x: Exchange, operation: Operation): Promise<void> {
+    const { policy, denials } = this.options;
+    if (operation.policy === undefined || operation.public === true || policy === null) return;
+    const actor = x.ctx.actor;
+    try {
+      policy.enforce(x.ctx, operation.policy, {
+        project_id: actor?.projectId ?? null,
+        user_id: actor?.userId ?? null,
+        domain_id: actor?.domainId ?? null,
+      });
+    } catch (error) {
+      await denials?.denied(x.ctx, operation, x.params);
+      throw error;
+    }
   }
 
   /** Version documents; the key `*` answers what lies outside of all prefixes. */

@@ -9,11 +9,13 @@ import { KEEP_ALIVE_MS } from './adapter';
 import { findHandlers } from './handlers';
 import type { ApiDeclaration } from './operation';
 import { RequestPipeline } from './pipeline';
+import type { Denials } from './surface';
 
 export interface ServeOptions {
   /** Null only for an API all of whose operations are public. */
   readonly authenticator: Authenticator | null;
   readonly policy: PolicyEnforcer | null;
+  readonly denials?: Denials | null;
   readonly log: Logger;
   readonly port: number;
   readonly bind: string;

@@ -62,3 +62,14 @@ export interface ApiClients {
 
 /** Nest injection token of `ApiClients`. */
 export const API_CLIENTS = Symbol('ApiClients');
+
+/**
+ * Told when the policy denies an operation, before that is answered: throws what is to be said instead, such as the 404 of
+ * what the caller must not know of. An app may provide one under DENIALS.
+ */
+export interface Denials {
+  denied(ctx: RequestContext, operation: Operation, params: Readonly<Record<string, string>>): Promise<void>;
+}
+
+/** Nest injection token of `Denials`. */
+export const DENIALS = Symbol('Denials');
