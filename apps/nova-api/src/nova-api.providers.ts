@@ -2,6 +2,7 @@ import type { Provider } from '@nestjs/common';
 import { LOGGER } from '@nestack/kernel/app';
 import { systemClock } from '@nestack/kernel/clock';
 import { DATABASE, type Database } from '@nestack/kernel/db';
+import { DENIALS } from '@nestack/kernel/http';
 import type { Logger } from '@nestack/kernel/log';
 import { SAGAS, type Sagas } from '@nestack/kernel/saga';
 import {
@@ -35,6 +36,7 @@ import {
 import {
   AttachmentsController,
   FlavorsController,
+  HiddenServers,
   HostsController,
   KeyPairsController,
   MetadataServer,
@@ -93,6 +95,7 @@ export function novaApiProviders(
       useFactory: makeParts,
     },
     from(Servers, (parts) => new Servers(parts)),
+    { provide: DENIALS, inject: [Servers], useFactory: (servers: Servers) => new HiddenServers(servers) },
     from(CreateServers, (parts) => new CreateServers(parts)),
     from(Attachments, (parts) => new Attachments(parts)),
     from(ExternalEvents, (parts) => new ExternalEvents(parts)),

@@ -5,6 +5,7 @@ export { MetadataServer, type MetadataOptions } from './metadata/metadata-server
 export { novaPolicies } from './policies';
 export { QuotasController } from './quotas/quotas.controller';
 export { AttachmentsController } from './servers/attachments.controller';
+export { HiddenServers } from './servers/hidden-servers';
 export { ServerActionsController } from './servers/server-actions.controller';
 export { ServerPartsController } from './servers/server-parts.controller';
 export { ServersController } from './servers/servers.controller';

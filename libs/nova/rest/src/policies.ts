@@ -66,6 +66,6 @@ function checkOf(name: string, reads: boolean): string {
   if (ADMIN.includes(name)) return 'role:admin';
   if (ANY.includes(name)) return '@';
   return reads
-    ? 'role:admin or role:service or (role:reader and project_id:%(project_id)s)'
-    : 'role:admin or role:service or (role:member and project_id:%(project_id)s)';
+    ? 'role:admin or (role:reader and project_id:%(project_id)s)'
+    : 'role:admin or (role:member and project_id:%(project_id)s)';
 }
