@@ -71,6 +71,8 @@ export interface HypervisorDriver {
   pause(ctx: RequestContext, uuid: string): Promise<PowerState>;
   unpause(ctx: RequestContext, uuid: string): Promise<PowerState>;
   guests(): Promise<readonly GuestState[]>;
+  /** Uuids of all guests that anything is left of on this host, be it a file of one that was never defined. */
+  present(): Promise<readonly string[]>;
   /** The tail of the serial console, bounded; empty when there is none. */
   console(uuid: string, lines: number | null): Promise<string>;
   diagnostics(uuid: string): Promise<Readonly<Record<string, unknown>>>;

@@ -1,9 +1,11 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import { POWER_STATE, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
+import { lastLines } from '../libvirt/console-log';
+import { freeTarget } from '../libvirt/domain-xml';
 import type { GuestDisk, GuestEvent, GuestSpec, GuestState, HypervisorDriver, ImageFetch } from '@nestack/nova/domain';
 
 /** Operations that can be slowed down or made to fail. */
@@ -42,28 +44,28 @@ interface Guest {
 }
 
 /**
- * A hypervisor without guests: the state of each is kept in a file that survives crashes, as a disk would, so that what is
- * left behind can be counted.
+ * A hypervisor without guests: the state of each is kept in a file of its own that survives crashes, as a disk would, so
+ * that what is left behind can be counted.
  */
 export class FakeDriver implements HypervisorDriver {
   private guestsByUuid: Record<string, Guest> = {};
   private listeners: ((event: GuestEvent) => void)[] = [];
-  private writing: Promise<void> = Promise.resolve();
   private readonly startedAt = Date.now();
 
   constructor(private readonly options: FakeOptions) {}
 
   async open(): Promise<void> {
-    await mkdir(this.options.dir, { recursive: true });
-    try {
-      this.guestsByUuid = JSON.parse(await readFile(this.file, 'utf8')) as Record<string, Guest>;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const { dir } = this.options;
+    await mkdir(dir, { recursive: true });
+    for (const name of await readdir(dir)) {
+      const uuid = /^([0-9a-f-]{36})\.json$/.exec(name)?.[1];
+      if (uuid !== undefined)
+        this.guestsByUuid[uuid] = JSON.parse(await readFile(path.join(dir, name), 'utf8')) as Guest;
     }
   }
 
   async close(): Promise<void> {
-    await this.writing;
+    await Promise.resolve();
   }
 
   async facts(): Promise<HostFacts> {
@@ -105,7 +107,7 @@ export class FakeDriver implements HypervisorDriver {
     guest.volumes = Object.fromEntries(spec.disks.map((disk) => [disk.volumeId, disk.device]));
     guest.nics = spec.nics.map((nic) => nic.port_id);
     this.guestsByUuid[spec.uuid] = guest;
-    await this.save();
+    await this.save(spec.uuid);
     return { power: guest.power, rootDevice: '/dev/vda' };
   }
 
@@ -113,34 +115,34 @@ export class FakeDriver implements HypervisorDriver {
     if (this.guestsByUuid[uuid] === undefined) return;
     await this.act('destroy');
     delete this.guestsByUuid[uuid];
-    await this.save();
+    await rm(this.file(uuid), { force: true });
   }
 
   async powerOn(_ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
     await this.act('power_on');
     const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
     guest.console.push('[    0.000000] Linux version fake (power on)');
-    return this.setPower(guest, POWER_STATE.running);
+    return this.setPower(spec.uuid, POWER_STATE.running);
   }
 
   async powerOff(_ctx: RequestContext, uuid: string): Promise<PowerState> {
     await this.act('power_off');
-    return this.setPower(this.guest(uuid), POWER_STATE.shutdown);
+    return this.setPower(uuid, POWER_STATE.shutdown);
   }
 
   async reboot(_ctx: RequestContext, spec: GuestSpec, type: 'SOFT' | 'HARD'): Promise<PowerState> {
     await this.act('reboot');
     const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
     guest.console.push(`[    0.000000] Linux version fake (${type.toLowerCase()} reboot)`);
-    return this.setPower(guest, POWER_STATE.running);
+    return this.setPower(spec.uuid, POWER_STATE.running);
   }
 
   pause(_ctx: RequestContext, uuid: string): Promise<PowerState> {
-    return this.setPower(this.guest(uuid), POWER_STATE.paused);
+    return this.setPower(uuid, POWER_STATE.paused);
   }
 
   unpause(_ctx: RequestContext, uuid: string): Promise<PowerState> {
-    return this.setPower(this.guest(uuid), POWER_STATE.running);
+    return this.setPower(uuid, POWER_STATE.running);
   }
 
   async guests(): Promise<readonly GuestState[]> {
@@ -148,11 +150,16 @@ export class FakeDriver implements HypervisorDriver {
     return Object.entries(this.guestsByUuid).map(([uuid, { power }]) => ({ uuid, power }));
   }
 
+  async present(): Promise<readonly string[]> {
+    await Promise.resolve();
+    return Object.keys(this.guestsByUuid);
+  }
+
   async console(uuid: string, lines: number | null): Promise<string> {
     await Promise.resolve();
     const all = this.guestsByUuid[uuid]?.console ?? [];
-    const shown = lines === null ? all : lines === 0 ? [] : all.slice(-lines);
-    return shown.length === 0 ? '' : `${shown.join('\n')}\n`;
+    const text = all.length === 0 ? '' : `${all.join('\n')}\n`;
+    return lines === null ? text : lastLines(text, lines);
   }
 
   async diagnostics(uuid: string): Promise<Readonly<Record<string, unknown>>> {
@@ -165,9 +172,10 @@ export class FakeDriver implements HypervisorDriver {
     const guest = this.guest(uuid);
     if (guest.volumes[disk.volumeId] === undefined) {
       await this.act('attach_volume');
-      guest.volumes[disk.volumeId] = disk.device;
-      guest.console.push(`virtio_blk: new disk ${disk.device}`);
-      await this.save();
+      const taken = Object.values(guest.volumes).map((device) => device.replace('/dev/', ''));
+      guest.volumes[disk.volumeId] = `/dev/${freeTarget(disk.device, taken)}`;
+      guest.console.push(`virtio_blk: new disk ${guest.volumes[disk.volumeId] ?? ''}`);
+      await this.save(uuid);
     }
     return guest.volumes[disk.volumeId] ?? disk.device;
   }
@@ -177,7 +185,7 @@ export class FakeDriver implements HypervisorDriver {
     if (guest?.volumes[volumeId] === undefined) return;
     await this.act('detach_volume');
     delete guest.volumes[volumeId];
-    await this.save();
+    await this.save(uuid);
   }
 
   async ensureInterface(_ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
@@ -185,7 +193,7 @@ export class FakeDriver implements HypervisorDriver {
     if (guest.nics.includes(nic.port_id)) return;
     await this.act('attach_interface');
     guest.nics.push(nic.port_id);
-    await this.save();
+    await this.save(uuid);
   }
 
   async absentInterface(_ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
@@ -193,15 +201,15 @@ export class FakeDriver implements HypervisorDriver {
     if (guest === undefined || !guest.nics.includes(nic.port_id)) return;
     await this.act('detach_interface');
     guest.nics = guest.nics.filter((one) => one !== nic.port_id);
-    await this.save();
+    await this.save(uuid);
   }
 
   onEvent(listener: (event: GuestEvent) => void): void {
     this.listeners.push(listener);
   }
 
-  private get file(): string {
-    return path.join(this.options.dir, 'guests.json');
+  private file(uuid: string): string {
+    return path.join(this.options.dir, `${uuid}.json`);
   }
 
   private newGuest(spec: GuestSpec): Guest {
@@ -231,9 +239,9 @@ export class FakeDriver implements HypervisorDriver {
     return guest;
   }
 
-  private async setPower(guest: Guest, power: PowerState): Promise<PowerState> {
-    guest.power = power;
-    await this.save();
+  private async setPower(uuid: string, power: PowerState): Promise<PowerState> {
+    this.guest(uuid).power = power;
+    await this.save(uuid);
     return power;
   }
 
@@ -249,21 +257,10 @@ export class FakeDriver implements HypervisorDriver {
     }
   }
 
-  /** One write at a time, synced and renamed into place: a crash leaves the old state or the new one. */
-  private save(): Promise<void> {
-    const text = JSON.stringify(this.guestsByUuid);
-    const next = this.writing.then(async () => {
-      const temporary = `${this.file}.new`;
-      const handle = await open(temporary, 'w');
-      try {
-        await handle.writeFile(text);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(temporary, this.file);
-    });
-    this.writing = next.catch(() => undefined);
-    return next;
+  /** Renamed into place: a crash leaves the old state or the new one. Commands for one guest come one at a time. */
+  private async save(uuid: string): Promise<void> {
+    const temporary = `${this.file(uuid)}.new`;
+    await writeFile(temporary, JSON.stringify(this.guestsByUuid[uuid]));
+    await rename(temporary, this.file(uuid));
   }
 }

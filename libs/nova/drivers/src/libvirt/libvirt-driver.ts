@@ -38,6 +38,7 @@ export interface LibvirtOptions {
 
 const EMULATOR = '/usr/bin/qemu-system-x86_64';
 const IMAGES = '_base';
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ROOT_DEVICE = '/dev/vda';
 /** A guest that was not up yet has not heard the first request. upstream: CONF.shutdown_retry_interval */
 const ASK_AGAIN_MS = 10_000;
@@ -189,6 +190,11 @@ export class LibvirtDriver implements HypervisorDriver {
 
   async guests(): Promise<readonly GuestState[]> {
     return [...(await this.powers())].map(([uuid, power]) => ({ uuid, power }));
+  }
+
+  async present(): Promise<readonly string[]> {
+    const [powers, folders] = await Promise.all([this.powers(), this.instanceFolders()]);
+    return [...new Set([...powers.keys(), ...folders])];
   }
 
   console(uuid: string, lines: number | null): Promise<string> {
@@ -365,7 +371,7 @@ export class LibvirtDriver implements HypervisorDriver {
   }
 
   private async instanceFolders(): Promise<readonly string[]> {
-    return (await readdir(this.instancesDir)).filter((name) => name !== IMAGES);
+    return (await readdir(this.instancesDir)).filter((name) => UUID.test(name));
   }
 
   private async removeUnusedImages(): Promise<void> {

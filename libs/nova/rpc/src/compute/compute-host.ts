@@ -65,7 +65,7 @@ export class ComputeHost {
     const facts = { ...(await driver.facts()), accounting };
     await conductor.compute_host_up(ctx, { host, facts }, { timeoutMs: CALL_MS });
     manager.beginReconciliation();
-    const present = (await driver.guests()).map(({ uuid }) => uuid);
+    const present = [...(await driver.present())];
     const { instances, orphans } = await conductor.instances_of_host(ctx, { host, present }, { timeoutMs: CALL_MS });
     const { known, failed } = await manager.reconcile(ctx, instances, orphans);
     for (const { uuid, power } of known) this.tellPower(uuid, power);
