@@ -7,6 +7,8 @@ export const APPS: Readonly<Record<string, () => Promise<{ readonly app: unknown
   placement: () => import('@nestack/app/placement'),
   cinder: () => import('@nestack/app/cinder'),
   'neutron-agent': () => import('@nestack/app/neutron-agent'),
+  'nova-api': () => import('@nestack/app/nova-api'),
+  'nova-conductor': () => import('@nestack/app/nova-conductor'),
   'nova-scheduler': () => import('@nestack/app/nova-scheduler'),
   'nova-compute': () => import('@nestack/app/nova-compute'),
 };

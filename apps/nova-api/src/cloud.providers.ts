@@ -1,0 +1,18 @@
+import type { Provider } from '@nestjs/common';
+import { API_CLIENTS, type ApiClients } from '@nestack/kernel/http';
+import { CinderClient, GlanceClient, NeutronClient, PlacementClient } from '@nestack/nova/clients';
+import { IMAGE_PORT, NETWORK_PORT, PLACEMENT_PORT, VOLUME_PORT } from '@nestack/nova/domain';
+
+/** The other services as nova's ports. */
+export const cloudProviders: readonly Provider[] = (
+  [
+    [IMAGE_PORT, GlanceClient],
+    [NETWORK_PORT, NeutronClient],
+    [VOLUME_PORT, CinderClient],
+    [PLACEMENT_PORT, PlacementClient],
+  ] as const
+).map(([provide, Client]) => ({
+  provide,
+  inject: [API_CLIENTS],
+  useFactory: (clients: ApiClients) => new Client(clients),
+}));

@@ -1,0 +1,429 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { cutWorkers } from '@nestack/kernel/saga';
+import { refusal } from '@nestack/nova/testing';
+import { Bench } from './testing/bench';
+
+/**
+ * The law, for every long operation: its worker is cut off before and after each effect and each journal entry, one place
+ * per run, and another worker goes on. Each time the run ends as the undisturbed one does, and every effect is there once.
+ */
+let bench: Bench;
+
+beforeAll(async () => {
+  bench = await Bench.start({ hosts: 2 });
+}, 60_000);
+
+afterAll(async () => {
+  cutWorkers(null);
+  await bench.close();
+});
+
+afterEach(async () => {
+  cutWorkers(null);
+  await bench.tidy();
+  bench.volumes.volumes.clear();
+}, 60_000);
+
+interface Scenario<T> {
+  /** The operation whose worker is cut. */
+  readonly kind: string;
+  /** What there must be before; undisturbed. */
+  readonly prepare: () => Promise<T>;
+  /** The request that starts the operation. */
+  readonly act: (made: T) => Promise<unknown>;
+  /** Waits for the end and checks that it is the one that it should be. */
+  readonly check: (made: T) => Promise<void>;
+  /** How many places there are at least; fewer would mean that the test tests nothing. */
+  readonly places: number;
+}
+
+/** Plays a scenario once, cutting where `at` says; answers the places that were passed. */
+async function play<T>(scenario: Scenario<T>, at: string | null): Promise<readonly string[]> {
+  const made = await scenario.prepare();
+  const passed: string[] = [];
+  let cut = false;
+  cutWorkers((place) => {
+    if (!place.startsWith(`${scenario.kind}/`)) return false;
+    passed.push(place);
+    if (cut || place !== at) return false;
+    cut = true;
+    return true;
+  });
+  await scenario.act(made);
+  if (at !== null) {
+    await bench.eventually(`the worker is cut at ${at}`, () => cut);
+    await bench.stopConductor();
+    await bench.startConductor();
+  }
+  try {
+    await scenario.check(made);
+  } catch (error) {
+    throw new Error(`after a cut at ${String(at)}: ${String(error)}`, { cause: error });
+  }
+  cutWorkers(null);
+  await bench.tidy();
+  expect({ at, left: await bench.leftovers() }).toEqual({ at, left: [] });
+  return passed;
+}
+
+async function survives<T>(scenario: Scenario<T>): Promise<void> {
+  const places = [...new Set(await play(scenario, null))];
+  expect(places.length).toBeGreaterThanOrEqual(scenario.places);
+  for (const place of places) await play(scenario, place);
+}
+
+const act = (id: string, body: Record<string, unknown>) => bench.call('POST', `/servers/${id}/action`, { body });
+
+async function active(): Promise<string> {
+  const id = await bench.boot();
+  await bench.until(id, 'ACTIVE');
+  return id;
+}
+
+async function withVolume(): Promise<{ id: string; volume: string }> {
+  const id = await active();
+  const volume = bench.volumes.add({ project_id: bench.project });
+  await attach({ id, volume: volume.id });
+  await attached({ id, volume: volume.id });
+  return { id, volume: volume.id };
+}
+
+const attach = ({ id, volume }: { id: string; volume: string }) =>
+  bench.call('POST', `/servers/${id}/os-volume_attachments`, { body: { volumeAttachment: { volumeId: volume } } });
+
+async function attached({ id, volume }: { id: string; volume: string }): Promise<void> {
+  await idle(id);
+  expect(bench.volumes.volumes.get(volume)?.status).toBe('in-use');
+  expect(bench.volumes.of(volume)).toHaveLength(1);
+  expect((await bench.call('GET', `/servers/${id}/os-volume_attachments/${volume}`)).status).toBe(200);
+  expect((await consoleOf(id)).match(/new disk/g)).toHaveLength(1);
+}
+
+async function detached({ id, volume }: { id: string; volume: string }): Promise<void> {
+  await idle(id);
+  expect(bench.volumes.volumes.get(volume)?.status).toBe('available');
+  expect(bench.volumes.of(volume)).toEqual([]);
+  expect((await bench.call('GET', `/servers/${id}/os-volume_attachments/${volume}`)).status).toBe(404);
+}
+
+/** Waits until no operation works on the server any more. */
+async function idle(id: string): Promise<void> {
+  await bench.eventually('nothing is under way', async () => {
+    const { rows } = await bench.query(
+      "SELECT 1 FROM saga WHERE resource_id = $1 AND state NOT IN ('done', 'undone')",
+      [id],
+    );
+    return rows.length === 0;
+  });
+}
+
+async function consoleOf(id: string): Promise<string> {
+  return String((await act(id, { 'os-getConsoleOutput': {} })).json['output']);
+}
+
+/** One guest, one port, one claim: neither none nor two. */
+async function once(id: string): Promise<void> {
+  const guests = await Promise.all(bench.hosts.map(({ driver }) => driver.guests()));
+  expect(guests.flat().filter(({ uuid }) => uuid === id)).toHaveLength(1);
+  expect(bench.networks.of(id)).toHaveLength(1);
+  expect(bench.placement.allocations.has(id)).toBe(true);
+}
+
+/** A server with a NIC and a volume; the volume's id is in `volume`. */
+async function create(made: { volume: string; id?: string }): Promise<void> {
+  made.id = await bench.boot({
+    block_device_mapping_v2: [
+      { source_type: 'image', uuid: bench.image, destination_type: 'local', boot_index: 0 },
+      { source_type: 'volume', uuid: made.volume, destination_type: 'volume', boot_index: -1 },
+    ],
+  });
+}
+
+const aVolume = async (): Promise<{ volume: string; id?: string }> => {
+  await Promise.resolve();
+  return { volume: bench.volumes.add({ project_id: bench.project }).id };
+};
+
+describe('a cut worker', () => {
+  it(
+    'of server.create: the server becomes ACTIVE',
+    () =>
+      survives({
+        kind: 'server.create',
+        places: 30,
+        prepare: aVolume,
+        act: create,
+        check: async ({ id = '', volume }) => {
+          const server = await bench.until(id, 'ACTIVE');
+          expect(Object.keys(server['addresses'] as object)).toEqual(['private']);
+          await once(id);
+          expect(bench.volumes.of(volume)).toMatchObject([{ attached: true }]);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.create with a host that cannot build it: the other host has it',
+    () =>
+      survives({
+        kind: 'server.create',
+        places: 40,
+        prepare: async () => {
+          const [first] = bench.hosts;
+          if (first !== undefined) first.behaviour.failures = { spawn: 100 };
+          return aVolume();
+        },
+        act: create,
+        check: async ({ id = '' }) => {
+          const server = await bench.until(id, 'ACTIVE');
+          expect(server['OS-EXT-SRV-ATTR:host']).toBe(bench.hosts[1]?.name);
+          await once(id);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.create that fails at its end: everything is given back',
+    () =>
+      survives({
+        kind: 'server.create',
+        places: 34,
+        prepare: async () => {
+          bench.volumes.faults.fail('complete', refusal('cinder'), { times: 1000 });
+          return aVolume();
+        },
+        act: create,
+        check: async ({ id = '' }) => {
+          expect((await bench.until(id, 'ERROR'))['fault']).toMatchObject({ message: 'cinder refuses.' });
+          expect(await bench.leftovers()).toEqual([]);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.create that a delete takes over: nothing is left',
+    () =>
+      survives({
+        kind: 'server.create',
+        places: 12,
+        prepare: aVolume,
+        act: async (made) => {
+          const release = bench.networks.faults.hold('ensurePorts');
+          await create(made);
+          const { id = '' } = made;
+          await Promise.race([
+            bench.eventually('the boot is at its ports', () => bench.networks.faults.count('ensurePorts') > 0),
+            // A worker that is cut before it gets there never gets there.
+            new Promise((resolve) => setTimeout(resolve, 300)),
+          ]);
+          expect((await bench.call('DELETE', `/servers/${id}`)).status).toBe(204);
+          release();
+        },
+        check: async ({ id = '' }) => {
+          await bench.until(id, 'GONE');
+          expect(await bench.leftovers()).toEqual([]);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.delete: the server is gone',
+    () =>
+      survives({
+        kind: 'server.delete',
+        places: 20,
+        prepare: withVolume,
+        act: ({ id }) => bench.call('DELETE', `/servers/${id}`),
+        check: async ({ id, volume }) => {
+          await bench.until(id, 'GONE');
+          expect(bench.volumes.volumes.get(volume)?.status).toBe('available');
+          expect(await bench.leftovers()).toEqual([]);
+        },
+      }),
+    180_000,
+  );
+
+  it.each([
+    ['server.stop', { 'os-stop': null }, 'SHUTOFF', null],
+    ['server.reboot', { reboot: { type: 'HARD' } }, 'ACTIVE', /hard reboot/g],
+    ['server.reboot', { reboot: { type: 'SOFT' } }, 'ACTIVE', /soft reboot/g],
+    ['server.pause', { pause: null }, 'PAUSED', null],
+  ])(
+    'of %s %j: it is done once',
+    (kind, body, status, line) =>
+      survives({
+        kind,
+        places: 7,
+        prepare: active,
+        act: (id) => act(id, body),
+        check: async (id) => {
+          await idle(id);
+          await bench.until(id, status);
+          if (line !== null) expect((await consoleOf(id)).match(line)).toHaveLength(1);
+        },
+      }),
+    60_000,
+  );
+
+  it.each([
+    ['server.start', { 'os-stop': null }, 'SHUTOFF', { 'os-start': null }],
+    ['server.unpause', { pause: null }, 'PAUSED', { unpause: null }],
+  ])(
+    'of %s: the guest runs',
+    (kind, before, state, body) =>
+      survives({
+        kind,
+        places: 7,
+        prepare: async () => {
+          const id = await active();
+          await act(id, before);
+          await bench.until(id, state);
+          return id;
+        },
+        act: (id) => act(id, body),
+        check: async (id) => {
+          await bench.until(id, 'ACTIVE');
+        },
+      }),
+    60_000,
+  );
+
+  it(
+    'of server.stop that the host refuses: the server runs on',
+    () =>
+      survives({
+        kind: 'server.stop',
+        places: 4,
+        prepare: async () => {
+          const id = await active();
+          for (const { behaviour } of bench.hosts) behaviour.failures = { power_off: 100 };
+          return id;
+        },
+        act: (id) => act(id, { 'os-stop': null }),
+        check: async (id) => {
+          await bench.until(id, 'ACTIVE');
+        },
+      }),
+    60_000,
+  );
+
+  it(
+    'of server.attach_volume: the guest has it',
+    () =>
+      survives({
+        kind: 'server.attach_volume',
+        places: 22,
+        prepare: async () => ({ id: await active(), volume: bench.volumes.add({ project_id: bench.project }).id }),
+        act: attach,
+        check: attached,
+      }),
+    120_000,
+  );
+
+  it(
+    'of server.attach_volume that the guest refuses: the volume is available',
+    () =>
+      survives({
+        kind: 'server.attach_volume',
+        places: 16,
+        prepare: async () => {
+          for (const { behaviour } of bench.hosts) behaviour.failures = { attach_volume: 100 };
+          return { id: await active(), volume: bench.volumes.add({ project_id: bench.project }).id };
+        },
+        act: attach,
+        check: detached,
+      }),
+    120_000,
+  );
+
+  it(
+    'of server.detach_volume: the volume is available',
+    () =>
+      survives({
+        kind: 'server.detach_volume',
+        places: 16,
+        prepare: withVolume,
+        act: ({ id, volume }) => bench.call('DELETE', `/servers/${id}/os-volume_attachments/${volume}`),
+        check: detached,
+      }),
+    120_000,
+  );
+
+  it(
+    'of server.detach_volume that the guest refuses: it keeps the volume',
+    () =>
+      survives({
+        kind: 'server.detach_volume',
+        places: 8,
+        prepare: async () => {
+          const made = await withVolume();
+          for (const { behaviour } of bench.hosts) behaviour.failures = { detach_volume: 100 };
+          return made;
+        },
+        act: ({ id, volume }) => bench.call('DELETE', `/servers/${id}/os-volume_attachments/${volume}`),
+        check: async (made) => {
+          await attached(made);
+          for (const { behaviour } of bench.hosts) behaviour.failures = {};
+        },
+      }),
+    120_000,
+  );
+
+  it(
+    'of server.attach_interface: the server has two addresses',
+    () =>
+      survives({
+        kind: 'server.attach_interface',
+        places: 4,
+        prepare: active,
+        act: (id) => bench.call('POST', `/servers/${id}/os-interface`, { body: { interfaceAttachment: {} } }),
+        check: async (id) => {
+          await idle(id);
+          expect((await bench.show(id))?.['addresses']).toMatchObject({ private: [{}, {}] });
+          expect(bench.networks.of(id)).toHaveLength(2);
+        },
+      }),
+    60_000,
+  );
+
+  it(
+    'of server.attach_interface that the guest refuses: the port is gone',
+    () =>
+      survives({
+        kind: 'server.attach_interface',
+        places: 3,
+        prepare: async () => {
+          for (const { behaviour } of bench.hosts) behaviour.failures = { attach_interface: 100 };
+          return active();
+        },
+        act: (id) => bench.call('POST', `/servers/${id}/os-interface`, { body: { interfaceAttachment: {} } }),
+        check: async (id) => {
+          await idle(id);
+          expect(bench.networks.of(id)).toHaveLength(1);
+          expect((await bench.show(id))?.['addresses']).toMatchObject({ private: [{}] });
+        },
+      }),
+    60_000,
+  );
+
+  it(
+    'of server.detach_interface: the port is gone',
+    () =>
+      survives({
+        kind: 'server.detach_interface',
+        places: 10,
+        prepare: active,
+        act: (id) => bench.call('DELETE', `/servers/${id}/os-interface/${bench.networks.of(id)[0]?.id ?? ''}`),
+        check: async (id) => {
+          await idle(id);
+          expect(bench.networks.of(id)).toEqual([]);
+          expect((await bench.show(id))?.['addresses']).toEqual({});
+        },
+      }),
+    60_000,
+  );
+});

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newUuid } from '@nestack/kernel/ids';
+import { novaApi } from '@nestack/nova/contract';
+import { Bench } from './testing/bench';
+
+let bench: Bench;
+let server: string;
+const STRANGER = newUuid();
+
+beforeAll(async () => {
+  bench = await Bench.start();
+  server = await bench.boot();
+  await bench.until(server, 'ACTIVE');
+}, 60_000);
+
+afterAll(async () => {
+  await bench.tidy();
+  await bench.close();
+});
+
+/** Bodies that pass validation, by operation. */
+const BODIES: Readonly<Record<string, unknown>> = {
+  updateServer: { server: { name: 'mine' } },
+  createServerMetadata: { metadata: { a: 'b' } },
+  replaceServerMetadata: { metadata: { a: 'b' } },
+  updateServerMetadataItem: { meta: { key: 'b' } },
+  replaceServerTags: { tags: ['a'] },
+  createVolumeAttachment: { volumeAttachment: { volumeId: newUuid() } },
+  createInterface: { interfaceAttachment: {} },
+  rebootServer: { reboot: { type: 'SOFT' } },
+  getConsoleOutput: { 'os-getConsoleOutput': {} },
+  resetServerState: { 'os-resetState': { state: 'active' } },
+  addSecurityGroup: { addSecurityGroup: { name: 'x' } },
+  removeSecurityGroup: { removeSecurityGroup: { name: 'x' } },
+};
+const PARAMS: Readonly<Record<string, string>> = {
+  key: 'key',
+  tag: 'tag',
+  network_label: 'private',
+  request_id: 'req-00000000-0000-0000-0000-000000000000',
+  volume_id: newUuid(),
+  port_id: newUuid(),
+};
+
+const onServers = novaApi.operations.filter((one) => one.path.startsWith('/servers/{server_id}'));
+const rows = onServers.map((one) => [one.id, one] as const);
+
+function request(operation: (typeof onServers)[number], id: string): { url: string; body: unknown } {
+  const url = operation.path.replace(/\{(\w+)\}/g, (_all, name: string) =>
+    name === 'server_id' ? id : (PARAMS[name] ?? ''),
+  );
+  const body = BODIES[operation.id] ?? (operation.action === undefined ? undefined : { [operation.action]: null });
+  return { url, body };
+}
+
+function call(operation: (typeof onServers)[number], id: string, as: string) {
+  const { url, body } = request(operation, id);
+  return bench.call(operation.method, url, { as, version: '2.79', ...(body === undefined ? {} : { body }) });
+}
+
+describe.each(rows)('%s', (_id, operation) => {
+  it.each(['member', 'reader'])("answers 404 for another project's server, to a %s", async (role) => {
+    const answer = await call(operation, server, `${STRANGER}:${role}`);
+    expect([answer.status, answer.json]).toEqual([
+      404,
+      { itemNotFound: { code: 404, message: `Instance ${server} could not be found.` } },
+    ]);
+  });
+
+  it('answers 404 for a server that does not exist, and for what is no id', async () => {
+    for (const id of [newUuid(), 'no-such-thing']) {
+      const answer = await call(operation, id, bench.project);
+      expect([answer.status, answer.json]).toEqual([
+        404,
+        { itemNotFound: { code: 404, message: `Instance ${id} could not be found.` } },
+      ]);
+    }
+  });
+
+  if (operation.method !== 'GET') {
+    it('answers 403 to a reader of the project', async () => {
+      const answer = await call(operation, server, `${bench.project}:reader`);
+      expect([answer.status, answer.json]).toEqual([
+        403,
+        { forbidden: { code: 403, message: `Policy doesn't allow ${String(operation.policy)} to be performed.` } },
+      ]);
+    });
+  }
+
+  it('answers 401 without a token', async () => {
+    const answer = await call(operation, server, '');
+    expect(answer.status).toBe(401);
+    expect(answer.headers['www-authenticate']).toMatch(/^Keystone uri=/);
+  });
+});
+
+describe('a server', () => {
+  it('is unharmed by all this', async () => {
+    expect(await bench.show(server)).toMatchObject({ status: 'ACTIVE', name: 'vm', metadata: {} });
+  });
+
+  it("is in no other project's list", async () => {
+    const answer = await bench.call('GET', '/servers/detail', { as: STRANGER });
+    expect(answer.json).toEqual({ servers: [] });
+    const all = await bench.call('GET', '/servers/detail?all_tenants=True', { as: STRANGER });
+    expect(all.status).toBe(403);
+    const admin = await bench.call('GET', '/servers?all_tenants=1', { as: `${STRANGER}:admin` });
+    expect(admin.json['servers']).toMatchObject([{ id: server }]);
+  });
+});
