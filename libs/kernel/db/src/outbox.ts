@@ -15,6 +15,11 @@ export interface OutboxMessage {
 /** Delivers one message and resolves when it has certainly arrived; a rejection means: later again. */
 export type OutboxPublisher = (message: OutboxMessage) => Promise<void>;
 
+export interface OutboxOptions {
+  /** Only messages to this destination, so that a slow one does not hold up the others; each has an outbox of its own then. */
+  readonly destination?: string;
+}
+
 const BATCH = 50;
 const SWEEP_MS = 5000;
 
@@ -32,15 +37,23 @@ export class Outbox {
     private readonly database: Database,
     private readonly publish: OutboxPublisher,
     private readonly log: Logger,
+    private readonly options: OutboxOptions = {},
   ) {}
 
   /** Adds a message to the transaction; delivery begins right after its commit. */
   async add(tx: Tx, destination: string, message: unknown): Promise<void> {
-    await execute(tx, 'INSERT INTO outbox (message_id, destination, message) VALUES ($1, $2, $3)', [
-      randomUUID(),
-      destination,
-      JSON.stringify(message),
-    ]);
+    await this.addAll(tx, destination, [message]);
+  }
+
+  /** Adds several in one statement. */
+  async addAll(tx: Tx, destination: string, messages: readonly unknown[]): Promise<void> {
+    if (messages.length === 0) return;
+    await execute(
+      tx,
+      `INSERT INTO outbox (message_id, destination, message)
+       SELECT m.id, $1, m.message::jsonb FROM unnest($2::uuid[], $3::text[]) AS m (id, message)`,
+      [destination, messages.map(() => randomUUID()), messages.map((message) => JSON.stringify(message))],
+    );
     afterCommit(tx, () => this.ring());
   }
 
@@ -84,8 +97,10 @@ export class Outbox {
   private async batch(tx: Tx): Promise<number> {
     const rows = await sql<{ id: string; message_id: string; destination: string; message: unknown; attempts: number }>(
       tx,
-      `SELECT id, message_id, destination, message, attempts FROM outbox WHERE next_attempt_at <= clock_timestamp()
+      `SELECT id, message_id, destination, message, attempts FROM outbox
+       WHERE next_attempt_at <= clock_timestamp() AND ($1::text IS NULL OR destination = $1)
        ORDER BY id LIMIT ${BATCH} FOR UPDATE SKIP LOCKED`,
+      [this.options.destination ?? null],
     );
     const sent: string[] = [];
     // Begun in their order, awaited together: publishers may send what comes at once in one go.
