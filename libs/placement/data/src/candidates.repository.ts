@@ -9,7 +9,7 @@ import type {
   CandidatesQuery,
   RequestGroup,
 } from '@nestack/placement/domain';
-import { fits, hasRoom, Params, providerConditions } from './conditions';
+import { fits, hasRoom, Params, providerConditions, some } from './conditions';
 
 /** Aggregates in which a provider shares its inventory. */
 const SHARED = `shared AS MATERIALIZED (SELECT DISTINCT a.aggregate_uuid FROM provider_trait t
@@ -34,23 +34,24 @@ export class CandidatesRepository implements CandidateRepository {
     const [first, ...rest] = Object.entries(group.resources);
     if (first === undefined) throw new Error('a group without resources');
     const amount = `${params.add(first[1])}::bigint`;
+    const offered = `i0.resource_class = ${params.add(first[0])} AND ${fits('i0', amount)}`;
     const where = [
-      `i0.resource_class = ${params.add(first[0])}`,
-      fits('i0', amount),
       ...rest.map(([name, wanted]) => hasRoom('p', params.add(name), `${params.add(wanted)}::bigint`)),
       'p.parent_id IS NULL',
-      'NOT EXISTS (SELECT 1 FROM resource_provider c WHERE c.parent_id = p.id)',
-      `NOT EXISTS (SELECT 1 FROM provider_aggregate a WHERE a.provider_id = p.id
-         AND a.aggregate_uuid IN (SELECT aggregate_uuid FROM shared))`,
+      `NOT ${some('resource_provider c', 'c.parent_id = p.id')}`,
+      `NOT ${some('provider_aggregate a', 'a.provider_id = p.id AND a.aggregate_uuid IN (SELECT aggregate_uuid FROM shared)')}`,
       ...providerConditions('p', group, params),
       ...rootConditions('p', query, params),
     ];
     if (group.inTree !== null) where.push(`p.uuid = ${params.add(group.inTree)}`);
+    // All but what the index gives stands in one CASE: taken one by one the planner would think that hardly a provider is
+    // left, read all of them and sort, instead of walking down the index until there are enough.
     const row = await sqlOne<{ others: boolean; providers: readonly Row[] }>(
       tx,
       `WITH ${SHARED}, matched AS (
          SELECT p.id, p.uuid, i0.free FROM inventory i0 JOIN resource_provider p ON p.id = i0.provider_id
-         WHERE ${where.join(' AND ')} ORDER BY i0.free DESC, i0.provider_id LIMIT ${params.add(query.limit)})
+         WHERE ${offered} AND CASE WHEN ${where.join(' AND ')} THEN true ELSE false END
+         ORDER BY i0.free DESC, i0.provider_id LIMIT ${params.add(query.limit)})
        SELECT EXISTS (SELECT 1 FROM resource_provider WHERE parent_id IS NOT NULL) OR EXISTS (SELECT 1 FROM shared) AS others,
          (SELECT COALESCE(json_agg(json_build_object('id', p.id, 'uuid', p.uuid, 'resources', ${RESOURCES}, 'traits', ${TRAITS})
            ORDER BY p.free DESC, p.id), '[]') FROM matched p) AS providers`,

@@ -9,14 +9,29 @@ export class Params {
   }
 }
 
-/** That one allocation of this amount fits into the inventory called `alias`. */
+/**
+ * That one allocation of this amount fits into the inventory called `alias`. Steps of 1 are asked for apart: the planner has
+ * statistics of them and none of a remainder, which it takes for rare.
+ */
 export function fits(alias: string, amount: string): string {
-  return `${alias}.free >= ${amount} AND ${alias}.min_unit <= ${amount} AND ${alias}.max_unit >= ${amount} AND ${amount} % ${alias}.step_size = 0`;
+  return `${alias}.free >= ${amount} AND ${alias}.min_unit <= ${amount} AND ${alias}.max_unit >= ${amount}
+    AND (${alias}.step_size = 1 OR ${amount} % ${alias}.step_size = 0)`;
+}
+
+/**
+ * That there is a row. A scalar subquery, unlike EXISTS, is never turned into a join or a hash of the whole table: it is
+ * looked up for each row that gets there, which with a limit are few.
+ */
+export function some(from: string, where: string): string {
+  return `COALESCE((SELECT true FROM ${from} WHERE ${where} LIMIT 1), false)`;
 }
 
 /** That the provider called `provider` has room for an amount of a resource class. */
 export function hasRoom(provider: string, resourceClass: string, amount: string): string {
-  return `EXISTS (SELECT 1 FROM inventory i WHERE i.provider_id = ${provider}.id AND i.resource_class = ${resourceClass} AND ${fits('i', amount)})`;
+  return some(
+    'inventory i',
+    `i.provider_id = ${provider}.id AND i.resource_class = ${resourceClass} AND ${fits('i', amount)}`,
+  );
 }
 
 /** What a provider that satisfies the group alone must be: its traits, its aggregates, its tree. */
@@ -26,9 +41,12 @@ export function providerConditions(
   params: Params,
 ): string[] {
   const trait = (names: readonly string[]): string =>
-    `EXISTS (SELECT 1 FROM provider_trait t WHERE t.provider_id = ${provider}.id AND t.trait = ANY (${params.add(names)}::text[]))`;
+    some('provider_trait t', `t.provider_id = ${provider}.id AND t.trait = ANY (${params.add(names)}::text[])`);
   const aggregate = (uuids: readonly string[]): string =>
-    `EXISTS (SELECT 1 FROM provider_aggregate a WHERE a.provider_id = ${provider}.id AND a.aggregate_uuid = ANY (${params.add(uuids)}::uuid[]))`;
+    some(
+      'provider_aggregate a',
+      `a.provider_id = ${provider}.id AND a.aggregate_uuid = ANY (${params.add(uuids)}::uuid[])`,
+    );
   return [
     ...group.required.map((any) => trait(any)),
     ...(group.forbidden.length === 0 ? [] : [`NOT ${trait(group.forbidden)}`]),
