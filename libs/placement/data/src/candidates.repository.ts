@@ -34,8 +34,9 @@ export class CandidatesRepository implements CandidateRepository {
     const [first, ...rest] = Object.entries(group.resources);
     if (first === undefined) throw new Error('a group without resources');
     const amount = `${params.add(first[1])}::bigint`;
-    const offered = `i0.resource_class = ${params.add(first[0])} AND ${fits('i0', amount)}`;
+    const offered = `i0.resource_class = ${params.add(first[0])} AND i0.free >= ${amount}`;
     const where = [
+      fits('i0', amount),
       ...rest.map(([name, wanted]) => hasRoom('p', params.add(name), `${params.add(wanted)}::bigint`)),
       'p.parent_id IS NULL',
       `NOT ${some('resource_provider c', 'c.parent_id = p.id')}`,

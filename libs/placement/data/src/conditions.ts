@@ -9,13 +9,9 @@ export class Params {
   }
 }
 
-/**
- * That one allocation of this amount fits into the inventory called `alias`. Steps of 1 are asked for apart: the planner has
- * statistics of them and none of a remainder, which it takes for rare.
- */
+/** That one allocation of this amount fits into the inventory called `alias`. */
 export function fits(alias: string, amount: string): string {
-  return `${alias}.free >= ${amount} AND ${alias}.min_unit <= ${amount} AND ${alias}.max_unit >= ${amount}
-    AND (${alias}.step_size = 1 OR ${amount} % ${alias}.step_size = 0)`;
+  return `${alias}.free >= ${amount} AND ${alias}.min_unit <= ${amount} AND ${alias}.max_unit >= ${amount} AND ${amount} % ${alias}.step_size = 0`;
 }
 
 /**
