@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { hostname } from 'node:os';
 import { Logger as NestLogger, type LoggerService } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { ModulesContainer, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AUTHENTICATOR, type Authenticator } from '@nestack/kernel/auth';
 import { loadConfig, readConfigFile } from '@nestack/kernel/config';
@@ -129,12 +129,12 @@ async function serveHealth(
 }
 
 function optional<T>(nest: NestFastifyApplication, token: symbol): T | null {
-  try {
-    return nest.get<T>(token, { strict: false });
-  } catch {
-    // The app has no such part.
-    return null;
+  // Not through `get`: Nest logs as an error what it does not find.
+  for (const module of nest.get(ModulesContainer, { strict: false }).values()) {
+    const provider = module.providers.get(token);
+    if (provider !== undefined) return provider.instance as T;
   }
+  return null;
 }
 
 /**
