@@ -13,6 +13,7 @@ export const app = defineApp({
   name: 'cinder',
   config: cinderConfig,
   api: cinderApi,
+  servesApi: (config) => rolesOf(config).has('api'),
   module: (config, { log }): DynamicModule => {
     const roles = rolesOf(config);
     return {

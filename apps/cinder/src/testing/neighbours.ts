@@ -14,6 +14,8 @@ export interface Neighbours {
   readonly images: Map<string, StubImage>;
   /** Bodies of `os-server-external-events`. */
   readonly events: unknown[];
+  /** Called before an image's data are sent. */
+  onDownload: (() => void) | null;
   addImage(data: Buffer, fields?: Record<string, unknown>): string;
   close(): Promise<void>;
 }
@@ -78,9 +80,12 @@ export async function startNeighbours(): Promise<Neighbours> {
       image.fields = { ...image.fields, status: 'active', size: body.length };
       response.statusCode = 204;
       response.end();
-    } else {
+    } else if (neighbours.onDownload === null) {
       response.setHeader('content-type', 'application/octet-stream');
       response.end(image.data);
+    } else {
+      neighbours.onDownload();
+      json(response, images.has(id) ? 200 : 404, {});
     }
   }
 
@@ -126,10 +131,11 @@ export async function startNeighbours(): Promise<Neighbours> {
     };
   }
 
-  return {
+  const neighbours: Neighbours = {
     url,
     images,
     events,
+    onDownload: null,
     addImage(data, fields = {}) {
       const id = randomUUID();
       images.set(id, { fields: { status: 'active', size: data.length, ...fields }, data });
@@ -141,6 +147,7 @@ export async function startNeighbours(): Promise<Neighbours> {
         server.closeAllConnections();
       }),
   };
+  return neighbours;
 }
 
 async function received(request: IncomingMessage): Promise<Buffer> {

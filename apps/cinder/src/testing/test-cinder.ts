@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 import { startApp, type RunningApp } from '@nestack/kernel/app';
-import { createTestDatabase, type TestDatabase } from '@nestack/kernel/testing';
+import { createTestDatabase, testBrokerUrl, type TestDatabase } from '@nestack/kernel/testing';
 import { cinderMigrations } from '@nestack/cinder/data';
 import { app } from '../app.module';
 import type { CinderConfig } from '../cinder.config';
@@ -44,7 +44,7 @@ export class TestCinder {
 
   static async start(
     settings: Partial<CinderConfig> = {},
-    options: { readonly amqpUrl?: string; readonly started?: boolean } = {},
+    options: { readonly started?: boolean } = {},
   ): Promise<TestCinder> {
     const database = await createTestDatabase('cinder', cinderMigrations);
     const neighbours = await startNeighbours();
@@ -55,7 +55,7 @@ export class TestCinder {
       port: 0,
       log_level: 'error',
       database: { url: database.url, schema: 'cinder' },
-      broker: { url: options.amqpUrl ?? process.env['NESTACK_TEST_AMQP_URL'] ?? '' },
+      broker: { url: testBrokerUrl() },
       auth: {
         keystone_url: `${neighbours.url}/v3`,
         jws_public_keys: path.join(dir, 'keys'),
@@ -148,6 +148,50 @@ export class TestCinder {
 
   async gone(url: string, options: CallOptions = {}): Promise<void> {
     await until(`${url} is gone`, async () => (await this.call('GET', url, options)).status === 404);
+  }
+
+  /** The id of a snapshot that is there. */
+  async snapshot(volumeId: string, fields: Record<string, unknown> = {}, options: CallOptions = {}): Promise<string> {
+    const { status, json } = await this.call('POST', '/snapshots', {
+      ...options,
+      body: { snapshot: { volume_id: volumeId, ...fields } },
+    });
+    if (status !== 202) throw new Error(`snapshot answered ${String(status)}: ${JSON.stringify(json)}`);
+    const { id } = json['snapshot'] as { id: string };
+    await until(`snapshot ${id} is available`, async () => {
+      const shown = await this.call('GET', `/snapshots/${id}`, options);
+      return (shown.json['snapshot'] as { status?: string } | undefined)?.status === 'available';
+    });
+    return id;
+  }
+
+  /** Attaches as nova does. */
+  async attach(
+    volumeId: string,
+    about: { readonly instance?: string; readonly host?: string } = {},
+    options: CallOptions = {},
+  ): Promise<{ readonly id: string; readonly connection_info: Record<string, unknown> }> {
+    const version = '3.44';
+    const made = await this.call('POST', '/attachments', {
+      version,
+      ...options,
+      body: { attachment: { volume_uuid: volumeId, instance_uuid: about.instance ?? 'server-1' } },
+    });
+    if (made.status !== 200) throw new Error(`attach answered ${String(made.status)}: ${JSON.stringify(made.json)}`);
+    const { id } = made.json['attachment'] as { id: string };
+    const connected = await this.call('PUT', `/attachments/${id}`, {
+      version,
+      ...options,
+      body: { attachment: { connector: { host: about.host ?? 'compute', mountpoint: '/dev/vdb' } } },
+    });
+    if (connected.status !== 200)
+      throw new Error(`connect answered ${String(connected.status)}: ${JSON.stringify(connected.json)}`);
+    await this.call('POST', `/attachments/${id}/action`, { version, ...options, body: { 'os-complete': id } });
+    return connected.json['attachment'] as { id: string; connection_info: Record<string, unknown> };
+  }
+
+  detach(attachmentId: string, options: CallOptions = {}): Promise<Answer> {
+    return this.call('DELETE', `/attachments/${attachmentId}`, { version: '3.44', ...options });
   }
 
   act(id: string, action: string, argument: unknown = null, options: CallOptions = {}): Promise<Answer> {

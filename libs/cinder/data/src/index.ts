@@ -1,7 +1,10 @@
 export { cinderMigrations } from './migrations';
 export { AttachmentsRepository } from './attachments.repository';
+export { MessagesRepository } from './messages.repository';
+export { QosSpecsRepository } from './qos.repository';
 export { QuotasRepository } from './quotas.repository';
 export { ServicesRepository } from './services.repository';
 export { SnapshotsRepository } from './snapshots.repository';
+export { TransfersRepository } from './transfers.repository';
 export { TypesRepository } from './types.repository';
 export { VolumesRepository } from './volumes.repository';

@@ -128,4 +128,27 @@ export const cinderMigrations: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    name: '0002-messages',
+    up: [
+      `CREATE TABLE message (
+        id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+        project_id text NOT NULL,
+        request_id text NOT NULL,
+        resource_type text NOT NULL,
+        resource_uuid text NOT NULL,
+        event_id text NOT NULL,
+        message_level text NOT NULL,
+        user_message text NOT NULL,
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+        expires_at timestamptz(3) NOT NULL DEFAULT clock_timestamp() + interval '30 days'
+      )`,
+      'CREATE INDEX message_project ON message (project_id, created_at DESC, id DESC)',
+      'CREATE INDEX message_expires ON message (expires_at)',
+      `CREATE TABLE default_volume_type (
+        project_id text PRIMARY KEY,
+        volume_type_id uuid NOT NULL REFERENCES volume_type (id) ON DELETE CASCADE
+      )`,
+    ],
+  },
 ];

@@ -112,6 +112,33 @@ export class TypesRepository implements TypeRepository {
     );
   }
 
+  async defaults(tx: Tx): Promise<ReadonlyMap<string, string>> {
+    const rows = await sql<{ project_id: string; volume_type_id: string }>(
+      tx,
+      'SELECT project_id, volume_type_id FROM default_volume_type ORDER BY project_id',
+    );
+    return new Map(rows.map((row) => [row.project_id, row.volume_type_id]));
+  }
+
+  defaultOf(tx: Tx, projectId: string): Promise<VolumeType | null> {
+    return sqlOne<VolumeType>(
+      tx,
+      `SELECT ${COLUMNS} FROM default_volume_type d JOIN volume_type t ON t.id = d.volume_type_id WHERE d.project_id = $1`,
+      [projectId],
+    );
+  }
+
+  async setDefault(tx: Tx, projectId: string, id: string | null): Promise<void> {
+    await (id === null
+      ? execute(tx, 'DELETE FROM default_volume_type WHERE project_id = $1', [projectId])
+      : execute(
+          tx,
+          `INSERT INTO default_volume_type (project_id, volume_type_id) VALUES ($1, $2)
+           ON CONFLICT (project_id) DO UPDATE SET volume_type_id = EXCLUDED.volume_type_id`,
+          [projectId, id],
+        ));
+  }
+
   async ofQos(tx: Tx, qosId: string): Promise<readonly VolumeType[]> {
     return sql<VolumeType>(
       tx,

@@ -1,7 +1,15 @@
 import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
 import { CinderError, type VolumeStatus } from '@nestack/cinder/contract';
-import type { Attachment, ListQuery, NewVolume, Scope, Volume, VolumeRepository } from '@nestack/cinder/domain';
+import type {
+  Attachment,
+  HostUse,
+  ListQuery,
+  NewVolume,
+  Scope,
+  Volume,
+  VolumeRepository,
+} from '@nestack/cinder/domain';
 import { assignments, filterConditions, ordering, Params, type ListColumns } from './list-sql';
 
 const OWN = [
@@ -51,6 +59,9 @@ const LISTED: ListColumns = {
     sql: `CASE WHEN EXISTS (SELECT 1 FROM attachment a WHERE a.volume_id = v.id AND a.attach_status = 'attached') THEN 'attached' ELSE 'detached' END`,
     type: 'text',
   },
+  // What no volume of ours ever has.
+  migration_status: { sql: 'NULL::text', type: 'text', nullable: true },
+  group_id: { sql: 'NULL::uuid', type: 'uuid', nullable: true },
   created_at: { sql: 'v.created_at', type: 'timestamptz' },
   updated_at: { sql: 'v.updated_at', type: 'timestamptz', nullable: true },
 };
@@ -168,6 +179,17 @@ export class VolumesRepository implements VolumeRepository {
       [host, delta],
     );
     return row?.provisioned ?? 0;
+  }
+
+  useOfHost(tx: Tx, host: string): Promise<readonly HostUse[]> {
+    return sql<HostUse>(
+      tx,
+      `SELECT v.project_id, count(*)::int AS volume_count, sum(v.size)::int AS total_volume_gb,
+         COALESCE(sum(s.count), 0)::int AS snapshot_count, COALESCE(sum(s.size), 0)::int AS total_snapshot_gb
+       FROM volume v LEFT JOIN LATERAL (SELECT count(*) AS count, sum(volume_size) AS size FROM snapshot WHERE volume_id = v.id) s ON true
+       WHERE split_part(v.host, '#', 1) = $1 OR split_part(v.host, '@', 1) = $1 GROUP BY v.project_id ORDER BY v.project_id`,
+      [host],
+    );
   }
 
   async setStatus(tx: Tx, id: string, status: VolumeStatus): Promise<void> {

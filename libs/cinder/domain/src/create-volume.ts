@@ -147,6 +147,10 @@ export class CreateVolume {
   }
 
   private async type(ctx: RequestContext, tx: Tx, name: string | null, inherited: string | null): Promise<VolumeType> {
+    if (name === null && inherited === null) {
+      const own = await this.parts.types.defaultOf(tx, ctx.actor?.projectId ?? '');
+      if (own !== null) return own;
+    }
     const wanted = name ?? inherited ?? DEFAULT_TYPE;
     const type = await this.parts.types.find(tx, wanted, name === null ? null : scopeOf(ctx));
     if (type !== null) return type;

@@ -72,6 +72,49 @@ export interface VolumeType {
   readonly created_at: Date;
 }
 
+export interface QosSpec {
+  readonly id: string;
+  readonly name: string;
+  /** Who sees to it: `front-end`, `back-end` or `both`. */
+  readonly consumer: string;
+  readonly specs: Metadata;
+}
+
+/** A volume that is offered to another project. */
+export interface Transfer {
+  readonly id: string;
+  readonly volume_id: string;
+  readonly name: string | null;
+  readonly salt: string;
+  readonly key_hash: string;
+  readonly source_project_id: string;
+  readonly no_snapshots: boolean;
+  readonly created_at: Date;
+}
+
+/** What a user is told about work that failed. */
+export interface Message {
+  readonly id: string;
+  readonly project_id: string;
+  readonly request_id: string;
+  readonly resource_type: 'VOLUME' | 'VOLUME_SNAPSHOT';
+  readonly resource_uuid: string;
+  readonly event_id: string;
+  readonly message_level: string;
+  readonly user_message: string;
+  readonly created_at: Date;
+  readonly expires_at: Date;
+}
+
+/** What projects have on a host. */
+export interface HostUse {
+  readonly project_id: string;
+  readonly volume_count: number;
+  readonly total_volume_gb: number;
+  readonly snapshot_count: number;
+  readonly total_snapshot_gb: number;
+}
+
 /** What a backend says of itself with each heartbeat. */
 export interface Capabilities {
   readonly volume_backend_name: string;

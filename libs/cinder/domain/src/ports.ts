@@ -1,6 +1,18 @@
 import type { RequestContext, Tx, TransactionRunner } from '@nestack/kernel/context';
 import type { ConnectionInfo, SnapshotStatus, VolumeStatus } from '@nestack/cinder/contract';
-import type { Attachment, Capabilities, Metadata, Service, Snapshot, Volume, VolumeType } from './model';
+import type {
+  Attachment,
+  Capabilities,
+  HostUse,
+  Message,
+  Metadata,
+  QosSpec,
+  Service,
+  Snapshot,
+  Transfer,
+  Volume,
+  VolumeType,
+} from './model';
 
 /** Whose resources a query may see; null means everybody's. */
 export type Scope = string | null;
@@ -58,6 +70,8 @@ export interface VolumeRepository {
   /** Adds to what is promised on a pool (`host@backend#pool`) and answers the sum; holds its row until the transaction ends. */
   provision(tx: Tx, host: string, delta: number): Promise<number>;
   setStatus(tx: Tx, id: string, status: VolumeStatus): Promise<void>;
+  /** What each project has on a host (`host`, `host@backend`). */
+  useOfHost(tx: Tx, host: string): Promise<readonly HostUse[]>;
 }
 
 export interface AttachmentRepository {
@@ -106,8 +120,39 @@ export interface TypeRepository {
   addAccess(tx: Tx, id: string, projectId: string): Promise<boolean>;
   /** False when there was none. */
   removeAccess(tx: Tx, id: string, projectId: string): Promise<boolean>;
+  /** The default types of projects that have their own: project id to type id. */
+  defaults(tx: Tx): Promise<ReadonlyMap<string, string>>;
+  /** A project's own default type, or null. */
+  defaultOf(tx: Tx, projectId: string): Promise<VolumeType | null>;
+  setDefault(tx: Tx, projectId: string, id: string | null): Promise<void>;
   /** Types that a QoS specification is associated with. */
   ofQos(tx: Tx, qosId: string): Promise<readonly VolumeType[]>;
+}
+
+export interface TransferRepository {
+  insert(tx: Tx, transfer: Omit<Transfer, 'created_at'>): Promise<void>;
+  find(tx: Tx, id: string, scope: Scope, options?: { readonly lock?: boolean }): Promise<Transfer | null>;
+  list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Transfer[]>;
+  remove(tx: Tx, id: string): Promise<void>;
+}
+
+export interface QosRepository {
+  /** False when the name is taken. */
+  insert(tx: Tx, qos: QosSpec): Promise<boolean>;
+  find(tx: Tx, id: string): Promise<QosSpec | null>;
+  list(
+    tx: Tx,
+    page: { readonly limit: number; readonly offset: number; readonly marker: string | null },
+  ): Promise<readonly QosSpec[]>;
+  update(tx: Tx, qos: QosSpec): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
+}
+
+export interface MessageRepository {
+  insert(tx: Tx, message: Omit<Message, 'id' | 'created_at' | 'expires_at'>): Promise<void>;
+  find(tx: Tx, id: string, scope: Scope): Promise<Message | null>;
+  list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Message[]>;
+  remove(tx: Tx, id: string): Promise<void>;
 }
 
 export interface QuotaRepository {
@@ -251,6 +296,9 @@ export interface CinderParts {
   readonly attachments: AttachmentRepository;
   readonly snapshots: SnapshotRepository;
   readonly types: TypeRepository;
+  readonly transfers: TransferRepository;
+  readonly qos: QosRepository;
+  readonly messages: MessageRepository;
   readonly quotas: QuotaRepository;
   readonly services: ServiceRepository;
   readonly operations: Operations;

@@ -1,5 +1,5 @@
 import { CinderError } from '@nestack/cinder/contract';
-import type { Service } from './model';
+import type { HostUse, Service } from './model';
 import type { CinderParts } from './ports';
 
 /** Which services run where, as their heartbeats tell. */
@@ -21,6 +21,14 @@ export class Services {
     );
     if (service === null) throw CinderError.ServiceNotFound({ service_id: binary, host });
     return service;
+  }
+
+  /** What projects have on a host; throws when no service runs there. */
+  useOf(host: string): Promise<readonly HostUse[]> {
+    return this.parts.db.read('host.show', async (tx) => {
+      if ((await this.parts.services.list(tx, { host })).length === 0) throw CinderError.HostNotFound({ host });
+      return this.parts.volumes.useOfHost(tx, host);
+    });
   }
 
   /** Pools with what is promised on each. */

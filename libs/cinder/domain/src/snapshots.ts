@@ -142,6 +142,24 @@ export class Snapshots {
     });
   }
 
+  /** A server that takes a snapshot itself says how it went. upstream: cinder/api/contrib/snapshot_actions.py */
+  async updateStatus(ctx: RequestContext, id: string, status: string): Promise<void> {
+    await this.parts.db.run('snapshot.update_status', async (tx) => {
+      const snapshot = await findSnapshot(this.parts, ctx, tx, id, { lock: true });
+      enforceOn(this.parts.policy, ctx, 'snapshot_extension:snapshot_actions:update_snapshot_status', snapshot);
+      const allowed: Readonly<Record<string, readonly string[]>> = {
+        creating: ['creating', 'available', 'error'],
+        deleting: ['deleting', 'error_deleting'],
+      };
+      const next = allowed[snapshot.status];
+      if (next === undefined || !next.includes(status))
+        throw CinderError.InvalidSnapshot({
+          reason: `Provided snapshot status ${status} not allowed for snapshot with status ${snapshot.status}.`,
+        });
+      await this.parts.snapshots.update(tx, id, { status: status as SnapshotStatus });
+    });
+  }
+
   async count(ctx: RequestContext, query: ListQuery, allProjects: boolean): Promise<number> {
     return this.parts.db.read('snapshot.count', (tx) =>
       this.parts.snapshots.count(tx, listScope(ctx, allProjects), query),

@@ -114,6 +114,28 @@ export class VolumeTypes {
     });
   }
 
+  defaults(): Promise<ReadonlyMap<string, string>> {
+    return this.parts.db.read('type.defaults', (tx) => this.parts.types.defaults(tx));
+  }
+
+  /** A project's own default type. */
+  defaultOf(projectId: string): Promise<VolumeType> {
+    return this.parts.db.read('type.default', async (tx) => {
+      const type = await this.parts.types.defaultOf(tx, projectId);
+      if (type === null) throw CinderError.VolumeTypeProjectDefaultNotFound({ project_id: projectId });
+      return type;
+    });
+  }
+
+  /** Null makes the general default the project's again. */
+  setDefault(projectId: string, idOrName: string | null): Promise<string | null> {
+    return this.parts.db.run('type.set_default', async (tx) => {
+      const type = idOrName === null ? null : await this.found(tx, idOrName, null, idOrName);
+      await this.parts.types.setDefault(tx, projectId, type?.id ?? null);
+      return type?.id ?? null;
+    });
+  }
+
   private byId(tx: Tx, id: string): Promise<VolumeType> {
     if (!isUuidLike(id)) throw CinderError.VolumeTypeNotFound({ volume_type_id: id });
     return this.found(tx, id, null, id);

@@ -10,15 +10,9 @@ import {
   updateAttachment,
 } from '@nestack/cinder/contract';
 import { Attachments, type Attachment } from '@nestack/cinder/domain';
-import { listQueryOf, type ListKind } from './list-query';
+import { ATTACHMENTS } from './list-kinds';
+import { listQueryOf } from './list-query';
 import { attachmentSummaryView, attachmentView } from './views';
-
-const ATTACHMENTS: ListKind = {
-  filters: ['volume_id', 'status', 'instance_id', 'instance_uuid', 'attach_status'],
-  adminFilters: ['id', 'attached_host'],
-  sortKeys: ['id', 'volume_id', 'attach_status', 'attached_host', 'created_at'],
-  aliases: { status: 'attach_status', instance_id: 'instance_uuid' },
-};
 
 const id = (request: ApiRequest): string => request.params['attachment_id'] ?? '';
 

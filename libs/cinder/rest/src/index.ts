@@ -1,6 +1,12 @@
 export { AttachmentsController } from './attachments.controller';
+export { HostsController } from './hosts.controller';
 export { InfoController } from './info.controller';
+export { MessagesController } from './messages.controller';
+export { QosController } from './qos.controller';
+export { SnapshotDetailsController } from './snapshot-details.controller';
 export { SnapshotsController } from './snapshots.controller';
+export { TransfersController } from './transfers.controller';
+export { TypeDetailsController } from './type-details.controller';
 export { TypesController } from './types.controller';
 export { VolumeActionsController } from './volume-actions.controller';
 export { VolumesController } from './volumes.controller';

@@ -7,8 +7,6 @@ import {
   disableServiceLogReason,
   enableService,
   listAvailabilityZones,
-  listExtensions,
-  listPools,
   listServices,
   showLimits,
   showQuota,
@@ -17,10 +15,9 @@ import {
   updateQuota,
   updateQuotaClass,
 } from '@nestack/cinder/contract';
-import { isPrivileged, poolOf, Quotas, Services } from '@nestack/cinder/domain';
-import { EXTENSIONS } from './extensions';
+import { isPrivileged, Quotas, Services } from '@nestack/cinder/domain';
 import { flagOf } from './list-query';
-import { serviceView, timeOf } from './views';
+import { serviceView } from './views';
 
 const target = (request: ApiRequest): string => request.params['target_project_id'] ?? '';
 
@@ -142,42 +139,6 @@ export class InfoController {
     return {
       availabilityZoneInfo: [...zones].map(([zoneName, available]) => ({ zoneName, zoneState: { available } })),
     };
-  }
-
-  @Handles(listPools)
-  async pools(request: ApiRequest) {
-    const pools = await this.services.pools();
-    const detail = flagOf(request.rawQuery, 'detail');
-    const wanted = request.version.atLeast('3.28') ? request.rawQuery.get('name') : null;
-    return {
-      pools: pools
-        .filter(({ service }) => service.up && (wanted === null || poolOf(service) === wanted))
-        .map(({ service, provisioned }) => ({
-          name: poolOf(service),
-          ...(detail
-            ? {
-                capabilities: {
-                  ...service.capabilities,
-                  pool_name: service.capabilities?.volume_backend_name,
-                  allocated_capacity_gb: provisioned,
-                  provisioned_capacity_gb: provisioned,
-                  max_over_subscription_ratio: this.services.ratio,
-                  thin_provisioning_support: true,
-                  thick_provisioning_support: false,
-                  reserved_percentage: 0,
-                  QoS_support: false,
-                  backend_state: 'up',
-                  timestamp: timeOf(service.updated_at),
-                },
-              }
-            : {}),
-        })),
-    };
-  }
-
-  @Handles(listExtensions)
-  extensions() {
-    return Promise.resolve({ extensions: EXTENSIONS });
   }
 }
 

@@ -10,16 +10,10 @@ import {
   updateSnapshot,
 } from '@nestack/cinder/contract';
 import { Snapshots } from '@nestack/cinder/domain';
-import { flagOf, listQueryOf, type ListKind } from './list-query';
+import { SNAPSHOTS } from './list-kinds';
+import { flagOf, listQueryOf } from './list-query';
 import { snapshotView } from './views';
 import { trimmed } from './volumes.controller';
-
-const SNAPSHOTS: ListKind = {
-  filters: ['name', 'display_name', 'status', 'volume_id', 'availability_zone', 'created_at', 'updated_at'],
-  adminFilters: ['id', 'user_id', 'description', 'volume_size'],
-  sortKeys: ['id', 'name', 'status', 'volume_id', 'size', 'created_at', 'updated_at', 'user_id'],
-  aliases: { display_name: 'name' },
-};
 
 const id = (request: ApiRequest): string => request.params['snapshot_id'] ?? '';
 

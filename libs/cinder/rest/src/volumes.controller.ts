@@ -18,46 +18,9 @@ import {
   volumesSummary,
 } from '@nestack/cinder/contract';
 import { CreateVolume, Volumes, type Volume } from '@nestack/cinder/domain';
-import { flagOf, listQueryOf, type ListKind } from './list-query';
+import { VOLUMES } from './list-kinds';
+import { flagOf, listQueryOf } from './list-query';
 import { volumeSummaryView, volumeView } from './views';
-
-const VOLUMES: ListKind = {
-  filters: [
-    'name',
-    'display_name',
-    'status',
-    'bootable',
-    'availability_zone',
-    'size',
-    'created_at',
-    'updated_at',
-    'volume_type_id',
-  ],
-  adminFilters: [
-    'id',
-    'host',
-    'user_id',
-    'description',
-    'snapshot_id',
-    'source_volid',
-    'attach_status',
-    'multiattach',
-    'volume_type',
-  ],
-  sortKeys: [
-    'id',
-    'name',
-    'size',
-    'status',
-    'availability_zone',
-    'bootable',
-    'host',
-    'user_id',
-    'created_at',
-    'updated_at',
-  ],
-  aliases: { display_name: 'name' },
-};
 
 const id = (request: ApiRequest): string => request.params['volume_id'] ?? '';
 const key = (request: ApiRequest): string => request.params['key'] ?? '';

@@ -1,8 +1,11 @@
-import type { TransactionRunner, Tx } from '@nestack/kernel/context';
+import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import type { RpcClient } from '@nestack/kernel/rpc';
+import type { SagaRun } from '@nestack/kernel/saga';
 import { CinderError, type SchedulerRpc, type VolumeRpc } from '@nestack/cinder/contract';
 import {
+  failureMessage,
   queueHost,
+  type MessageRepository,
   type ImagePort,
   type Quotas,
   type ServerEvents,
@@ -17,11 +20,33 @@ export interface SagaDeps {
   readonly tx: TransactionRunner;
   readonly volumes: VolumeRepository;
   readonly snapshots: SnapshotRepository;
+  readonly messages: MessageRepository;
   readonly quotas: Quotas;
   readonly images: ImagePort;
   readonly servers: ServerEvents;
   readonly scheduler: RpcClient<typeof SchedulerRpc>;
   readonly volume: RpcClient<typeof VolumeRpc>;
+}
+
+/** Tells the owner why an accepted operation failed. */
+export async function tellOwner(
+  ctx: RequestContext,
+  deps: SagaDeps,
+  tx: Tx,
+  run: Pick<SagaRun<unknown>, 'kind' | 'resourceId' | 'failure'>,
+  owner: { readonly project_id: string } | null,
+): Promise<void> {
+  if (run.failure === null || owner === null) return;
+  const { event, text } = failureMessage(run.kind, run.failure);
+  await deps.messages.insert(tx, {
+    project_id: owner.project_id,
+    request_id: ctx.requestId,
+    resource_type: run.kind.startsWith('snapshot.') ? 'VOLUME_SNAPSHOT' : 'VOLUME',
+    resource_uuid: run.resourceId,
+    event_id: event,
+    message_level: 'ERROR',
+    user_message: text,
+  });
 }
 
 /** The volume as it is now, or null when it is gone: a repeated run meets its own end. */
@@ -57,7 +82,8 @@ export async function moveSnapshot(
   id: string,
   from: Snapshot['status'],
   to: Snapshot['status'],
-): Promise<void> {
+): Promise<Snapshot | null> {
   const snapshot = await deps.snapshots.find(tx, id, null, { lock: true });
   if (snapshot?.status === from) await deps.snapshots.update(tx, id, { status: to });
+  return snapshot;
 }

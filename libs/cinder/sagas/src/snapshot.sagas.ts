@@ -1,7 +1,7 @@
 import { defineSaga } from '@nestack/kernel/saga';
 import { queueHost } from '@nestack/cinder/domain';
 import Type from 'typebox';
-import { findVolume, hostOf, moveSnapshot, type SagaDeps } from './deps';
+import { findVolume, hostOf, moveSnapshot, tellOwner, type SagaDeps } from './deps';
 
 const Params = Type.Object({ snapshot_id: Type.String(), volume_id: Type.String() });
 
@@ -25,10 +25,13 @@ export function createSnapshotSaga(deps: SagaDeps) {
       {
         type: 'tx',
         name: 'available',
-        do: (_ctx, tx, run) => moveSnapshot(deps, tx, run.params.snapshot_id, 'creating', 'available'),
+        do: async (_ctx, tx, run) => {
+          await moveSnapshot(deps, tx, run.params.snapshot_id, 'creating', 'available');
+        },
       },
     ],
-    onUnwound: (_ctx, tx, run) => moveSnapshot(deps, tx, run.params.snapshot_id, 'creating', 'error'),
+    onUnwound: async (ctx, tx, run) =>
+      tellOwner(ctx, deps, tx, run, await moveSnapshot(deps, tx, run.params.snapshot_id, 'creating', 'error')),
   });
 }
 
@@ -74,6 +77,7 @@ export function deleteSnapshotSaga(deps: SagaDeps) {
         },
       },
     ],
-    onUnwound: (_ctx, tx, run) => moveSnapshot(deps, tx, run.params.snapshot_id, 'deleting', 'error_deleting'),
+    onUnwound: async (ctx, tx, run) =>
+      tellOwner(ctx, deps, tx, run, await moveSnapshot(deps, tx, run.params.snapshot_id, 'deleting', 'error_deleting')),
   });
 }

@@ -1,7 +1,7 @@
 import { defineSaga } from '@nestack/kernel/saga';
 import type { VolumeStatus } from '@nestack/cinder/contract';
 import Type from 'typebox';
-import { hostOf, moveStatus, type SagaDeps } from './deps';
+import { hostOf, moveStatus, tellOwner, type SagaDeps } from './deps';
 
 /** `volume.extend`: grows the data, then the row; a server that has it is told. */
 export function extendVolumeSaga(deps: SagaDeps) {
@@ -50,9 +50,10 @@ export function extendVolumeSaga(deps: SagaDeps) {
         },
       },
     ],
-    onUnwound: async (_ctx, tx, run) => {
+    onUnwound: async (ctx, tx, run) => {
       const { volume_id: id, new_size, old_size } = run.params;
       const volume = await moveStatus(deps, tx, id, ['extending'], 'error_extending');
+      await tellOwner(ctx, deps, tx, run, volume);
       if (volume === null) return;
       const more = new_size - old_size;
       await deps.quotas.release(tx, volume.project_id, {
@@ -96,8 +97,9 @@ export function uploadImageSaga(deps: SagaDeps) {
         },
       },
     ],
-    onUnwound: async (_ctx, tx, run) => {
-      await moveStatus(deps, tx, run.params.volume_id, ['uploading'], run.params.status as VolumeStatus);
+    onUnwound: async (ctx, tx, run) => {
+      const { volume_id: id, status } = run.params;
+      await tellOwner(ctx, deps, tx, run, await moveStatus(deps, tx, id, ['uploading'], status as VolumeStatus));
     },
   });
 }

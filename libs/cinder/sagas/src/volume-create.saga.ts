@@ -1,7 +1,7 @@
 import { defineSaga } from '@nestack/kernel/saga';
 import { queueHost } from '@nestack/cinder/domain';
 import Type from 'typebox';
-import { findVolume, moveStatus, type SagaDeps } from './deps';
+import { findVolume, moveStatus, tellOwner, type SagaDeps } from './deps';
 
 /**
  * `volume.create`: a backend is chosen, the data is made there, the volume becomes available. A failure leaves the volume
@@ -53,8 +53,9 @@ export function createVolumeSaga(deps: SagaDeps) {
         },
       },
     ],
-    onUnwound: async (_ctx, tx, run) => {
-      await moveStatus(deps, tx, run.params.volume_id, ['creating', 'downloading'], 'error');
+    onUnwound: async (ctx, tx, run) => {
+      const volume = await moveStatus(deps, tx, run.params.volume_id, ['creating', 'downloading'], 'error');
+      await tellOwner(ctx, deps, tx, run, volume);
     },
   });
 }
@@ -118,8 +119,9 @@ export function deleteVolumeSaga(deps: SagaDeps) {
         },
       },
     ],
-    onUnwound: async (_ctx, tx, run) => {
-      await moveStatus(deps, tx, run.params.volume_id, ['deleting'], 'error_deleting');
+    onUnwound: async (ctx, tx, run) => {
+      const volume = await moveStatus(deps, tx, run.params.volume_id, ['deleting'], 'error_deleting');
+      await tellOwner(ctx, deps, tx, run, volume);
       for (const snapshot of await deps.snapshots.ofVolume(tx, run.params.volume_id))
         if (snapshot.status === 'deleting') await deps.snapshots.update(tx, snapshot.id, { status: 'error_deleting' });
     },

@@ -3,7 +3,10 @@ import Type from 'typebox';
 /** What clients send where a text may be missing: null as well. */
 export const NullableText = Type.Union([Type.String({ maxLength: 255 }), Type.Null()]);
 export const NullableRef = Type.Union([Type.String(), Type.Null()]);
-export const Metadata = Type.Record(Type.String({ minLength: 1, maxLength: 255 }), Type.String({ maxLength: 255 }));
+/** Keys of 1 to 255 characters, whichever: CSI drivers write slashes into them. */
+export const Metadata = Type.Record(Type.String({ pattern: '^[\\s\\S]{1,255}$' }), Type.String({ maxLength: 255 }), {
+  additionalProperties: false,
+});
 export const NullableMetadata = Type.Union([Metadata, Type.Null()]);
 /** Python's spellings of a boolean. */
 export const BooleanLike = Type.Union([Type.Boolean(), Type.String()]);

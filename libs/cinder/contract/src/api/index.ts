@@ -1,7 +1,9 @@
 import { cinderEnvelope, defineApi } from '@nestack/kernel/http';
 import * as attachments from './attachments';
 import * as info from './info';
+import * as qos from './qos';
 import * as snapshots from './snapshots';
+import * as transfers from './transfers';
 import * as types from './types';
 import * as actions from './volume-actions';
 import * as volumes from './volumes';
@@ -9,10 +11,13 @@ import { MAX_VERSION, MIN_VERSION, versionsDocument } from './versions';
 
 export * from './attachments';
 export * from './info';
+export * from './qos';
 export * from './snapshots';
+export * from './transfers';
 export * from './types';
 export * from './volume-actions';
 export * from './volumes';
+export { versionsDocument } from './versions';
 
 /** Cinder's API. */
 export const cinderApi = defineApi({
@@ -28,11 +33,11 @@ export const cinderApi = defineApi({
     ...attachments.attachmentOperations,
     ...snapshots.snapshotOperations,
     ...types.typeOperations,
+    ...transfers.volumeTransferOperations,
+    ...qos.qosOperations,
     ...info.infoOperations,
   ],
   documents: {
     '/': ({ rootUrl }) => ({ status: 300, body: versionsDocument(rootUrl) }),
-    '/v3': ({ rootUrl }) => ({ status: 200, body: versionsDocument(rootUrl) }),
-    '/v3/': ({ rootUrl }) => ({ status: 200, body: versionsDocument(rootUrl) }),
   },
 });

@@ -2,6 +2,14 @@ import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { IntegerLike, NullableText } from './common';
 
+/** Unlike other services' it wants a token. upstream: cinder/api/versions.py */
+export const showVersion = operation({
+  id: 'showVersion',
+  summary: 'Shows the API version',
+  method: 'GET',
+  path: '/',
+  status: 200,
+});
 export const listServices = operation({
   id: 'listServices',
   summary: "Lists cinder's services",
@@ -108,7 +116,81 @@ export const listExtensions = operation({
   status: 200,
 });
 
+export const listHosts = operation({
+  id: 'listHosts',
+  summary: 'Lists hosts',
+  method: 'GET',
+  path: '/os-hosts',
+  status: 200,
+  policy: 'volume_extension:hosts',
+});
+export const showHost = operation({
+  id: 'showHost',
+  summary: 'Shows what projects have on a host',
+  method: 'GET',
+  path: '/os-hosts/{host_name}',
+  status: 200,
+  policy: 'volume_extension:hosts',
+});
+export const showCapabilities = operation({
+  id: 'showCapabilities',
+  summary: 'Shows what a backend can',
+  method: 'GET',
+  path: '/capabilities/{host_name}',
+  status: 200,
+  policy: 'volume_extension:capabilities',
+});
+export const listResourceFilters = operation({
+  id: 'listResourceFilters',
+  summary: 'Lists filters of lists',
+  method: 'GET',
+  path: '/resource_filters',
+  minVersion: '3.33',
+  status: 200,
+});
+export const showExtension = operation({
+  id: 'showExtension',
+  summary: 'Shows an extension',
+  method: 'GET',
+  path: '/extensions/{alias}',
+  status: 200,
+});
+export const listMessages = operation({
+  id: 'listMessages',
+  summary: 'Lists messages to users about what failed',
+  method: 'GET',
+  path: '/messages',
+  minVersion: '3.3',
+  status: 200,
+  policy: 'message:get_all',
+});
+export const showMessage = operation({
+  id: 'showMessage',
+  summary: 'Shows a message',
+  method: 'GET',
+  path: '/messages/{message_id}',
+  minVersion: '3.3',
+  status: 200,
+});
+export const deleteMessage = operation({
+  id: 'deleteMessage',
+  summary: 'Deletes a message',
+  method: 'DELETE',
+  path: '/messages/{message_id}',
+  minVersion: '3.3',
+  status: 204,
+});
+
 export const infoOperations = [
+  showVersion,
+  listHosts,
+  showHost,
+  showCapabilities,
+  listResourceFilters,
+  showExtension,
+  listMessages,
+  showMessage,
+  deleteMessage,
   listServices,
   enableService,
   disableService,

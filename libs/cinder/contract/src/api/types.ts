@@ -2,10 +2,9 @@ import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { BooleanLike, NullableText } from './common';
 
-const Specs = Type.Record(
-  Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9\\-_:. ]{1,255}$' }),
-  Type.String({ maxLength: 255 }),
-);
+const Specs = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9\\-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }), {
+  additionalProperties: false,
+});
 
 export const listTypes = operation({
   id: 'listTypes',
@@ -109,7 +108,91 @@ export const deleteExtraSpec = operation({
   policy: 'volume_extension:types_extra_specs:create',
 });
 
+export const listTypeAccess = operation({
+  id: 'listTypeAccess',
+  summary: 'Lists projects with access to a private volume type',
+  method: 'GET',
+  path: '/types/{type_id}/os-volume-type-access',
+  status: 200,
+  policy: 'volume_extension:volume_type_access:get_all_for_type',
+});
+const projectBody = () => Type.Object({ project: Type.String({ minLength: 1, maxLength: 255 }) });
+const access = <const Name extends string>(id: string, name: Name, policy: string) =>
+  operation({
+    id,
+    summary: `Changes access to a private volume type: ${name}`,
+    method: 'POST',
+    path: '/types/{type_id}/action',
+    action: name,
+    body: Type.Object({ [name]: projectBody() } as Record<Name, ReturnType<typeof projectBody>>),
+    status: 202,
+    policy,
+  });
+export const addTypeAccess = access(
+  'addTypeAccess',
+  'addProjectAccess',
+  'volume_extension:volume_type_access:add_project_access',
+);
+export const removeTypeAccess = access(
+  'removeTypeAccess',
+  'removeProjectAccess',
+  'volume_extension:volume_type_access:remove_project_access',
+);
+export const showTypeEncryption = operation({
+  id: 'showTypeEncryption',
+  summary: 'Shows the encryption of a volume type: there is none',
+  method: 'GET',
+  path: '/types/{type_id}/encryption',
+  status: 200,
+  policy: 'volume_extension:volume_type_encryption:get',
+});
+export const showDefaultType = operation({
+  id: 'showDefaultType',
+  summary: "Shows a project's own default volume type",
+  method: 'GET',
+  path: '/default-types/{target_project_id}',
+  minVersion: '3.62',
+  status: 200,
+  policy: 'volume_extension:default_get',
+});
+export const listDefaultTypes = operation({
+  id: 'listDefaultTypes',
+  summary: 'Lists the default volume types of projects',
+  method: 'GET',
+  path: '/default-types',
+  minVersion: '3.62',
+  status: 200,
+  policy: 'volume_extension:default_get_all',
+});
+export const setDefaultType = operation({
+  id: 'setDefaultType',
+  summary: 'Sets the default volume type of a project',
+  method: 'PUT',
+  path: '/default-types/{target_project_id}',
+  minVersion: '3.62',
+  body: Type.Object({ default_type: Type.Object({ volume_type: Type.String({ minLength: 1, maxLength: 255 }) }) }),
+  status: 200,
+  policy: 'volume_extension:default_set_or_update',
+});
+export const unsetDefaultType = operation({
+  id: 'unsetDefaultType',
+  summary: 'Removes the default volume type of a project',
+  method: 'DELETE',
+  path: '/default-types/{target_project_id}',
+  minVersion: '3.62',
+  status: 204,
+  policy: 'volume_extension:default_unset',
+});
+
 export const typeOperations = [
+  listTypeAccess,
+  addTypeAccess,
+  removeTypeAccess,
+  showTypeEncryption,
+  showDefaultType,
+  listDefaultTypes,
+  setDefaultType,
+  unsetDefaultType,
   listTypes,
   showType,
   createType,

@@ -1,5 +1,5 @@
 export const MIN_VERSION = '3.0';
-export const MAX_VERSION = '3.70';
+export const MAX_VERSION = '3.71';
 
 /** The one version, as a list also below `/v3`. upstream: cinder/api/versions.py */
 export function versionsDocument(rootUrl: string): { versions: object[] } {
