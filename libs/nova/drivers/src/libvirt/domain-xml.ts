@@ -72,7 +72,7 @@ export function domainXml(plan: DomainPlan): string {
     `<console type='pty'><target type='serial' port='0'/></console>`,
     ...(plan.vncSocket === null ? [] : [`<graphics type='vnc' socket='${escaped(plan.vncSocket)}'/>`]),
     `<video><model type='vga' vram='16384'/></video>`,
-    `<memballoon model='virtio'/>`,
+    `<memballoon model='virtio' autodeflate='on' freePageReporting='on'/>`,
     `<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>`,
     `</devices>`,
     `</domain>`,

@@ -63,6 +63,8 @@ export interface LibvirtClientOptions {
 /** libvirt's calls that the driver needs, over one connection that is renewed whenever it breaks. */
 export class LibvirtClient {
   private current: RemoteConnection | null = null;
+  /** One that is not ready to be asked yet. */
+  private opening: RemoteConnection | null = null;
   private closed = false;
   private readonly stopping = new AbortController();
   private readonly waiting = new Set<() => void>();
@@ -79,6 +81,7 @@ export class LibvirtClient {
     this.closed = true;
     this.stopping.abort();
     this.current?.close();
+    this.opening?.close();
     this.wake();
     await this.life;
   }
@@ -255,7 +258,10 @@ export class LibvirtClient {
         const socket = await this.options.socket();
         if (this.closed) return;
         const connection = await RemoteConnection.open(socket, (proc, body) => this.heard(proc, body), broken.resolve);
+        this.opening = connection;
+        if (this.closed) connection.close();
         await this.greet(connection);
+        this.opening = null;
         this.current = connection;
         wait = RETRY_MS.first;
         this.options.onConnected();
