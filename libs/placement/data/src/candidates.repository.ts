@@ -34,7 +34,11 @@ export class CandidatesRepository implements CandidateRepository {
     const [first, ...rest] = Object.entries(group.resources);
     if (first === undefined) throw new Error('a group without resources');
     const amount = `${params.add(first[1])}::bigint`;
-    const offered = `i0.resource_class = ${params.add(first[0])} AND i0.free >= ${amount}`;
+    const within =
+      group.inTree === null
+        ? ''
+        : ` AND i0.provider_id = (SELECT id FROM resource_provider WHERE uuid = ${params.add(group.inTree)})`;
+    const offered = `i0.resource_class = ${params.add(first[0])} AND i0.free >= ${amount}${within}`;
     const where = [
       fits('i0', amount),
       ...rest.map(([name, wanted]) => hasRoom('p', params.add(name), `${params.add(wanted)}::bigint`)),
@@ -44,15 +48,14 @@ export class CandidatesRepository implements CandidateRepository {
       ...providerConditions('p', group, params),
       ...rootConditions('p', query, params),
     ];
-    if (group.inTree !== null) where.push(`p.uuid = ${params.add(group.inTree)}`);
-    // All but what the index gives stands in one CASE: taken one by one the planner would think that hardly a provider is
-    // left, read all of them and sort, instead of walking down the index until there are enough.
+    // The planner would guess how many providers are left and, taking them for few, read all of them and sort. What is
+    // looked up aside with a limit leaves it only one way: down the index until there are enough.
     const row = await sqlOne<{ others: boolean; providers: readonly Row[] }>(
       tx,
       `WITH ${SHARED}, matched AS (
-         SELECT p.id, p.uuid, i0.free FROM inventory i0 JOIN resource_provider p ON p.id = i0.provider_id
-         WHERE ${offered} AND CASE WHEN ${where.join(' AND ')} THEN true ELSE false END
-         ORDER BY i0.free DESC, i0.provider_id LIMIT ${params.add(query.limit)})
+         SELECT p.id, p.uuid, i0.free FROM inventory i0 CROSS JOIN LATERAL (
+           SELECT p.id, p.uuid FROM resource_provider p WHERE p.id = i0.provider_id AND ${where.join(' AND ')} LIMIT 1) p
+         WHERE ${offered} ORDER BY i0.free DESC, i0.provider_id LIMIT ${params.add(query.limit)})
        SELECT EXISTS (SELECT 1 FROM resource_provider WHERE parent_id IS NOT NULL) OR EXISTS (SELECT 1 FROM shared) AS others,
          (SELECT COALESCE(json_agg(json_build_object('id', p.id, 'uuid', p.uuid, 'resources', ${RESOURCES}, 'traits', ${TRAITS})
            ORDER BY p.free DESC, p.id), '[]') FROM matched p) AS providers`,
