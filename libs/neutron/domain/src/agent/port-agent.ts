@@ -148,7 +148,7 @@ export class PortAgent {
         carried.add(network.id);
       }
       if (dataplane.firewall.filtering) {
-        await dataplane.firewall.replaceAll(devices, await this.groups.all(ctx, devices));
+        await this.groups.replaceAll(ctx, devices);
       } else await dataplane.firewall.replaceAll(devices, []);
       for (const { port_id: id } of devices) this.inTurn(id, () => this.plug(ctx, id, 'certain'));
       await this.queue.idle();
@@ -222,7 +222,7 @@ export class PortAgent {
     await networks.hold(details.network, id);
     if (before !== undefined && before !== details.network.id) await networks.release(before, id);
     if (dataplane.firewall.filtering) {
-      await this.groups.ensureFor(ctx, [details]);
+      await this.groups.ensureFor(ctx, details);
       await dataplane.firewall.ensurePort(details);
     }
     await this.plug(ctx, id, 'asked');
@@ -267,6 +267,7 @@ export class PortAgent {
     this.ports.delete(portId);
     this.portOf.delete(entry.details.device);
     await networks.release(entry.details.network.id, portId);
-    if (dataplane.firewall.filtering) await this.groups.forget([...this.ports.values()].map((one) => one.details));
+    if (dataplane.firewall.filtering)
+      await this.groups.forget(() => [...this.ports.values()].map((one) => one.details));
   }
 }

@@ -17,10 +17,15 @@ export interface DnsmasqSettings {
   readonly servers: readonly string[];
 }
 
+/** What DHCPv6 gives on a subnet: addresses, options alone, or nothing. Without any mode upstream gives addresses. */
+function dhcpv6(subnet: SubnetInfo): 'addresses' | 'options' | null {
+  const { ipv6_address_mode: mode, ipv6_ra_mode: ra } = subnet;
+  if (mode === 'dhcpv6-stateful' || (mode === null && ra === null)) return 'addresses';
+  return mode === 'dhcpv6-stateless' ? 'options' : null;
+}
+
 function served(network: DhcpNetwork): readonly SubnetInfo[] {
-  return network.subnets.filter(
-    (one) => one.enable_dhcp && (one.ip_version === 4 || (one.ipv6_address_mode ?? '').startsWith('dhcpv6-stateful')),
-  );
+  return network.subnets.filter((one) => one.enable_dhcp && (one.ip_version === 4 || dhcpv6(one) !== null));
 }
 
 function prefixOf(cidr: string): number {
@@ -79,7 +84,11 @@ export function hostName(address: string): string {
 }
 
 function addressesOf(network: DhcpNetwork): readonly { port: DhcpPort; address: string }[] {
-  const subnets = new Set(served(network).map((one) => one.id));
+  const subnets = new Set(
+    served(network)
+      .filter((one) => one.ip_version === 4 || dhcpv6(one) === 'addresses')
+      .map((one) => one.id),
+  );
   return network.ports
     .filter((port) => port.id !== network.dhcp_port_id)
     .flatMap((port) =>
@@ -150,17 +159,37 @@ export function optionsFile(network: DhcpNetwork): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
+export interface Lease {
+  readonly mac: string;
+  readonly address: string;
+}
+
+/** Lines of the lease file: expiry, MAC (an association's number for IPv6), address, name, client id. */
+function leaseOf(line: string): Lease | null {
+  const [expiry = '', mac = '', address = ''] = line.split(' ');
+  return /^\d+$/.test(expiry) && address !== '' ? { mac, address } : null;
+}
+
 /**
- * The lease file without leases that contradict the ports, or null when none does. Dnsmasq would not give an address to its
- * new owner while the lease of the former one lasts.
+ * Leases that contradict the ports: of ports that are gone, or of addresses that another port has now. Dnsmasq would not give
+ * an address to its new owner while the lease of the former one lasts.
  */
-export function withoutStaleLeases(leases: string, network: DhcpNetwork): string | null {
+export function staleLeases(leases: string, network: DhcpNetwork): Lease[] {
   const owner = new Map(addressesOf(network).map(({ port, address }) => [address, port.mac_address.toLowerCase()]));
-  const lines = leases.split('\n');
-  const kept = lines.filter((line) => {
-    const [, mac = '', address = ''] = line.split(' ');
-    const expected = owner.get(address);
-    return expected === undefined || address.includes(':') || expected === mac.toLowerCase();
-  });
-  return kept.length === lines.length ? null : kept.join('\n');
+  return leases
+    .split('\n')
+    .flatMap((line) => leaseOf(line) ?? [])
+    .filter(({ mac, address }) => {
+      const expected = owner.get(address);
+      return expected === undefined || (!address.includes(':') && expected !== mac.toLowerCase());
+    });
+}
+
+/** The lease file without these. */
+export function withoutLeases(leases: string, stale: readonly Lease[]): string {
+  const gone = new Set(stale.map((one) => one.address));
+  return leases
+    .split('\n')
+    .filter((line) => !gone.has(leaseOf(line)?.address ?? ''))
+    .join('\n');
 }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Logger } from '@nestack/kernel/log';
 import type { Dataplane } from '@nestack/neutron/domain';
@@ -26,7 +28,7 @@ export interface LinuxDataplaneOptions {
 export function createLinuxDataplane(options: LinuxDataplaneOptions): Dataplane {
   const { log, stateDir } = options;
   const namespace = new NetworkNamespace(options.namespace, log);
-  const socket = path.join(stateDir, 'metadata.sock');
+  const socket = socketPath(path.join(stateDir, 'metadata.sock'));
   return {
     l2: new LinuxBridge({ namespace, stateDir, localIp: options.localIp, vxlanPort: options.vxlanPort, log }),
     firewall: new NftFirewall(namespace, options.table, log),
@@ -40,4 +42,11 @@ export function createLinuxDataplane(options: LinuxDataplaneOptions): Dataplane 
     routers: new LinuxRouters({ namespace, stateDir, log }),
     metadata: new UnixMetadataProxy({ socket, ...options.metadata, log }),
   };
+}
+
+/** Paths of unix sockets end at 108 bytes on Linux: a longer one becomes a short one that is always the same. */
+function socketPath(wanted: string): string {
+  if (Buffer.byteLength(wanted) <= 100) return wanted;
+  const digest = createHash('sha256').update(wanted).digest('hex').slice(0, 16);
+  return path.join(tmpdir(), `nestack-metadata-${digest}.sock`);
 }

@@ -10,8 +10,10 @@ import {
   METADATA_ADDRESS,
   namesFile,
   optionsFile,
-  withoutStaleLeases,
+  staleLeases,
+  withoutLeases,
   type DnsmasqSettings,
+  type Lease,
 } from './dnsmasq-config';
 import { absentNamespace, ensureNamespace, NetworkNamespace } from './host';
 import { ensureAddresses } from './host-network';
@@ -25,6 +27,9 @@ export interface LinuxDhcpOptions {
   readonly dnsmasq: DnsmasqSettings;
   readonly log: Logger;
 }
+
+/** How long dnsmasq may take to end released leases. */
+const RELEASE_MS = 500;
 
 interface Server {
   readonly dnsmasq: SupervisedProcess;
@@ -66,7 +71,11 @@ export class LinuxDhcp implements DhcpDataplane {
     if (portId !== null && host.exists() && (await host.link(tapName(portId))) !== null) {
       await host.try('ip', ['link', 'del', tapName(portId)]);
     }
-    await absentNamespace(dhcpNamespace(networkId), this.options.log);
+    // Another host of this machine may serve the network by now: then its device is in there.
+    const left = namespace.exists() ? await namespace.links().catch(() => []) : [];
+    if (!left.some((link) => link.ifname.startsWith('ns-'))) {
+      await absentNamespace(dhcpNamespace(networkId), this.options.log);
+    }
     await rm(dir, { recursive: true, force: true });
   }
 
@@ -131,14 +140,34 @@ export class LinuxDhcp implements DhcpDataplane {
     await replaceFile(paths.hosts, hostsFile(network, domain));
     await replaceFile(paths.names, namesFile(network, domain));
     await replaceFile(paths.options, optionsFile(network));
-    const leases = withoutStaleLeases(await readFile(paths.leases, 'utf8').catch(() => ''), network);
-    if (leases !== null) {
-      await dnsmasq.stop();
-      await replaceFile(paths.leases, leases);
-    }
     const outcome = await dnsmasq.ensure('dnsmasq', dnsmasqArguments(network, paths, this.options.dnsmasq));
     if (outcome === 'kept') dnsmasq.signal('SIGHUP');
     else await this.waitForDhcp(network.network.id, dnsmasq);
+    if (await this.releaseLeases(network, paths.leases)) return;
+    // What could not be released is struck out while nobody holds the file.
+    const leases = await readFile(paths.leases, 'utf8').catch(() => '');
+    await dnsmasq.stop();
+    await replaceFile(paths.leases, withoutLeases(leases, staleLeases(leases, network)));
+    await dnsmasq.ensure('dnsmasq', dnsmasqArguments(network, paths, this.options.dnsmasq));
+    await this.waitForDhcp(network.network.id, dnsmasq);
+  }
+
+  /** Ends leases that ports have no more; false when some are left. */
+  private async releaseLeases(network: DhcpNetwork, file: string): Promise<boolean> {
+    const stale = async (): Promise<readonly Lease[]> =>
+      staleLeases(await readFile(file, 'utf8').catch(() => ''), network);
+    const found = await stale();
+    if (found.length === 0) return true;
+    const inside = new NetworkNamespace(dhcpNamespace(network.network.id), this.options.log);
+    const device = dhcpDeviceName(network.dhcp_port_id);
+    for (const { mac, address } of found) {
+      if (!address.includes(':')) await inside.try('dhcp_release', [device, address, mac]);
+    }
+    const gone = async (): Promise<boolean> => (await stale()).length === 0;
+    return waitFor('the leases to end', gone, RELEASE_MS, 10).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** A guest may ask as soon as its port is up: the server's socket must be open by then. */
