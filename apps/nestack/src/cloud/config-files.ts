@@ -195,17 +195,27 @@ function novaApi(sources: ConfigSources, host: string): Values {
   };
 }
 
+/** Where a host's network agent keeps its state. */
+export function agentDir(layout: Layout, host: string): string {
+  return path.join(layout.host(host), 'neutron');
+}
+
+/** The cloud's nftables tables. */
+export function filterTable(underlay: Underlay): string {
+  return `neutron_${underlay.tag}`;
+}
+
 function computeApps(sources: ConfigSources, host: string): Record<string, Values> {
   const { layout, settings, underlay } = sources;
   return {
     'neutron-agent': {
       ...common(sources, host),
       driver: settings.net,
-      state_path: path.join(layout.host(host), 'neutron'),
+      state_path: agentDir(layout, host),
       local_ip: underlay.address(host),
       // Clouds beside each other share the kernel's tables and ports.
       udp_dstport: 4789 + settings.portOffset,
-      filter_table: `neutron_${underlay.tag}`,
+      filter_table: filterTable(underlay),
       nova_metadata_url: sources.internalUrl('metadata'),
       metadata_proxy_shared_secret: secretOf(settings, 'metadata'),
     },

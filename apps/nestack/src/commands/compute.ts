@@ -8,6 +8,7 @@ import { Progress } from '../progress';
 import { askSupervisor } from '../supervisor/protocol';
 import { UserError } from '../user-error';
 import { authUrlOf, placeOf, type CommonOptions } from './cloud';
+import { removeWires } from './down';
 import { up } from './up';
 
 /** Adds a compute host on this machine, in a network namespace of its own, and waits until it takes guests. */
@@ -68,7 +69,13 @@ export async function removeCompute(name: string, options: CommonOptions): Promi
   } finally {
     await rest.close();
   }
-  await progress.step('network namespace', () => removeLeg(underlayOf(layout, settings), name));
+  if (settings.net !== 'fake') {
+    await progress.step('network namespace', async () => {
+      const underlay = underlayOf(layout, settings);
+      await removeWires(layout, underlay, name);
+      await removeLeg(underlay, name);
+    });
+  }
   writeSettings(layout, { ...settings, hosts: settings.hosts.filter((host) => host !== name) });
   rmSync(layout.host(name), { recursive: true, force: true });
 }

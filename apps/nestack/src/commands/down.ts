@@ -1,21 +1,18 @@
 import { existsSync, rmSync } from 'node:fs';
-import path from 'node:path';
-import { tryRun } from '@nestack/kernel/process';
-import pg from 'pg';
-import { roleNames } from '../cloud/config-files';
-import { databaseUrlOf, dropDatabases } from '../cloud/databases';
-import { readIfThere, writeAtomically } from '../cloud/files';
+import { silentLogger } from '@nestack/kernel/log';
+import { absentHostWires } from '@nestack/neutron/drivers';
+import { agentDir, filterTable, roleNames } from '../cloud/config-files';
+import { dropDatabases } from '../cloud/databases';
 import type { Layout } from '../cloud/layout';
 import { removeGuests, shutGuestsDown } from '../cloud/libvirt';
 import { readSettings, type CloudSettings } from '../cloud/settings';
-import { removeUnderlay, underlayOf } from '../cloud/underlay';
+import { removeUnderlay, underlayOf, type Underlay } from '../cloud/underlay';
 import { stopVolumeDaemons } from '../cloud/volumes';
 import { Progress } from '../progress';
 import { supervisorStatus } from '../supervisor/client';
 import { askSupervisor } from '../supervisor/protocol';
 import { UserError } from '../user-error';
 import { placeOf, type CommonOptions } from './cloud';
-import { ensurePostgres } from './servers';
 
 /** Stops everything cleanly: services first, then guests (shut down, their disks kept), then broker and database. */
 export async function down(options: CommonOptions): Promise<void> {
@@ -40,7 +37,6 @@ async function stopCloud(layout: Layout, settings: CloudSettings, progress: Prog
     });
   }
   await stopVolumeDaemons(layout);
-  await rememberDevices(layout, settings).catch(() => undefined);
   await progress.step('RabbitMQ and PostgreSQL', async () => {
     await askSupervisor(layout.supervisorSocket, { op: 'shutdown' });
   });
@@ -49,27 +45,6 @@ async function stopCloud(layout: Layout, settings: CloudSettings, progress: Prog
 async function stopServices(layout: Layout, settings: CloudSettings): Promise<void> {
   const names = settings.hosts.flatMap((host) => roleNames(settings, host)).reverse();
   for (const name of names) await askSupervisor(layout.supervisorSocket, { op: 'stop', name });
-}
-
-interface Devices {
-  readonly networks: readonly string[];
-  readonly ports: readonly string[];
-}
-
-/** Notes the ids after which bridges, taps and namespaces are named, for a reset without a database. */
-async function rememberDevices(layout: Layout, settings: CloudSettings): Promise<void> {
-  const url = await ensurePostgres(layout, settings);
-  const client = new pg.Client({ connectionString: databaseUrlOf(settings, url, 'neutron') });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    const idsOf = async (table: string): Promise<string[]> =>
-      (await client.query<{ id: string }>(`SELECT id::text AS id FROM neutron.${table}`)).rows.map((row) => row.id);
-    const devices: Devices = { networks: await idsOf('networks'), ports: await idsOf('ports') };
-    writeAtomically(path.join(layout.run, 'devices.json'), JSON.stringify(devices));
-  } finally {
-    await client.end();
-  }
 }
 
 /** Removes a cloud with all that it has made on this machine. */
@@ -96,7 +71,6 @@ export async function reset(options: CommonOptions & { readonly yes?: boolean })
       });
     }
     await stopVolumeDaemons(layout);
-    await rememberDevices(layout, settings).catch(() => undefined);
     await progress.step('RabbitMQ and PostgreSQL', async () => {
       await askSupervisor(layout.supervisorSocket, { op: 'shutdown' });
     });
@@ -109,15 +83,19 @@ export async function reset(options: CommonOptions & { readonly yes?: boolean })
 }
 
 async function removeDevices(layout: Layout, settings: CloudSettings): Promise<void> {
-  const devices = JSON.parse(
-    readIfThere(path.join(layout.run, 'devices.json')) ?? '{"networks":[],"ports":[]}',
-  ) as Devices;
-  for (const id of devices.networks) {
-    await tryRun('ip', ['netns', 'delete', `qdhcp-${id}`]);
-    await tryRun('ip', ['link', 'delete', `brq${id.slice(0, 11)}`]);
-  }
-  for (const id of devices.ports) await tryRun('ip', ['link', 'delete', `tap${id.slice(0, 11)}`]);
-  await removeUnderlay(underlayOf(layout, settings), settings.hosts);
+  const underlay = underlayOf(layout, settings);
+  for (const host of settings.hosts) await removeWires(layout, underlay, host);
+  await removeUnderlay(underlay, settings.hosts);
+}
+
+/** Removes what a host's agent has made: bridges, tunnels, filters, the namespaces of DHCP servers and routers. */
+export async function removeWires(layout: Layout, underlay: Underlay, host: string): Promise<void> {
+  await absentHostWires({
+    namespace: underlay.netns(host),
+    stateDir: agentDir(layout, host),
+    table: filterTable(underlay),
+    log: silentLogger,
+  });
 }
 
 async function confirmed(layout: Layout): Promise<boolean> {

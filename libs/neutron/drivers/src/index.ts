@@ -1,5 +1,5 @@
 export { FakeDataplane, type FakeDataplaneOptions, type FakeState } from './fake/fake-dataplane';
-export { createLinuxDataplane, type LinuxDataplaneOptions } from './linux/linux-dataplane';
+export { absentHostWires, createLinuxDataplane, type LinuxDataplaneOptions } from './linux/linux-dataplane';
 export {
   absentHostNetwork,
   absentUnderlay,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Logger } from '@nestack/kernel/log';
+import { bridgeName } from '@nestack/neutron/contract';
 import type { Dataplane } from '@nestack/neutron/domain';
 import { UnixMetadataProxy } from '../metadata/metadata-proxy';
 import { NetworkNamespace } from './host';
@@ -42,6 +43,32 @@ export function createLinuxDataplane(options: LinuxDataplaneOptions): Dataplane 
     routers: new LinuxRouters({ namespace, stateDir, log }),
     metadata: new UnixMetadataProxy({ socket, ...options.metadata, log }),
   };
+}
+
+/** Takes away what an agent has made on its host, and guests' taps on its networks, guided by its state directory; the agent must have ended. */
+export async function absentHostWires(
+  options: Pick<LinuxDataplaneOptions, 'namespace' | 'stateDir' | 'table' | 'log'>,
+): Promise<void> {
+  const plane = createLinuxDataplane({
+    ...options,
+    localIp: null,
+    vxlanPort: 0,
+    dnsDomain: '',
+    dnsServers: [],
+    metadata: { novaHost: '', novaPort: 0, sharedSecret: '' },
+  });
+  await plane.routers.sweep(new Set());
+  await plane.dhcp.sweep(new Set());
+  const namespace = new NetworkNamespace(options.namespace, options.log);
+  const taps = namespace.exists()
+    ? (await namespace.links()).filter((link) => /^tap[0-9a-f]{8}-/.test(link.ifname))
+    : [];
+  for (const id of await plane.l2.networks()) {
+    for (const tap of taps) if (tap.master === bridgeName(id)) await namespace.try('ip', ['link', 'del', tap.ifname]);
+    await plane.l2.absentNetwork(id);
+  }
+  if (!namespace.exists()) return;
+  for (const family of ['bridge', 'inet']) await namespace.try('nft', ['delete', 'table', family, options.table]);
 }
 
 /** Paths of unix sockets end at 108 bytes on Linux: a longer one becomes a short one that is always the same. */
