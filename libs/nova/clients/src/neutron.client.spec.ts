@@ -183,7 +183,7 @@ describe('nova at neutron', () => {
 
   it('finds security groups by name, and says when a name is not enough', async () => {
     const client = new NeutronClient(new Neutron());
-    expect(await client.securityGroup(ctx, 'p1', 'web')).toBe('g1');
+    expect(await client.securityGroup(ctx, 'p1', 'web')).toMatchObject({ id: 'g1' });
     expect(await client.securityGroup(ctx, 'p1', 'none')).toBeNull();
     await expect(client.securityGroup(ctx, 'p1', 'twice')).rejects.toMatchObject({ kind: 'conflict' });
   });

@@ -13,7 +13,14 @@ import {
   updatePort,
 } from '@nestack/neutron/contract';
 import { NovaError, type Nic } from '@nestack/nova/contract';
-import type { As, NetworkPort, NetworkRequest, NetworkSummary, PortSummary } from '@nestack/nova/domain';
+import type {
+  As,
+  NetworkPort,
+  NetworkRequest,
+  NetworkSummary,
+  PortSummary,
+  SecurityGroupSummary,
+} from '@nestack/nova/domain';
 import { inNovasWords, orNull } from './neutron-errors';
 import {
   OWN_PROFILE,
@@ -82,16 +89,16 @@ export class NeutronClient implements NetworkPort {
     return answer === null ? null : (answer.port as PortView);
   }
 
-  async securityGroup(ctx: RequestContext, projectId: string, nameOrId: string): Promise<string | null> {
-    const find = async (by: 'id' | 'name'): Promise<readonly string[]> => {
-      const query = { [by]: nameOrId, project_id: projectId, fields: ['id'] };
+  async securityGroup(ctx: RequestContext, projectId: string, nameOrId: string): Promise<SecurityGroupSummary | null> {
+    const find = async (by: 'id' | 'name'): Promise<readonly SecurityGroupSummary[]> => {
+      const query = { [by]: nameOrId, project_id: projectId, fields: ['id', 'name'] };
       const { security_groups: found } = (await this.api.call(
         ctx,
         listSecurityGroups,
         { query },
         'user',
-      )) as unknown as { security_groups: readonly { id: string }[] };
-      return found.map((one) => one.id);
+      )) as unknown as { security_groups: readonly SecurityGroupSummary[] };
+      return found;
     };
     const byId = UUID.test(nameOrId) ? await find('id') : [];
     const found = byId.length > 0 ? byId : await find('name');

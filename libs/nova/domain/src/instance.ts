@@ -88,6 +88,7 @@ export type InstancePatch = Partial<
     | 'root_device_name'
     | 'nics'
     | 'fault'
+    | 'request'
     | 'launched_at'
     | 'terminated_at'
     | 'deleted_at'
@@ -108,7 +109,7 @@ export interface BootRequest {
   readonly networks: readonly NetworkRequest[] | 'none';
   /** Security group ids for the ports that nova makes. */
   readonly security_groups: readonly string[];
-  /** The same as the user named them. */
+  /** Names of the groups of its ports, as nova shows them. */
   readonly security_group_names: readonly string[];
   readonly scheduler_hints: Readonly<Record<string, unknown>>;
   readonly availability_zone: string | null;

@@ -85,13 +85,17 @@ export class FakeNetworks implements NetworkPort {
     });
   }
 
-  securityGroup(_ctx: RequestContext, projectId: string, nameOrId: string): Promise<string | null> {
+  securityGroup(
+    _ctx: RequestContext,
+    projectId: string,
+    nameOrId: string,
+  ): Promise<{ id: string; name: string } | null> {
     return this.faults.run(
       'securityGroup',
       () =>
         [...this.groups.values()].find(
           (one) => one.project_id === projectId && (one.id === nameOrId || one.name === nameOrId),
-        )?.id ?? null,
+        ) ?? null,
     );
   }
 

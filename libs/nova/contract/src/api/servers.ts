@@ -69,7 +69,7 @@ function createServerBody(version: { readonly minor: number }) {
     security_groups: Type.Optional(
       Type.Array(Strict({ name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) })),
     ),
-    user_data: Type.Optional(Nullable(Type.String({ maxLength: 65_535 }))),
+    user_data: Type.Optional(Nullable(Type.String({ maxLength: 65_535, format: 'base64' }))),
     ...(v < 57
       ? { personality: Type.Optional(Type.Array(Strict({ path: Type.String(), contents: Type.String() }))) }
       : {}),

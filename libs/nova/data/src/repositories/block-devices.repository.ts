@@ -1,5 +1,6 @@
 import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import { isUuidLike } from '@nestack/kernel/ids';
 import type { BlockDevice, BlockDevicePatch, BlockDeviceRepository } from '@nestack/nova/domain';
 
 const COLUMNS = `id, instance_uuid, source_type, source_id, volume_id, volume_size, volume_type, attachment_id, connection_info,
@@ -63,9 +64,10 @@ export class BlockDevicesRepository implements BlockDeviceRepository {
   }
 
   async byVolume(tx: Tx, instanceUuid: string, volumeId: string): Promise<BlockDevice | null> {
+    if (!isUuidLike(volumeId)) return null;
     const row = await sqlOne<Row>(
       tx,
-      `SELECT ${COLUMNS} FROM block_device_mapping WHERE instance_uuid = $1::uuid AND volume_id::text = $2`,
+      `SELECT ${COLUMNS} FROM block_device_mapping WHERE instance_uuid = $1::uuid AND volume_id = $2::uuid`,
       [instanceUuid, volumeId],
     );
     return row === null ? null : toDevice(row);

@@ -75,7 +75,7 @@ export class FlavorsRepository implements FlavorRepository {
     const dir = query.sort_dir === 'desc' ? 'DESC' : 'ASC';
     if (query.marker !== undefined) {
       const marker = await this.find(tx, query.marker);
-      if (marker === null) throw NovaError.MarkerNotFound({ marker: query.marker });
+      if (marker === null) throw NovaError.ListMarkerNotFound({ marker: query.marker });
       const m = put(query.marker);
       where.push(
         `(${column}, flavor_id) ${dir === 'ASC' ? '>' : '<'} (SELECT ${column}, flavor_id FROM flavor WHERE flavor_id = ${m})`,

@@ -1,3 +1,4 @@
+import { isUuidLike } from '@nestack/kernel/ids';
 import type { InstanceQuery } from '@nestack/nova/domain';
 
 /** Columns by which a list may be sorted; the wire's names on the left. upstream: nova/api/openstack/compute/schemas/servers.py */
@@ -58,8 +59,7 @@ export function instanceFilters(query: InstanceQuery, params: unknown[]): string
     if (query.image_id === '') where.push('i.image IS NULL');
     else add((p) => `i.image->>'id' = ${p}`, query.image_id);
   }
-  if (query.uuid !== undefined)
-    add((p) => `i.uuid::text = ANY(${p}::text[])`, typeof query.uuid === 'string' ? [query.uuid] : query.uuid);
+  if (query.uuid !== undefined) add((p) => `i.uuid = ANY(${p}::uuid[])`, [query.uuid].flat().filter(isUuidLike));
   if (query.name !== undefined) add((p) => `i.display_name ~ ${p}`, query.name);
   if (query.vm_states !== undefined) add((p) => `i.vm_state = ANY(${p}::text[])`, query.vm_states);
   if (query.task_states !== undefined) add((p) => `i.task_state = ANY(${p}::text[])`, query.task_states);

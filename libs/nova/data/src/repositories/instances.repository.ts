@@ -24,6 +24,11 @@ function toItem({ volumes, ...instance }: ListedRow): InstanceListItem {
   return { instance, volumes };
 }
 
+/** Whether it can be an instance's id: in its one spelling, so that it may serve as a key elsewhere. */
+function isId(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+}
+
 /** Servers in PostgreSQL. */
 export class InstancesRepository implements InstanceRepository {
   async insert(tx: Tx, instance: Instance): Promise<void> {
@@ -40,17 +45,19 @@ export class InstancesRepository implements InstanceRepository {
     uuid: string,
     options: { readonly deleted?: boolean; readonly lock?: boolean } = {},
   ): Promise<Instance | null> {
+    if (!isId(uuid)) return Promise.resolve(null);
     return sqlOne<Instance>(
       tx,
-      `SELECT ${COLUMNS} FROM instance WHERE uuid::text = $1${options.deleted === true ? '' : ' AND deleted_at IS NULL'}${options.lock === true ? ' FOR UPDATE' : ''}`,
+      `SELECT ${COLUMNS} FROM instance WHERE uuid = $1::uuid${options.deleted === true ? '' : ' AND deleted_at IS NULL'}${options.lock === true ? ' FOR UPDATE' : ''}`,
       [uuid],
     );
   }
 
   async findItem(tx: Tx, uuid: string, options: { readonly deleted?: boolean } = {}): Promise<InstanceListItem | null> {
+    if (!isId(uuid)) return null;
     const row = await sqlOne<ListedRow>(
       tx,
-      `SELECT ${LISTED}, ${VOLUMES} FROM instance i WHERE i.uuid::text = $1${options.deleted === true ? '' : ' AND i.deleted_at IS NULL'}`,
+      `SELECT ${LISTED}, ${VOLUMES} FROM instance i WHERE i.uuid = $1::uuid${options.deleted === true ? '' : ' AND i.deleted_at IS NULL'}`,
       [uuid],
     );
     return row === null ? null : toItem(row);
@@ -62,9 +69,9 @@ export class InstancesRepository implements InstanceRepository {
     let from = 'instance i';
     if (query.marker !== undefined) {
       if ((await this.find(tx, query.marker, { deleted: true })) === null)
-        throw NovaError.MarkerNotFound({ marker: query.marker });
+        throw NovaError.ListMarkerNotFound({ marker: query.marker });
       params.push(query.marker);
-      from = `instance i JOIN instance m ON m.uuid::text = $${params.length}`;
+      from = `instance i JOIN instance m ON m.uuid = $${params.length}::uuid`;
     }
     const { order, after } = instanceOrder(query.sort, query.marker !== undefined);
     params.push(query.limit);
@@ -114,8 +121,8 @@ export class InstancesRepository implements InstanceRepository {
   ofHost(tx: Tx, host: string, uuids: readonly string[]): Promise<readonly Instance[]> {
     return sql<Instance>(
       tx,
-      `SELECT ${COLUMNS} FROM instance WHERE (host = $1 AND deleted_at IS NULL) OR uuid::text = ANY($2::text[]) ORDER BY created_at, uuid`,
-      [host, uuids],
+      `SELECT ${COLUMNS} FROM instance WHERE (host = $1 AND deleted_at IS NULL) OR uuid = ANY($2::uuid[]) ORDER BY created_at, uuid`,
+      [host, uuids.filter(isId)],
     );
   }
 

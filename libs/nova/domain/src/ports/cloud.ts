@@ -32,6 +32,11 @@ export interface PortSummary {
   readonly port_security_enabled: boolean;
 }
 
+export interface SecurityGroupSummary {
+  readonly id: string;
+  readonly name: string;
+}
+
 export interface NetworkSummary {
   readonly id: string;
   readonly name: string;
@@ -45,8 +50,8 @@ export interface NetworkPort {
   available(ctx: RequestContext): Promise<readonly NetworkSummary[]>;
   network(ctx: RequestContext, id: string): Promise<NetworkSummary | null>;
   port(ctx: RequestContext, id: string, as: As): Promise<PortSummary | null>;
-  /** Id of a security group given by name or id, null when there is none; throws when the name is ambiguous. */
-  securityGroup(ctx: RequestContext, projectId: string, nameOrId: string): Promise<string | null>;
+  /** A security group given by name or id, null when there is none; throws when the name is ambiguous. */
+  securityGroup(ctx: RequestContext, projectId: string, nameOrId: string): Promise<SecurityGroupSummary | null>;
   /**
    * Ensures the instance's ports: finds those with its device_id (so that a retry makes no second one), creates what is
    * missing in request order, binds all to the host. Answers its NICs in request order.

@@ -33,8 +33,8 @@ export interface GuestSpec {
   readonly configDrive: ConfigDriveFiles | null;
 }
 
-/** The bytes of the guest's image as a stream; the driver decides whether it needs them. */
-export type ImageFetch = (ctx: RequestContext) => Promise<NodeJS.ReadableStream>;
+/** The bytes of an image as a stream; the driver decides whether it needs them. */
+export type ImageFetch = (ctx: RequestContext, imageId: string) => Promise<NodeJS.ReadableStream>;
 
 /** A guest that the hypervisor knows of. */
 export interface GuestState {

@@ -120,7 +120,7 @@ export interface ExternalEventRepository {
 export interface FlavorQuery {
   /** True and false filter; null gives both. */
   readonly is_public: boolean | null;
-  /** Private flavors are shown when this project has access; null shows all. */
+  /** With `is_public: true`, private flavors that this project has access to are shown too. */
   readonly project_id: string | null;
   readonly min_disk?: number;
   readonly min_ram?: number;

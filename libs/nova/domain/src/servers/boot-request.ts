@@ -56,49 +56,59 @@ export async function resolveNetworks(
     if (available.length > 1) throw NovaError.NetworkAmbiguous();
     return [{ network_id: first.id, port_id: null, fixed_ip: null, tag: null }];
   }
-  const requests: NetworkRequest[] = [];
-  for (const one of wanted) {
-    const tag = one.tag ?? null;
-    if (one.port !== undefined && one.port !== null) {
-      if (count > 1)
-        throw NovaError.BadRequest({ reason: 'Launching multiple instances with a specific port is not supported.' });
-      const port = await networks.port(ctx, one.port, 'user');
-      if (port === null) throw NovaError.PortNotFound({ port_id: one.port });
-      if (port.device_id !== '') throw NovaError.PortInUse({ port_id: one.port });
-      if (port.fixed_ips.length === 0)
-        throw NovaError.BadRequest({ reason: `Port ${one.port} requires a FixedIP in order to be used.` });
-      requests.push({ network_id: port.network_id, port_id: port.id, fixed_ip: null, tag });
-      continue;
-    }
-    if (one.uuid === undefined || one.uuid === null)
-      throw NovaError.BadRequest({ reason: "Bad network format: missing 'uuid'" });
-    const network = await networks.network(ctx, one.uuid);
-    if (network === null) throw NovaError.NetworkNotFound({ network_id: one.uuid });
-    if (network.subnets.length === 0) throw NovaError.NetworkRequiresSubnet({ network_uuid: one.uuid });
-    if (one.fixed_ip !== undefined && one.fixed_ip !== null && count > 1) {
-      throw NovaError.BadRequest({ reason: 'Invalid fixed IP address: max_count must be 1 if fixed_ip is specified.' });
-    }
-    requests.push({ network_id: network.id, port_id: null, fixed_ip: one.fixed_ip ?? null, tag });
-  }
-  return requests;
+  return Promise.all(wanted.map((one) => resolveNetwork(ctx, networks, one, count)));
 }
 
-/** Ids of the security groups named in a request. */
+type WantedNetwork = Exclude<CreateServerFields['networks'], 'none' | 'auto' | undefined>[number];
+
+async function resolveNetwork(
+  ctx: RequestContext,
+  networks: NetworkPort,
+  one: WantedNetwork,
+  count: number,
+): Promise<NetworkRequest> {
+  const tag = one.tag ?? null;
+  if (one.port !== undefined && one.port !== null) {
+    if (count > 1)
+      throw NovaError.BadRequest({ reason: 'Launching multiple instances with a specific port is not supported.' });
+    const port = await networks.port(ctx, one.port, 'user');
+    if (port === null) throw NovaError.PortNotFound({ port_id: one.port });
+    if (port.device_id !== '') throw NovaError.PortInUse({ port_id: one.port });
+    if (port.fixed_ips.length === 0)
+      throw NovaError.BadRequest({ reason: `Port ${one.port} requires a FixedIP in order to be used.` });
+    return { network_id: port.network_id, port_id: port.id, fixed_ip: null, tag };
+  }
+  if (one.uuid === undefined || one.uuid === null)
+    throw NovaError.BadRequest({ reason: "Bad network format: missing 'uuid'" });
+  const network = await networks.network(ctx, one.uuid);
+  if (network === null) throw NovaError.NetworkNotFound({ network_id: one.uuid });
+  if (network.subnets.length === 0) throw NovaError.NetworkRequiresSubnet({ network_uuid: one.uuid });
+  if (one.fixed_ip !== undefined && one.fixed_ip !== null && count > 1) {
+    throw NovaError.BadRequest({ reason: 'Invalid fixed IP address: max_count must be 1 if fixed_ip is specified.' });
+  }
+  return { network_id: network.id, port_id: null, fixed_ip: one.fixed_ip ?? null, tag };
+}
+
+/** The security groups named in a request, each once. */
 export async function resolveSecurityGroups(
   ctx: RequestContext,
   networks: NetworkPort,
   wanted: CreateServerFields['security_groups'],
-): Promise<readonly string[]> {
-  const ids: string[] = [];
-  for (const { name } of wanted ?? []) {
-    if (name === undefined) continue;
-    const id = await networks.securityGroup(ctx, ctx.actor?.projectId ?? '', name);
-    // The project's default group comes into being with its first port.
-    if (id === null && name === 'default') continue;
-    if (id === null) throw NovaError.SecurityGroupNotFound({ security_group_id: name });
-    if (!ids.includes(id)) ids.push(id);
-  }
-  return ids;
+): Promise<{ readonly ids: readonly string[]; readonly names: readonly string[] }> {
+  const asked = [...new Set((wanted ?? []).flatMap(({ name }) => name ?? []))];
+  const found = await Promise.all(
+    asked.map(async (name) => {
+      const group = await networks.securityGroup(ctx, ctx.actor?.projectId ?? '', name);
+      // The project's default group comes into being with its first port.
+      if (group === null && name !== 'default') throw NovaError.SecurityGroupNotFound({ security_group_id: name });
+      return group;
+    }),
+  );
+  const names = found.map((group) => group?.name ?? 'default');
+  return {
+    ids: [...new Set(found.flatMap((group) => group?.id ?? []))],
+    names: names.length === 0 ? ['default'] : [...new Set(names)],
+  };
 }
 
 /**
@@ -237,12 +247,11 @@ export function hostnameOf(name: string, fallback: string): string {
 /** The rest of what is kept of the request. */
 export function bootRequest(
   fields: CreateServerFields,
-  resolved: Pick<BootRequest, 'networks' | 'security_groups' | 'availability_zone' | 'force_host'>,
+  resolved: Omit<BootRequest, 'scheduler_hints' | 'personality'>,
   hints: Readonly<Record<string, unknown>>,
 ): BootRequest {
   return {
     ...resolved,
-    security_group_names: (fields.security_groups ?? []).flatMap(({ name }) => (name === undefined ? [] : [name])),
     scheduler_hints: hints,
     personality: (fields.personality ?? []).map((file) => ({ ...file })),
   };

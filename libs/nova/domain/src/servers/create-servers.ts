@@ -83,14 +83,22 @@ export class CreateServers {
     if (rootIsVolume && count > 1 && devices.some((device) => device.source_type === 'volume')) {
       throw NovaError.BadRequest({ reason: 'Cannot attach one or more volumes to multiple instances' });
     }
-    const image =
-      imageRef === null || rootIsVolume ? null : await resolveImage(ctx, deps.images, imageRef, flavor, !rootIsVolume);
-    const networks = await resolveNetworks(ctx, deps.networks, fields.networks, count);
-    const groups = await resolveSecurityGroups(ctx, deps.networks, fields.security_groups);
-
+    if (imageRef !== null && !rootIsVolume && flavor.root_gb === 0 && !callerOf(ctx).isAdmin)
+      throw NovaError.BootFromVolumeRequiredForZeroDiskFlavor();
+    const [image, networks, groups] = await Promise.all([
+      imageRef === null || rootIsVolume ? null : resolveImage(ctx, deps.images, imageRef, flavor, true),
+      resolveNetworks(ctx, deps.networks, fields.networks, count),
+      resolveSecurityGroups(ctx, deps.networks, fields.security_groups),
+    ]);
     const request = bootRequest(
       fields,
-      { networks, security_groups: groups, availability_zone: zone, force_host: host },
+      {
+        networks,
+        security_groups: groups.ids,
+        security_group_names: groups.names,
+        availability_zone: zone,
+        force_host: host,
+      },
       hints,
     );
     const prepared = await this.volumesFor(ctx, named(devices), count);

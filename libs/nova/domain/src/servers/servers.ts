@@ -208,6 +208,14 @@ export class Servers {
     });
   }
 
+  /** Shows a security group that its ports have got or lost. */
+  nameSecurityGroup(ctx: RequestContext, id: string, name: string, change: 'add' | 'remove'): Promise<void> {
+    return this.change(ctx, id, ({ request }) => {
+      const others = request.security_group_names.filter((one) => one !== name);
+      return { request: { ...request, security_group_names: change === 'add' ? [...others, name] : others } };
+    });
+  }
+
   /** Long operations of a server, newest first. */
   history(
     ctx: RequestContext,

@@ -172,7 +172,7 @@ export class FlavorsController {
     const wanted = q.get('is_public');
     const query: FlavorQuery = {
       is_public: caller.isAdmin && wanted !== null ? publicOf(wanted) : true,
-      project_id: caller.isAdmin && wanted !== null ? null : caller.projectId,
+      project_id: caller.projectId,
       limit: page.limit,
       sort_key: q.get('sort_key') ?? 'flavorid',
       sort_dir: q.get('sort_dir') === 'desc' ? 'desc' : 'asc',

@@ -138,6 +138,7 @@ export class ServerActionsController {
     const group = await this.networks.securityGroup(request.ctx, instance.project_id, name);
     if (group === null)
       throw NovaError.NotFound({ reason: `Security group ${name} not found for project ${instance.project_id}.` });
-    await this.networks.changeSecurityGroup(request.ctx, instance.nics, group, change);
+    await this.networks.changeSecurityGroup(request.ctx, instance.nics, group.id, change);
+    await this.servers.nameSecurityGroup(request.ctx, instance.uuid, group.name, change);
   }
 }

@@ -46,7 +46,10 @@ export class ServersController {
       'os:scheduler_hints'?: Record<string, unknown>;
       'OS-SCH-HNT:scheduler_hints'?: Record<string, unknown>;
     };
-    const fields = body.server;
+    // Before 2.19 the name is the description as well.
+    const fields = request.version.atLeast('2.19')
+      ? body.server
+      : { ...body.server, description: body.server.name.trim() };
     const hints = body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {};
     const made = await this.creation.create(request.ctx, fields, hints);
     const [first] = made;

@@ -135,11 +135,10 @@ function faultOf(instance: Instance, admin: boolean) {
   };
 }
 
-/** Groups as nova shows them: names; it made the ports with the default one when none was asked for. */
+/** Groups as nova shows them: by name, and none without ports. */
 function securityGroups(instance: Instance) {
   if (instance.nics.length === 0) return {};
-  const names = instance.request.security_group_names;
-  return { security_groups: (names.length === 0 ? ['default'] : names).map((name) => ({ name })) };
+  return { security_groups: instance.request.security_group_names.map((name) => ({ name })) };
 }
 
 function extendedAttributes(instance: Instance, version: ApiVersion) {
