@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,6 +23,12 @@ export interface CallOptions {
   /** Microversion. */
   readonly version?: string;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Store {
+  volumes: Record<string, { size: number; content: string }>;
+  snapshots: Record<string, { volume: string; content: string }>;
+  exports: Record<string, { hosts: string[] }>;
 }
 
 export interface Volume {
@@ -158,11 +164,31 @@ export class TestCinder {
     });
     if (status !== 202) throw new Error(`snapshot answered ${String(status)}: ${JSON.stringify(json)}`);
     const { id } = json['snapshot'] as { id: string };
-    await until(`snapshot ${id} is available`, async () => {
-      const shown = await this.call('GET', `/snapshots/${id}`, options);
-      return (shown.json['snapshot'] as { status?: string } | undefined)?.status === 'available';
-    });
+    await this.snapshotReaches(id, 'available', options);
     return id;
+  }
+
+  async snapshotReaches(id: string, status: string, options: CallOptions = {}): Promise<void> {
+    await until(`snapshot ${id} is ${status}`, async () => {
+      const shown = await this.call('GET', `/snapshots/${id}`, options);
+      return (shown.json['snapshot'] as { status?: string } | undefined)?.status === status;
+    });
+  }
+
+  /** What the fake backend has. */
+  store(): Store {
+    return JSON.parse(readFileSync(this.storeFile, 'utf8')) as Store;
+  }
+
+  /** Changes it while cinder is down. */
+  tamper(change: (store: Store) => void): void {
+    const store = this.store();
+    change(store);
+    writeFileSync(this.storeFile, JSON.stringify(store));
+  }
+
+  private get storeFile(): string {
+    return path.join(this.config.state_path, 'fake', 'volumes.json');
   }
 
   /** Attaches as nova does. */

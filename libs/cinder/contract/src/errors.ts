@@ -74,26 +74,27 @@ export const CinderError = defineErrors({
     template: 'Volume type access not found for {volume_type_id} / {project_id} combination.',
   },
   VolumeTypeAccessPublic: { kind: 'notFound', template: 'Access list not available for public volume types.' },
+  // Quota errors are told with their names. upstream: cinder/api/middleware/fault.py
   VolumeLimitExceeded: {
     kind: 'overQuota',
     status: 413,
-    template: "Maximum number of volumes allowed ({allowed}) exceeded for quota '{name}'.",
+    template: "VolumeLimitExceeded: Maximum number of volumes allowed ({allowed}) exceeded for quota '{name}'.",
   },
   SnapshotLimitExceeded: {
     kind: 'overQuota',
     status: 413,
-    template: 'Maximum number of snapshots allowed ({allowed}) exceeded',
+    template: 'SnapshotLimitExceeded: Maximum number of snapshots allowed ({allowed}) exceeded',
   },
   VolumeSizeExceedsAvailableQuota: {
     kind: 'overQuota',
     status: 413,
     template:
-      'Requested volume or snapshot exceeds allowed {name} quota. Requested {requested}G, quota is {quota}G and {consumed}G has been consumed.',
+      'VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed {name} quota. Requested {requested}G, quota is {quota}G and {consumed}G has been consumed.',
   },
   VolumeSizeExceedsLimit: {
     kind: 'overQuota',
     status: 413,
-    template: 'Requested volume size {size}G is larger than maximum allowed limit {limit}G.',
+    template: 'VolumeSizeExceedsLimit: Requested volume size {size}G is larger than maximum allowed limit {limit}G.',
   },
   NoValidBackend: { kind: 'conflict', template: 'No valid backend was found. {reason}' },
   VolumeBackendAPIException: {

@@ -2,9 +2,10 @@ import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { newUuid } from '@nestack/kernel/ids';
 import { CinderError, type ConnectionInfo, type VolumeStatus } from '@nestack/cinder/contract';
 import { enforceOn, findVolume } from './access';
-import type { Metadata, Volume } from './model';
+import type { Metadata, Volume, VolumeType } from './model';
 import type { CinderParts } from './ports';
 import { type Quotas } from './quotas';
+import { fits } from './scheduler';
 
 const STATUSES = new Set<string>([
   'creating',
@@ -204,11 +205,15 @@ export class VolumeActions {
     await this.parts.db.run('volume.retype', async (tx) => {
       const volume = await this.locked(ctx, tx, id, 'volume:retype');
       const type = await this.parts.types.find(tx, name, null);
-      if (type === null) throw CinderError.InvalidInput({ reason: `Volume type ${name} could not be found.` });
+      if (type === null) throw CinderError.VolumeTypeNotFoundByName({ volume_type_name: name });
       if (type.id === volume.volume_type_id)
         throw CinderError.InvalidInput({ reason: `Volume ${id} is already of type ${name}.` });
       if (volume.status !== 'available' && volume.status !== 'in-use')
         throw wrongStatus('Volume status must be available or in-use to retype', volume);
+      if (!(await this.suits(tx, volume, type)))
+        throw CinderError.InvalidInput({
+          reason: `The backend of volume ${id} does not have what type ${name} asks for.`,
+        });
       await this.quotas.release(tx, volume.project_id, {
         [`volumes_${volume.volume_type}`]: 1,
         [`gigabytes_${volume.volume_type}`]: volume.size,
@@ -217,9 +222,16 @@ export class VolumeActions {
         [`volumes_${type.name}`]: 1,
         [`gigabytes_${type.name}`]: volume.size,
       });
-      // One backend serves all types, so there is nothing to move.
       await this.parts.volumes.update(tx, id, { volume_type_id: type.id });
     });
+  }
+
+  /** Whether the volume can stay where it is with another type: there is no moving between backends. */
+  private async suits(tx: Tx, volume: Volume, type: VolumeType): Promise<boolean> {
+    const host = volume.host?.split('#', 1)[0];
+    if (host === undefined) return true;
+    const [service] = await this.parts.services.list(tx, { host, binary: 'cinder-volume' });
+    return service !== undefined && fits(service, type);
   }
 
   async setImageMetadata(ctx: RequestContext, id: string, metadata: Metadata): Promise<Metadata> {
