@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 import { startApp, type RunningApp } from '@nestack/kernel/app';
+import { sql } from '@nestack/kernel/db';
 import { createTestDatabase, testBrokerUrl, type TestDatabase } from '@nestack/kernel/testing';
 import { cinderMigrations } from '@nestack/cinder/data';
 import { app } from '../app.module';
@@ -173,6 +174,11 @@ export class TestCinder {
       const shown = await this.call('GET', `/snapshots/${id}`, options);
       return (shown.json['snapshot'] as { status?: string } | undefined)?.status === status;
     });
+  }
+
+  /** Rows of cinder's own tables. */
+  query<Row>(text: string, params: readonly unknown[] = []): Promise<Row[]> {
+    return this.database.database.read('test', (tx) => sql<Row>(tx, text, params));
   }
 
   /** What the fake backend has. */
