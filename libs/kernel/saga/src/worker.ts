@@ -1,7 +1,7 @@
 import type { Database } from '@nestack/kernel/db';
 import type { Logger } from '@nestack/kernel/log';
 import { Execution } from './execution';
-import { LEASE_MS, claim, dropLeases, renew } from './journal';
+import { LEASE_MS, claim, dropLeases, park, renew } from './journal';
 import type { SagaDefinition, SagaWorker } from './surface';
 
 export interface SagaWorkerOptions {
@@ -27,6 +27,8 @@ export class LeasingWorker implements SagaWorker {
   private readonly closing = new AbortController();
   private timers: NodeJS.Timeout[] = [];
   private claiming = false;
+  /** Ends when no look for due runs is under way. */
+  private looking: Promise<void> = Promise.resolve();
   private again = false;
 
   constructor(private readonly options: SagaWorkerOptions) {}
@@ -45,6 +47,7 @@ export class LeasingWorker implements SagaWorker {
   async close(): Promise<void> {
     this.closing.abort();
     for (const timer of this.timers) clearInterval(timer);
+    await this.looking;
     await Promise.allSettled(this.running);
   }
 
@@ -59,7 +62,7 @@ export class LeasingWorker implements SagaWorker {
     if (room <= 0) return;
     this.claiming = true;
     this.again = false;
-    this.claim(room)
+    this.looking = this.claim(room)
       .then((claimed) => {
         this.claiming = false;
         if (this.again || claimed === room) this.wake();
@@ -75,6 +78,13 @@ export class LeasingWorker implements SagaWorker {
     const rows = await options.database.read('saga.claim', (tx) =>
       claim(tx, options.owner, [...this.definitions.keys()], room),
     );
+    if (this.closing.signal.aborted) {
+      // It ended meanwhile: others need not wait for what it has not begun.
+      await options.database.run('saga.park', async (tx) => {
+        for (const row of rows) await park(tx, row.id, row.lease_epoch, 0, false);
+      });
+      return 0;
+    }
     for (const row of rows) {
       const definition = this.definitions.get(row.kind);
       if (definition === undefined) continue;
