@@ -31,7 +31,9 @@ export class ComputeManager {
   /** Ensures the guest runs. */
   build(ctx: RequestContext, instance: InstanceSpec): Promise<{ power: PowerState; rootDevice: string }> {
     return this.command(instance.uuid, () =>
-      this.deps.driver.ensureGuest(ctx, this.guestOf(instance), (span) => this.imageOf(span, instance)),
+      this.deps.driver.ensureGuest(ctx, this.guestOf(instance), (span, imageId) =>
+        this.deps.images.download(span, imageId, 'service'),
+      ),
     );
   }
 
@@ -157,11 +159,6 @@ export class ComputeManager {
   private command<T>(uuid: string, work: () => Promise<T>): Promise<T> {
     this.commanded.add(uuid);
     return this.mutex.run(uuid, work);
-  }
-
-  private async imageOf(ctx: RequestContext, instance: InstanceSpec): Promise<NodeJS.ReadableStream> {
-    if (instance.image === null) throw new Error('the guest has no image');
-    return this.deps.images.download(ctx, instance.image.id, 'service');
   }
 
   private guestOf(instance: InstanceSpec): GuestSpec {

@@ -5,7 +5,7 @@ import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import { POWER_STATE, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
 import { lastLines } from '../libvirt/console-log';
-import { freeTarget } from '../libvirt/domain-xml';
+import { freeTarget } from '../libvirt/hardware';
 import type { GuestDisk, GuestEvent, GuestSpec, GuestState, HypervisorDriver, ImageFetch } from '@nestack/nova/domain';
 
 /** Operations that can be slowed down or made to fail. */

@@ -24,7 +24,8 @@ export class Commands {
   ): Promise<RunResult> {
     const start = new Date();
     const began = performance.now();
-    const result = await tryRun(program, args, { timeoutMs: 60_000, ...options, env: { ...process.env, LC_ALL: 'C' } });
+    const env = { ...(options.env ?? process.env), LC_ALL: 'C' };
+    const result = await tryRun(program, args, { timeoutMs: 60_000, ...options, env });
     recordTrace(this.log, childContext(ctx), {
       kind: 'driver',
       from: this.log.service,

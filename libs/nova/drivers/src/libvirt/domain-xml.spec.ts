@@ -7,10 +7,10 @@ import {
   definedVolumes,
   domainXml,
   escaped,
-  freeTarget,
   volumeXml,
   type DomainPlan,
 } from './domain-xml';
+import { freeTarget, hardwareOf } from './hardware';
 
 const nic: Nic = {
   port_id: 'p1',
@@ -35,6 +35,10 @@ const plan: DomainPlan = {
   virtType: 'qemu',
   emulator: '/usr/bin/qemu-system-x86_64',
   rootDisk: '/i/disk',
+  diskBus: 'virtio',
+  nicModel: 'virtio',
+  extraDisks: [{ file: '/i/disk.swap', target: 'vdc' }],
+  kernel: null,
   configDrive: '/i/disk.config',
   consoleLog: '/i/console.log',
   vncSocket: null,
@@ -43,6 +47,7 @@ const plan: DomainPlan = {
       volumeId: 'v1',
       connection: { driver_volume_type: 'nbd', data: { host: '10.0.0.1', port: 10809, export: 'v1' } },
       target: 'vdb',
+      bus: 'virtio',
     },
   ],
   nics: [nic],
@@ -51,7 +56,7 @@ const plan: DomainPlan = {
 describe("a guest's definition", () => {
   it('holds its disks, devices and names', () => {
     const xml = domainXml(plan);
-    expect(definedTargets(xml)).toEqual(['vda', 'vdb', 'hda']);
+    expect(definedTargets(xml)).toEqual(['vda', 'vdc', 'vdb', 'hda']);
     expect(definedVolumes(xml).map(({ volumeId, target }) => [volumeId, target])).toEqual([['v1', 'vdb']]);
     expect(definedTaps(xml)).toEqual(['tap0123456789a']);
     expect(definedInterface(xml, 'FA:16:3E:00:00:0a')).toContain(nic.devname);
@@ -69,11 +74,11 @@ describe("a guest's definition", () => {
 
   it('reaches volumes through a socket, too, and refuses what it cannot use', () => {
     const connection = { driver_volume_type: 'nbd', data: { socket: '/s', access_mode: 'ro' } };
-    const xml = volumeXml({ volumeId: 'v', target: 'vdb', connection });
+    const xml = volumeXml({ volumeId: 'v', target: 'vdb', bus: 'virtio', connection });
     expect(xml).toContain("<host transport='unix' socket='/s'/>");
     expect(xml).toContain('<readonly/>');
     expect(() =>
-      volumeXml({ volumeId: 'v', target: 'vdb', connection: { driver_volume_type: 'iscsi', data: {} } }),
+      volumeXml({ volumeId: 'v', target: 'vdb', bus: 'virtio', connection: { driver_volume_type: 'iscsi', data: {} } }),
     ).toThrow('Invalid volume: v');
   });
 
@@ -81,7 +86,20 @@ describe("a guest's definition", () => {
     expect(freeTarget('/dev/vdc', ['vda'])).toBe('vdc');
     expect(freeTarget('/dev/sdb', ['vda', 'vdb'])).toBe('vdc');
     expect(freeTarget('auto', [])).toBe('vdb');
+    expect(freeTarget('/dev/vdb', ['sdb'], 'scsi')).toBe('sdc');
     const all = [...'bcdefghijklmnopqrstuvwxyz'].map((letter) => `vd${letter}`);
     expect(() => freeTarget('/dev/vdb', all)).toThrow();
+  });
+
+  it("follows the image's properties", () => {
+    const asked = hardwareOf({ hw_disk_bus: 'scsi', hw_vif_model: 'e1000', kernel_id: 'k' });
+    expect(asked).toMatchObject({ diskBus: 'scsi', nicModel: 'e1000', kernelId: 'k', ramdiskId: null });
+    const kernel = { file: '/i/kernel', ramdisk: '/i/ramdisk', commandLine: 'root=/dev/sda' };
+    const xml = domainXml({ ...plan, ...asked, kernel });
+    expect(xml).toContain("<target dev='sda' bus='scsi'/>");
+    expect(xml).toContain("<controller type='scsi'");
+    expect(xml).toContain("<model type='e1000'/>");
+    expect(xml).toContain('<kernel>/i/kernel</kernel><initrd>/i/ramdisk</initrd><cmdline>root=/dev/sda</cmdline>');
+    expect(() => hardwareOf({ hw_disk_bus: 'uml' })).toThrow("Requested hardware 'uml' is not supported");
   });
 });

@@ -1,5 +1,6 @@
 import type { ConnectionInfo, Nic } from '@nestack/nova/contract';
 import { DomainError } from '@nestack/kernel/errors';
+import { rootTarget, type DiskBus } from './hardware';
 
 /** Memory for translated code; QEMU would let an emulated guest have a gigabyte of it. upstream: libvirt/tb_cache_size */
 const TB_CACHE_MIB = 128;
@@ -14,6 +15,12 @@ export interface DomainPlan {
   readonly emulator: string;
   /** Null when the guest boots from a volume. */
   readonly rootDisk: string | null;
+  readonly diskBus: DiskBus;
+  readonly nicModel: string;
+  /** The flavor's further disks. */
+  readonly extraDisks: readonly { readonly file: string; readonly target: string }[];
+  /** A kernel that is started in place of the disk's boot loader. */
+  readonly kernel: { readonly file: string; readonly ramdisk: string | null; readonly commandLine: string } | null;
   readonly configDrive: string | null;
   readonly consoleLog: string;
   /** Socket of its screen; null: none. */
@@ -27,6 +34,7 @@ export interface VolumePlan {
   readonly connection: ConnectionInfo;
   /** `vdb` */
   readonly target: string;
+  readonly bus: DiskBus;
 }
 
 /** A volume as libvirt shows it in a definition. */
@@ -54,8 +62,10 @@ export function domainXml(plan: DomainPlan): string {
     `<sysinfo type='smbios'><system><entry name='manufacturer'>OpenStack Foundation</entry>`,
     `<entry name='product'>OpenStack Nova</entry><entry name='serial'>${escaped(plan.uuid)}</entry>`,
     `<entry name='uuid'>${escaped(plan.uuid)}</entry><entry name='family'>Virtual Machine</entry></system></sysinfo>`,
-    `<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/><smbios mode='sysinfo'/></os>`,
-    `<features><acpi/><apic/>${plan.virtType === 'kvm' ? '' : `<tcg><tb-cache unit='MiB'>${TB_CACHE_MIB}</tb-cache></tcg>`}</features>`,
+    `<os><type arch='x86_64' machine='pc'>hvm</type>${kernelXml(plan)}<boot dev='hd'/><smbios mode='sysinfo'/></os>`,
+    `<features><acpi/><apic/>`,
+    plan.virtType === 'kvm' ? '' : `<tcg><tb-cache unit='MiB'>${TB_CACHE_MIB}</tb-cache></tcg>`,
+    `</features>`,
     plan.virtType === 'kvm'
       ? `<cpu mode='host-model'/>`
       : `<cpu mode='custom' match='exact' check='none'><model fallback='allow'>qemu64</model></cpu>`,
@@ -64,10 +74,12 @@ export function domainXml(plan: DomainPlan): string {
     `<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>`,
     `<devices>`,
     `<emulator>${escaped(plan.emulator)}</emulator>`,
-    ...(plan.rootDisk === null ? [] : [rootDiskXml(plan.rootDisk)]),
+    plan.diskBus === 'scsi' ? `<controller type='scsi' index='0' model='virtio-scsi'/>` : '',
+    ...(plan.rootDisk === null ? [] : [fileDiskXml(plan.rootDisk, 'qcow2', rootTarget(plan.diskBus), plan.diskBus)]),
+    ...plan.extraDisks.map(({ file, target }) => fileDiskXml(file, 'raw', target, plan.diskBus)),
     ...plan.volumes.map(volumeXml),
-    ...(plan.configDrive === null ? [] : [configDriveXml(plan.configDrive)]),
-    ...plan.nics.map(interfaceXml),
+    ...(plan.configDrive === null ? [] : [configDriveXml(plan.configDrive, plan.diskBus)]),
+    ...plan.nics.map((nic) => interfaceXml(nic, plan.nicModel)),
     `<serial type='pty'><log file='${escaped(plan.consoleLog)}' append='on'/><target port='0'/></serial>`,
     `<console type='pty'><target type='serial' port='0'/></console>`,
     ...(plan.vncSocket === null ? [] : [`<graphics type='vnc' socket='${escaped(plan.vncSocket)}'/>`]),
@@ -77,7 +89,13 @@ export function domainXml(plan: DomainPlan): string {
     `</devices>`,
     `</domain>`,
   ];
-  return `${lines.join('\n')}\n`;
+  return `${lines.filter((line) => line !== '').join('\n')}\n`;
+}
+
+function kernelXml({ kernel }: DomainPlan): string {
+  if (kernel === null) return '';
+  const initrd = kernel.ramdisk === null ? '' : `<initrd>${escaped(kernel.ramdisk)}</initrd>`;
+  return `<kernel>${escaped(kernel.file)}</kernel>${initrd}<cmdline>${escaped(kernel.commandLine)}</cmdline>`;
 }
 
 /** A volume's disk: NBD over a unix socket or TCP, served by the host that has the volume. */
@@ -99,7 +117,7 @@ export function volumeXml(volume: VolumePlan): string {
     `<disk type='network' device='disk'>`,
     `<driver name='qemu' type='raw' cache='none' discard='unmap'/>`,
     `<source protocol='nbd'${name === null ? '' : ` name='${escaped(name)}'`}>${address}</source>`,
-    `<target dev='${escaped(volume.target)}' bus='virtio'/>`,
+    `<target dev='${escaped(volume.target)}' bus='${volume.bus}'/>`,
     data['access_mode'] === 'ro' ? `<readonly/>` : '',
     `<serial>${escaped(volume.volumeId)}</serial>`,
     `</disk>`,
@@ -107,12 +125,12 @@ export function volumeXml(volume: VolumePlan): string {
 }
 
 /** A NIC on a tap that exists already. */
-export function interfaceXml(nic: Nic): string {
+export function interfaceXml(nic: Nic, model = 'virtio'): string {
   return [
     `<interface type='ethernet'>`,
     `<mac address='${escaped(nic.mac_address)}'/>`,
     `<target dev='${escaped(nic.devname)}' managed='no'/>`,
-    `<model type='virtio'/>`,
+    `<model type='${escaped(model)}'/>`,
     `<mtu size='${nic.mtu}'/>`,
     `</interface>`,
   ].join('');
@@ -151,14 +169,6 @@ export function definedTaps(xml: string): readonly string[] {
   });
 }
 
-/** The wanted disk name, or the next that is free. */
-export function freeTarget(device: string, taken: readonly string[]): string {
-  const wanted = device.replace(/^\/dev\//, '').replace(/^[shx]v?d/, 'vd');
-  if (/^vd[b-z]$/.test(wanted) && !taken.includes(wanted)) return wanted;
-  for (const letter of 'bcdefghijklmnopqrstuvwxyz') if (!taken.includes(`vd${letter}`)) return `vd${letter}`;
-  throw new DomainError({ kind: 'forbidden', code: 'TooManyDiskDevices', message: 'The guest has no free disk name.' });
-}
-
 /** Text for an element or an attribute; characters that XML cannot have are dropped. */
 export function escaped(text: string): string {
   const possible = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '');
@@ -170,17 +180,18 @@ export function escaped(text: string): string {
     .replace(/'/g, '&apos;');
 }
 
-function rootDiskXml(file: string): string {
+function fileDiskXml(file: string, format: 'qcow2' | 'raw', target: string, bus: DiskBus): string {
   return [
-    `<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='writeback' discard='unmap'/>`,
-    `<source file='${escaped(file)}'/><target dev='vda' bus='virtio'/></disk>`,
+    `<disk type='file' device='disk'><driver name='qemu' type='${format}' cache='writeback' discard='unmap'/>`,
+    `<source file='${escaped(file)}'/><target dev='${target}' bus='${bus}'/></disk>`,
   ].join('');
 }
 
-function configDriveXml(file: string): string {
+/** On the last name of its bus, behind all that disks may have. */
+function configDriveXml(file: string, diskBus: DiskBus): string {
   return [
     `<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>`,
-    `<source file='${escaped(file)}'/><target dev='hda' bus='ide'/><readonly/></disk>`,
+    `<source file='${escaped(file)}'/><target dev='${diskBus === 'ide' ? 'hdd' : 'hda'}' bus='ide'/><readonly/></disk>`,
   ].join('');
 }
 

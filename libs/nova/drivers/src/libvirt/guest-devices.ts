@@ -2,7 +2,8 @@ import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import type { Nic } from '@nestack/nova/contract';
 import type { GuestDisk } from '@nestack/nova/domain';
-import { definedInterface, definedTargets, definedVolumes, freeTarget, interfaceXml, volumeXml } from './domain-xml';
+import { definedInterface, definedTargets, definedVolumes, interfaceXml, volumeXml } from './domain-xml';
+import { busOfDefinition, freeTarget } from './hardware';
 import { LibvirtError } from './remote/connection';
 import type { LibvirtClient, Scope } from './remote/libvirt-client';
 
@@ -22,8 +23,9 @@ export class GuestDevices {
     const definitions = await this.definitions(uuid, up);
     const found = [...definitions.values()].flatMap(definedVolumes).find((one) => one.volumeId === disk.volumeId);
     const taken = [...definitions.values()].flatMap(definedTargets);
-    const target = found?.target ?? freeTarget(disk.device, taken);
-    const xml = volumeXml({ volumeId: disk.volumeId, connection: disk.connection, target });
+    const bus = busOfDefinition(definitions.get('config') ?? '');
+    const target = found?.target ?? freeTarget(disk.device, taken, bus);
+    const xml = volumeXml({ volumeId: disk.volumeId, connection: disk.connection, target, bus });
     for (const [scope, definition] of definitions) {
       if (definedVolumes(definition).some((one) => one.volumeId === disk.volumeId)) continue;
       await this.attach(ctx, uuid, scope, xml);

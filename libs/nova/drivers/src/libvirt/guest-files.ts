@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { RequestContext } from '@nestack/kernel/context';
 import type { ConfigDriveFiles } from '@nestack/nova/domain';
@@ -13,6 +13,10 @@ export class GuestFiles {
   readonly disk: string;
   readonly configDrive: string;
   readonly console: string;
+  readonly ephemeral: string;
+  readonly swap: string;
+  readonly kernel: string;
+  readonly ramdisk: string;
   private readonly baseName: string;
 
   constructor(
@@ -24,6 +28,10 @@ export class GuestFiles {
     this.disk = path.join(this.dir, 'disk');
     this.configDrive = path.join(this.dir, 'disk.config');
     this.console = path.join(this.dir, 'console.log');
+    this.ephemeral = path.join(this.dir, 'disk.eph0');
+    this.swap = path.join(this.dir, 'disk.swap');
+    this.kernel = path.join(this.dir, 'kernel');
+    this.ramdisk = path.join(this.dir, 'ramdisk');
     this.baseName = path.join(this.dir, 'disk.base');
   }
 
@@ -48,6 +56,36 @@ export class GuestFiles {
     await sync(fresh);
     await rename(fresh, this.disk);
     await sync(this.dir);
+  }
+
+  /** The flavor's further disks: an empty file system, swap space. upstream: nova/virt/libvirt/driver.py, _create_image */
+  async ensureExtraDisks(ctx: RequestContext, ephemeralGib: number, swapMib: number): Promise<void> {
+    const words = ['-q', '-F', '-t', 'ext4', '-L', 'ephemeral0', '-E', 'lazy_itable_init=1,lazy_journal_init=1'];
+    if (ephemeralGib > 0) await this.ensureFormatted(ctx, this.ephemeral, ephemeralGib * 1024 ** 3, 'mke2fs', words);
+    if (swapMib > 0) await this.ensureFormatted(ctx, this.swap, swapMib * 1024 ** 2, 'mkswap', []);
+  }
+
+  private async ensureFormatted(
+    ctx: RequestContext,
+    file: string,
+    bytes: number,
+    program: string,
+    words: readonly string[],
+  ): Promise<void> {
+    if (existsSync(file)) return;
+    const fresh = `${file}.new`;
+    await writeFile(fresh, '', { mode: 0o600 });
+    await truncate(fresh, bytes);
+    const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+    const about = { to: program, name: program, resource: `server:${this.uuid}` };
+    await this.commands.run(ctx, about, program, [...words, fresh], { env });
+    await sync(fresh);
+    await rename(fresh, file);
+  }
+
+  /** Keeps an image beside the disk, as kernel or RAM disk: it is needed whenever the guest starts. */
+  async ensureLinked(base: BaseImage, file: string): Promise<void> {
+    if (!existsSync(file)) await link(base.file, file);
   }
 
   /** The config drive as an ISO 9660 file with the label `config-2`. upstream: nova/virt/configdrive.py */

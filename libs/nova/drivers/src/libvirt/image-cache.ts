@@ -89,7 +89,7 @@ export class ImageCache {
     const part = `${file}.part`;
     const converted = `${file}.converted`;
     try {
-      await download(image, await fetch(ctx), part);
+      await download(image, await fetch(ctx, image.id), part);
       const { convertFrom, bytes } = await inspectImage(ctx, image, part, this.commands);
       requireFit(bytes, maxBytes);
       let ready = part;

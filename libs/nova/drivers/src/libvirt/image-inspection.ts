@@ -16,7 +16,7 @@ const CONVERTIBLE: Readonly<Record<string, string>> = {
   vmdk: 'vmdk',
 };
 /** Glance's formats whose bytes are the disk's. */
-const PLAIN = new Set(['raw', 'ami', 'iso']);
+const PLAIN = new Set(['raw', 'ami', 'aki', 'ari', 'iso']);
 
 /** The kinds of VMDK that lie in one file; others name further files of the host. upstream: CONF.compute.vmdk_allowed_types */
 const VMDK_TYPES = new Set(['streamOptimized', 'monolithicSparse']);

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -71,9 +71,10 @@ describeReal('real guests', () => {
     return made;
   };
 
-  const fetch = () => {
+  const fetch = (_ctx: unknown, id: string) => {
     downloads += 1;
-    return Promise.resolve(createReadStream(image));
+    const file = { kernel: 'vmlinuz', ramdisk: 'initrd.gz' }[id] ?? 'guest.qcow2';
+    return Promise.resolve(createReadStream(path.join(images, file)));
   };
 
   const nic = (last: number): Nic => {
@@ -288,6 +289,23 @@ describeReal('real guests', () => {
     expect(await driver.powerOn(ctx, spec)).toBe(POWER_STATE.running);
   });
 
+  it('starts a kernel that is given apart, and gives the flavor its swap and ephemeral disks', async () => {
+    const plain = guest('second', []);
+    if (plain.image === null) throw new Error('no image');
+    const other: GuestSpec = {
+      ...plain,
+      flavor: { ...plain.flavor, swap_mb: 16, ephemeral_gb: 1 },
+      image: { ...plain.image, properties: { kernel_id: 'kernel', ramdisk_id: 'ramdisk' } },
+    };
+    await driver.ensureGuest(ctx, other, fetch);
+    await waitForConsole(other.uuid, ' login:');
+    const text = await console(other.uuid);
+    expect(text).toContain('Command line: root=/dev/vda console=tty0 console=ttyS0');
+    expect(text).toMatch(/\[vdb\] 2097152 512-byte/);
+    expect(text).toMatch(/\[vdc\] 32768 512-byte/);
+    await driver.absentGuest(ctx, other.uuid, []);
+  });
+
   it('leaves nothing of a guest', async () => {
     const pid = await pidOfGuest(spec.uuid);
     await driver.absentGuest(ctx, spec.uuid, spec.nics);
@@ -298,7 +316,7 @@ describeReal('real guests', () => {
     expect(readdirSync(path.join(dir, 'vnc'))).toEqual([]);
     expect(readdirSync(path.join(dir, 'libvirt', 'log', 'qemu'))).toEqual([]);
     expect((await tryRun('ip', ['link', 'show', spec.nics[0]?.devname ?? ''])).code).not.toBe(0);
-    expect((await stat(path.join(dir, 'instances', '_base', IMAGE_ID))).size).toBeGreaterThan(0);
+    expect(readdirSync(path.join(dir, 'instances', '_base')).sort()).toEqual([IMAGE_ID, 'kernel', 'ramdisk'].sort());
     expect(await driver.console(spec.uuid, null)).toBe('');
   });
 });

@@ -4,16 +4,18 @@ import path from 'node:path';
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
-import { POWER_STATE, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
+import { POWER_STATE, type HostFacts, type ImageSnapshotWire, type Nic, type PowerState } from '@nestack/nova/contract';
 import type { GuestDisk, GuestEvent, GuestSpec, GuestState, HypervisorDriver, ImageFetch } from '@nestack/nova/domain';
 import { absentTap, ensureTap } from '../vif/tap';
 import { Commands } from './commands';
 import { ConsoleKeeper, consoleTail, trimLog } from './console-log';
 import { ensureLibvirtd, MAX_SOCKET_PATH, qemuLogDir, socketOfUri } from './daemon';
-import { definedTaps, domainName, domainXml, freeTarget, type VolumePlan } from './domain-xml';
+import { definedTaps, domainName, domainXml } from './domain-xml';
 import { legacyDiagnostics, powerOf } from './domain-stats';
 import { GuestDevices } from './guest-devices';
 import { GuestFiles } from './guest-files';
+import { planOf, rootDeviceOf } from './guest-plan';
+import { hardwareOf } from './hardware';
 import { hostFacts } from './host-facts';
 import { ImageCache } from './image-cache';
 import { KvmProbe } from './kvm-probe';
@@ -39,7 +41,6 @@ export interface LibvirtOptions {
 const EMULATOR = '/usr/bin/qemu-system-x86_64';
 const IMAGES = '_base';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const ROOT_DEVICE = '/dev/vda';
 /** A guest that was not up yet has not heard the first request. upstream: CONF.shutdown_retry_interval */
 const ASK_AGAIN_MS = 10_000;
 
@@ -111,15 +112,10 @@ export class LibvirtDriver implements HypervisorDriver {
       // First, so that the network agent wires them while the disk is made.
       await this.ensureTaps(spec.nics);
       const found = await this.powerNow(spec.uuid);
-      if (isUp(found)) return { power: found, rootDevice: ROOT_DEVICE };
-      const files = this.files(spec.uuid);
-      await files.ensureDir();
-      if (spec.image !== null && !existsSync(files.disk)) {
-        const room = spec.flavor.root_gb === 0 ? null : spec.flavor.root_gb * 1024 ** 3;
-        const base = await this.images.ensure(ctx, spec.image, room, fetch);
-        await files.ensureOverlay(ctx, base, room ?? base.bytes);
-      }
-      return { power: await this.start(ctx, spec), rootDevice: ROOT_DEVICE };
+      const rootDevice = rootDeviceOf(spec);
+      if (isUp(found)) return { power: found, rootDevice };
+      await this.ensureDisks(ctx, spec, fetch);
+      return { power: await this.start(ctx, spec), rootDevice };
     });
   }
 
@@ -236,12 +232,18 @@ export class LibvirtDriver implements HypervisorDriver {
     await files.ensureDir();
     if (spec.image !== null && !existsSync(files.disk))
       throw new Error(`the disk of the guest ${spec.uuid} is not on this host`);
+    await files.ensureExtraDisks(ctx, spec.flavor.ephemeral_gb, spec.flavor.swap_mb);
     if (spec.configDrive !== null) await files.ensureConfigDrive(ctx, spec.configDrive);
     // QEMU would make it, too, but then it could not be watched yet.
     await writeFile(files.console, '', { flag: 'a', mode: 0o600 });
     await trimLog(files.console);
+    const socket = this.vncSocket(spec.uuid);
+    const plan = planOf(spec, files, {
+      virtType: await this.virtType(),
+      vncSocket: Buffer.byteLength(socket) <= MAX_SOCKET_PATH ? socket : null,
+    });
     try {
-      await this.libvirt.define(ctx, spec.uuid, this.definitionOf(spec, files, await this.virtType()));
+      await this.libvirt.define(ctx, spec.uuid, domainXml(plan));
       await this.libvirt.create(ctx, spec.uuid);
     } catch (error) {
       if (!(error instanceof LibvirtError)) throw error;
@@ -257,28 +259,24 @@ export class LibvirtDriver implements HypervisorDriver {
     return POWER_STATE.running;
   }
 
-  private definitionOf(spec: GuestSpec, files: GuestFiles, virtType: 'kvm' | 'qemu'): string {
-    const socket = this.vncSocket(spec.uuid);
-    const taken: string[] = [];
-    const volumes = spec.disks.map((disk): VolumePlan => {
-      const target = disk.boot && spec.image === null ? 'vda' : freeTarget(disk.device, taken);
-      taken.push(target);
-      return { volumeId: disk.volumeId, connection: disk.connection, target };
-    });
-    return domainXml({
-      uuid: spec.uuid,
-      name: spec.name,
-      vcpus: spec.flavor.vcpus,
-      memoryMb: spec.flavor.memory_mb,
-      virtType,
-      emulator: EMULATOR,
-      rootDisk: spec.image === null ? null : files.disk,
-      configDrive: spec.configDrive === null ? null : files.configDrive,
-      consoleLog: files.console,
-      vncSocket: Buffer.byteLength(socket) <= MAX_SOCKET_PATH ? socket : null,
-      volumes,
-      nics: spec.nics,
-    });
+  /** What is made from images. */
+  private async ensureDisks(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<void> {
+    const { image, flavor } = spec;
+    const files = this.files(spec.uuid);
+    await files.ensureDir();
+    if (image === null) return;
+    const { kernelId, ramdiskId } = hardwareOf(image.properties);
+    for (const [id, file] of [
+      [kernelId, files.kernel],
+      [ramdiskId, files.ramdisk],
+    ] as const) {
+      if (id === null || existsSync(file)) continue;
+      await files.ensureLinked(await this.images.ensure(ctx, plainImage(id), null, fetch), file);
+    }
+    if (existsSync(files.disk)) return;
+    const room = flavor.root_gb === 0 ? null : flavor.root_gb * 1024 ** 3;
+    const base = await this.images.ensure(ctx, image, room, fetch);
+    await files.ensureOverlay(ctx, base, room ?? base.bytes);
   }
 
   /** Asks the guest to shut down; false when it has not within the time. */
@@ -378,6 +376,21 @@ export class LibvirtDriver implements HypervisorDriver {
     const bases = await Promise.all((await this.instanceFolders()).map((uuid) => this.files(uuid).base()));
     await this.images.removeUnused(new Set(bases.filter((base) => base !== null)));
   }
+}
+
+/** A kernel or RAM disk: of these the guest's specification has the id alone. */
+function plainImage(id: string): ImageSnapshotWire {
+  return {
+    id,
+    disk_format: 'aki',
+    container_format: 'aki',
+    size: 0,
+    checksum: null,
+    os_hash_algo: null,
+    os_hash_value: null,
+    min_disk: 0,
+    properties: {},
+  };
 }
 
 function notFound(uuid: string): DomainError {
