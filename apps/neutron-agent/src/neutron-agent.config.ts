@@ -27,6 +27,12 @@ export const neutronAgentConfig = Type.Object(
         description: 'UDP port of VXLAN; the same on all hosts.',
       }),
     ),
+    bridge_mappings: Type.Optional(
+      Type.Record(Type.String(), Type.String(), {
+        default: {},
+        description: "The host's own bridge onto each physical network that it has, by name.",
+      }),
+    ),
     filter_table: Type.Optional(
       Type.String({
         default: 'neutron',

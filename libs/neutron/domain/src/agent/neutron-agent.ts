@@ -16,6 +16,8 @@ export interface NeutronAgentOptions {
   readonly log: AgentLog;
   /** Tunnel address of this host; null when networks end at the host. */
   readonly localIp: string | null;
+  /** Physical networks that this host is on, each with its bridge. */
+  readonly bridgeMappings: Readonly<Record<string, string>>;
   readonly availabilityZone: string;
   /** Milliseconds between two reports. */
   readonly reportIntervalMs: number;
@@ -167,7 +169,7 @@ export class NeutronAgent {
 
   /** One process, but upstream's four agents: clients look for each of them. */
   private states(start: boolean): AgentState[] {
-    const { host, localIp, availabilityZone } = this.options;
+    const { host, localIp, bridgeMappings, availabilityZone } = this.options;
     const common = { host, start_flag: start };
     return [
       {
@@ -177,7 +179,7 @@ export class NeutronAgent {
         topic: 'N/A',
         availability_zone: null,
         configurations: {
-          bridge_mappings: {},
+          bridge_mappings: bridgeMappings,
           interface_mappings: {},
           extensions: [],
           l2_population: false,

@@ -13,6 +13,8 @@ export interface LinuxBridgeOptions {
   /** This host's tunnel address; without one networks stay on the host. */
   readonly localIp: string | null;
   readonly vxlanPort: number;
+  /** The host's own bridge onto each physical network that it has. */
+  readonly bridgeMappings: Readonly<Record<string, string>>;
   readonly log: Logger;
 }
 
@@ -81,8 +83,25 @@ export class LinuxBridge implements L2Dataplane {
         throw new Error(`ip ${command.join(' ')}: ${result.stderr.trim()}`);
       }
     }
+    if (network.network_type === 'flat') await this.ensureUplink(network, links);
     if (tunnel !== null)
       await this.ensurePeers(tunnel, new Set(network.tunnel_endpoints.filter((ip) => ip !== localIp)));
+  }
+
+  /** The cable from the network's bridge to the host's own onto the physical network. */
+  private async ensureUplink(network: NetworkInfo, links: ReadonlyMap<string, Link>): Promise<void> {
+    const { namespace, bridgeMappings } = this.options;
+    const physical = network.physical_network ?? '';
+    const outside = bridgeMappings[physical];
+    if (outside === undefined) throw new Error(`this host has no bridge onto the physical network '${physical}'`);
+    const inner = uplinkName('pn', network.id);
+    const outer = uplinkName('pb', network.id);
+    const mtu = String(network.mtu);
+    if (!links.has(inner)) await namespace.ip(['link', 'add', inner, 'type', 'veth', 'peer', 'name', outer]);
+    await namespace.ip(
+      ['link', 'set', inner, 'mtu', mtu, 'addrgenmode', 'none', 'master', bridgeName(network.id), 'up'],
+      ['link', 'set', outer, 'mtu', mtu, 'addrgenmode', 'none', 'master', outside, 'up'],
+    );
   }
 
   /** Another cloud on the same machine may have a tunnel of this number on its own UDP port. */
@@ -116,7 +135,8 @@ export class LinuxBridge implements L2Dataplane {
     if (namespace.exists()) {
       const links = await namespace.links();
       for (const link of links) {
-        if (link.master === bridge && link.linkinfo?.info_kind === 'vxlan') await remove(namespace, link.ifname);
+        const ours = link.linkinfo?.info_kind === 'vxlan' || link.ifname === uplinkName('pn', networkId);
+        if (link.master === bridge && ours) await remove(namespace, link.ifname);
       }
       if (links.some((link) => link.ifname === bridge)) await remove(namespace, bridge);
     }
@@ -161,6 +181,10 @@ export class LinuxBridge implements L2Dataplane {
   private get dir(): string {
     return path.join(this.options.stateDir, 'networks');
   }
+}
+
+function uplinkName(end: 'pn' | 'pb', networkId: string): string {
+  return `${end}-${networkId.slice(0, 11)}`;
 }
 
 function isUp(link: Link): boolean {

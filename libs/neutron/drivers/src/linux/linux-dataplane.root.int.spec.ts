@@ -147,6 +147,7 @@ describeReal('the Linux data plane', () => {
         stateDir: path.join(stateDir, String(index)),
         localIp: made.local_ip,
         vxlanPort: 4789,
+        bridgeMappings: {},
         table: 'neutron',
         dnsDomain: 'openstacklocal',
         dnsServers: [],

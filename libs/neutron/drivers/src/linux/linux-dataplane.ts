@@ -17,6 +17,7 @@ export interface LinuxDataplaneOptions {
   readonly stateDir: string;
   readonly localIp: string | null;
   readonly vxlanPort: number;
+  readonly bridgeMappings: Readonly<Record<string, string>>;
   /** Name of the nftables tables. */
   readonly table: string;
   readonly dnsDomain: string;
@@ -31,7 +32,14 @@ export function createLinuxDataplane(options: LinuxDataplaneOptions): Dataplane 
   const namespace = new NetworkNamespace(options.namespace, log);
   const socket = socketPath(path.join(stateDir, 'metadata.sock'));
   return {
-    l2: new LinuxBridge({ namespace, stateDir, localIp: options.localIp, vxlanPort: options.vxlanPort, log }),
+    l2: new LinuxBridge({
+      namespace,
+      stateDir,
+      localIp: options.localIp,
+      vxlanPort: options.vxlanPort,
+      bridgeMappings: options.bridgeMappings,
+      log,
+    }),
     firewall: new NftFirewall(namespace, options.table, log),
     dhcp: new LinuxDhcp({
       namespace,
@@ -53,6 +61,7 @@ export async function absentHostWires(
     ...options,
     localIp: null,
     vxlanPort: 0,
+    bridgeMappings: {},
     dnsDomain: '',
     dnsServers: [],
     metadata: { novaHost: '', novaPort: 0, sharedSecret: '' },
