@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -183,6 +183,7 @@ export class TestCinder {
 
   /** What the fake backend has. */
   store(): Store {
+    if (!existsSync(this.storeFile)) return { volumes: {}, snapshots: {}, exports: {} };
     return JSON.parse(readFileSync(this.storeFile, 'utf8')) as Store;
   }
 

@@ -1,0 +1,137 @@
+import 'reflect-metadata';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { cinderApi } from '@nestack/cinder/contract';
+import { TestCinder } from './testing/test-cinder';
+
+/** What a stranger gets who names another project's resources: absence, or a refusal before anything is looked up. */
+let cinder: TestCinder;
+
+beforeAll(async () => {
+  cinder = await TestCinder.start();
+}, 60_000);
+
+afterAll(() => cinder.close());
+
+/** Bodies of the requests that need one, by operation. */
+const BODIES: Readonly<Record<string, unknown>> = {
+  updateVolume: { volume: { name: 'x' } },
+  addVolumeMetadata: { metadata: { a: 'b' } },
+  replaceVolumeMetadata: { metadata: { a: 'b' } },
+  setVolumeMetadataItem: { meta: { a: 'b' } },
+  updateSnapshot: { snapshot: { name: 'x' } },
+  addSnapshotMetadata: { metadata: { a: 'b' } },
+  replaceSnapshotMetadata: { metadata: { a: 'b' } },
+  setSnapshotMetadataItem: { meta: { a: 'b' } },
+  updateAttachment: { attachment: { connector: { host: 'h' } } },
+  acceptTransfer: { accept: { auth_key: 'wrong' } },
+  acceptTransferOs: { accept: { auth_key: 'wrong' } },
+};
+const ARGUMENTS: Readonly<Record<string, unknown>> = {
+  'os-attach': { instance_uuid: 'i', mountpoint: '/dev/vdb' },
+  'os-detach': {},
+  'os-force_detach': {},
+  'os-initialize_connection': { connector: {} },
+  'os-terminate_connection': { connector: {} },
+  'os-extend': { new_size: 5 },
+  'os-set_bootable': { bootable: true },
+  'os-update_readonly_flag': { readonly: true },
+  'os-retype': { new_type: '__DEFAULT__' },
+  'os-volume_upload_image': { image_name: 'x' },
+  'os-set_image_metadata': { metadata: {} },
+  'os-unset_image_metadata': { key: 'x' },
+  'os-update_snapshot_status': { status: 'error' },
+};
+
+describe("other projects' ids", () => {
+  it('are absent in every operation, and nothing is changed', async () => {
+    const volume = await cinder.volume({ metadata: { a: 'a' } });
+    const snapshot = await cinder.snapshot(volume.id, { metadata: { a: 'a' } });
+    const offered = await cinder.volume();
+    const transfer = await cinder.call('POST', '/os-volume-transfer', {
+      body: { transfer: { volume_id: offered.id } },
+    });
+    const used = await cinder.volume();
+    const attachment = await cinder.attach(used.id);
+    const ids: Readonly<Record<string, string>> = {
+      volume_id: volume.id,
+      snapshot_id: snapshot,
+      attachment_id: attachment.id,
+      transfer_id: (transfer.json['transfer'] as { id: string }).id,
+      key: 'a',
+    };
+    const state = async () =>
+      Promise.all(
+        ['volume', 'snapshot', 'attachment', 'transfer'].map((table) =>
+          cinder.query(`SELECT to_jsonb(t) FROM ${table} t ORDER BY t.id`),
+        ),
+      );
+    const before = await state();
+    let asked = 0;
+    for (const operation of cinderApi.operations) {
+      const named = /\{(volume_id|snapshot_id|attachment_id|transfer_id)\}/.exec(operation.path)?.[1];
+      if (named === undefined) continue;
+      asked += 1;
+      const url = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? '');
+      const body =
+        operation.action === undefined
+          ? BODIES[operation.id]
+          : {
+              [operation.action]:
+                operation.action === 'os-reset_status' ? { status: 'error' } : (ARGUMENTS[operation.action] ?? null),
+            };
+      for (const as of ['p2:member', 'p2:reader']) {
+        const answer = await cinder.call(operation.method, url, {
+          as,
+          version: '3.71',
+          ...(body === undefined ? {} : { body }),
+        });
+        // Whoever may not do something at all is told so; an offer can be known to the other project.
+        const allowed = operation.id.startsWith('acceptTransfer') ? [400, 403] : [404, 403];
+        expect([operation.id, as, allowed.includes(answer.status) ? 'hidden' : answer]).toEqual([
+          operation.id,
+          as,
+          'hidden',
+        ]);
+        if (as === 'p2:member' && answer.status === 403)
+          expect(String(operation.policy ?? operation.action)).toMatch(/admin|os-/);
+      }
+    }
+    expect(asked).toBeGreaterThan(45);
+    for (const [url, body] of [
+      ['/snapshots', { snapshot: { volume_id: volume.id } }],
+      ['/os-volume-transfer', { transfer: { volume_id: volume.id } }],
+      ['/attachments', { attachment: { volume_uuid: volume.id, instance_uuid: 'i' } }],
+      ['/volumes', { volume: { size: 1, source_volid: volume.id } }],
+      ['/volumes', { volume: { size: 1, snapshot_id: snapshot } }],
+    ] as const) {
+      const answer = await cinder.call('POST', url, { as: 'p2:member', version: '3.44', body });
+      expect([url, answer.status]).toEqual([url, 404]);
+    }
+    for (const url of [
+      '/volumes',
+      '/volumes/detail?all_tenants=1',
+      '/snapshots',
+      '/attachments',
+      '/volume-transfers',
+    ]) {
+      const { json } = await cinder.call('GET', url, { as: 'p2:member', version: '3.55' });
+      expect(Object.values(json)).toEqual([[]]);
+    }
+    expect(await state()).toEqual(before);
+  }, 60_000);
+
+  it('of readers change nothing in their own project', async () => {
+    const volume = await cinder.volume();
+    for (const [method, url, body] of [
+      ['POST', '/volumes', { volume: { size: 1 } }],
+      ['PUT', `/volumes/${volume.id}`, { volume: { name: 'x' } }],
+      ['DELETE', `/volumes/${volume.id}`, undefined],
+      ['POST', `/volumes/${volume.id}/action`, { 'os-extend': { new_size: 3 } }],
+      ['POST', '/snapshots', { snapshot: { volume_id: volume.id } }],
+    ] as const) {
+      const answer = await cinder.call(method, url, { as: 'p1:reader', ...(body === undefined ? {} : { body }) });
+      expect([url, answer.status]).toEqual([url, 403]);
+    }
+    expect((await cinder.call('GET', `/volumes/${volume.id}`, { as: 'p1:reader' })).status).toBe(200);
+  });
+});
