@@ -44,6 +44,16 @@ describe('a database', () => {
     expect(answers.prepared).toHaveLength(1);
   });
 
+  it('blames whoever sent text that cannot be stored', async () => {
+    for (const [text, value] of [
+      ['SELECT $1::text', 'a\u0000b'],
+      ['SELECT $1::jsonb', JSON.stringify({ a: '\u0000' })],
+    ] as const) {
+      const attempt = test.database.read('nul', (tx) => sql(tx, text, [value]));
+      await expect(attempt).rejects.toMatchObject({ kind: 'badRequest' });
+    }
+  });
+
   it('runs a deadlocked transaction again until both are through', async () => {
     let waiting = 0;
     let release: () => void = () => undefined;

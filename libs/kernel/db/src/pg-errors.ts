@@ -55,6 +55,9 @@ export function isConnectionFailure(error: unknown): boolean {
   );
 }
 
+/** Texts that PostgreSQL does not take: in text columns and parameters, and in JSON. */
+const UNSTORABLE = new Set(['22021', '22P05']);
+
 /** Database errors as the layers above know them. */
 export function toDomainError(error: unknown, what: string): DomainError {
   if (error instanceof DomainError) return error;
@@ -64,6 +67,14 @@ export function toDomainError(error: unknown, what: string): DomainError {
       code: 'DatabaseUnavailable',
       message: 'The database is temporarily unavailable.',
       detail: `${what}: ${String(driverError(error).message)}`,
+      cause: error,
+    });
+  }
+  if (UNSTORABLE.has(codeOf(error))) {
+    return new DomainError({
+      kind: 'badRequest',
+      code: 'InvalidInput',
+      message: 'Text with the character U+0000 cannot be stored.',
       cause: error,
     });
   }
