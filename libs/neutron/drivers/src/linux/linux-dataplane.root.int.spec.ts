@@ -305,6 +305,25 @@ describeReal('the Linux data plane', () => {
     expect(await ping(c, '10.9.0.11')).toBe(false);
   }, 60_000);
 
+  it('lets guests talk on a host whose own firewall forwards nothing, as Docker leaves it', async () => {
+    const [a = ''] = guests;
+    const onHost = (...command: string[]) => run('nsenter', [`--net=/run/netns/nestack-${cloud}-h0`, '--', ...command]);
+    await onHost(
+      'nft',
+      'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }',
+    );
+    expect(await ping(a, '10.9.0.12')).toBe(false);
+    const usable = await tryRun('which', ['iptables']);
+    if (usable.code === 0) {
+      await planes[0]?.firewall.replaceAll(
+        ports.filter((one) => one.mac_address.startsWith('fa:16:3e:00:00')),
+        [group(group1, [{ remote_group_id: group1 }], ['10.9.0.11', '10.9.0.12'])],
+      );
+      expect(await ping(a, '10.9.0.12')).toBe(true);
+    }
+    await onHost('nft', 'delete', 'table', 'ip', 'filter');
+  }, 60_000);
+
   it('opens a port when its rule comes and closes it when it goes', async () => {
     const [a = '', , c = ''] = guests;
     const server = await startDaemon('nsenter', [

@@ -5,6 +5,7 @@ import type { Logger } from '@nestack/kernel/log';
 import { bridgeName } from '@nestack/neutron/contract';
 import type { Dataplane } from '@nestack/neutron/domain';
 import { UnixMetadataProxy } from '../metadata/metadata-proxy';
+import { absentBridgedForwarding } from './forward-policy';
 import { NetworkNamespace } from './host';
 import { LinuxBridge } from './linux-bridge';
 import { LinuxDhcp } from './linux-dhcp';
@@ -77,6 +78,7 @@ export async function absentHostWires(
     await plane.l2.absentNetwork(id);
   }
   if (!namespace.exists()) return;
+  await absentBridgedForwarding(namespace);
   for (const family of ['bridge', 'inet']) await namespace.try('nft', ['delete', 'table', family, options.table]);
 }
 

@@ -11,6 +11,7 @@ import {
   skeleton,
   zoneOf,
 } from './firewall-rules';
+import { ensureBridgedForwarding } from './forward-policy';
 import type { NetworkNamespace } from './host';
 
 const MOST_PORTS = 0x7fff;
@@ -124,6 +125,7 @@ export class NftFirewall implements FirewallDataplane {
       }
       if (result.stdout.trim() !== '1') await this.namespace.sysctl(setting, '1');
     }
+    await ensureBridgedForwarding(this.namespace, this.log);
   }
 
   private async remove(portId: string): Promise<void> {
