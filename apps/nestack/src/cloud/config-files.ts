@@ -165,7 +165,11 @@ function glance(sources: ConfigSources, host: string): Values {
 }
 
 function neutron(sources: ConfigSources, host: string): Values {
-  return { ...api(sources, host, 'neutron', 'neutron'), ...auth(sources, 'neutron') };
+  return {
+    ...api(sources, host, 'neutron', 'neutron'),
+    ...auth(sources, 'neutron'),
+    mechanism_driver: sources.settings.net,
+  };
 }
 
 function cinder(sources: ConfigSources, host: string): Values {
@@ -195,6 +199,9 @@ function novaApi(sources: ConfigSources, host: string): Values {
   };
 }
 
+/** The physical network that external networks are on. */
+export const PHYSICAL_NETWORK = 'public';
+
 /** Where a host's network agent keeps its state. */
 export function agentDir(layout: Layout, host: string): string {
   return path.join(layout.host(host), 'neutron');
@@ -213,6 +220,8 @@ function computeApps(sources: ConfigSources, host: string): Record<string, Value
       driver: settings.net,
       state_path: agentDir(layout, host),
       local_ip: underlay.address(host),
+      // Only the controller is on the physical network of external networks.
+      bridge_mappings: host === settings.hosts[0] ? { [PHYSICAL_NETWORK]: underlay.external.bridge } : {},
       // Clouds beside each other share the kernel's tables and ports.
       udp_dstport: 4789 + settings.portOffset,
       filter_table: filterTable(underlay),

@@ -9,6 +9,8 @@ export interface Underlay {
   /** Tells clouds on one machine apart. */
   readonly tag: string;
   readonly prefix: string;
+  /** What stands for the physical network of external networks: a bridge of the controller, which is the next hop there. */
+  readonly external: { readonly bridge: string; readonly cidr: string; readonly gateway: string };
   /** The namespace of a host, or null for the controller's own. */
   netns(host: string): string | null;
   /** A host's address, which its tunnels end at. */
@@ -20,10 +22,12 @@ export function underlayOf(layout: Layout, settings: Pick<CloudSettings, 'hosts'
   const digest = createHash('sha256').update(layout.root).digest();
   const tag = digest.toString('hex').slice(0, 6);
   const prefix = `172.${16 + ((digest[3] ?? 0) % 15)}.${digest[4] ?? 0}`;
+  const outside = `172.31.${digest[5] ?? 0}`;
   return {
     bridge: `nst${tag}`,
     tag,
     prefix,
+    external: { bridge: `nsx${tag}`, cidr: `${outside}.0/24`, gateway: `${outside}.1` },
     // Simulated networks need no namespaces.
     netns: (host) => (host === settings.hosts[0] || settings.net === 'fake' ? null : `nestack-${tag}-${host}`),
     address: (host) => `${prefix}.${hostNumber(settings, host)}`,
@@ -39,16 +43,44 @@ function hostNumber(settings: Pick<CloudSettings, 'hosts'>, host: string): numbe
 /** Makes what is missing of the underlay for all hosts. */
 export async function ensureUnderlay(underlay: Underlay, hosts: readonly string[]): Promise<void> {
   const { bridge } = underlay;
-  if ((await tryRun('ip', ['link', 'show', 'dev', bridge])).code !== 0) {
-    await run('ip', ['link', 'add', 'name', bridge, 'type', 'bridge']);
-  }
-  await run('ip', ['link', 'set', bridge, 'up']);
+  await ensureBridge(bridge);
   const [first] = hosts;
   if (first !== undefined) await run('ip', ['address', 'replace', `${underlay.address(first)}/24`, 'dev', bridge]);
   for (const host of hosts) {
     const netns = underlay.netns(host);
     if (netns !== null) await ensureLeg(underlay, host, netns);
   }
+  await ensureExternal(underlay);
+}
+
+async function ensureBridge(name: string): Promise<void> {
+  if ((await tryRun('ip', ['link', 'show', 'dev', name])).code !== 0) {
+    await run('ip', ['link', 'add', 'name', name, 'type', 'bridge']);
+  }
+  await run('ip', ['link', 'set', name, 'up']);
+}
+
+/** The controller is the next hop of external networks, and leads what comes from there out under its own address. */
+async function ensureExternal(underlay: Underlay): Promise<void> {
+  const { bridge, cidr, gateway } = underlay.external;
+  await ensureBridge(bridge);
+  await run('ip', ['address', 'replace', `${gateway}/${cidr.split('/')[1] ?? '24'}`, 'dev', bridge]);
+  await run('sysctl', ['-q', '-w', 'net.ipv4.ip_forward=1']);
+  const table = externalTable(underlay);
+  const rules = [
+    `add table ip ${table}`,
+    `delete table ip ${table}`,
+    `table ip ${table} {`,
+    '  chain outward { type nat hook postrouting priority 100; policy accept;',
+    `    ip saddr ${cidr} oifname != "${bridge}" masquerade; }`,
+    '}',
+    '',
+  ];
+  await run('nft', ['-f', '-'], { input: rules.join('\n') });
+}
+
+function externalTable(underlay: Underlay): string {
+  return `nestack_${underlay.tag}`;
 }
 
 async function ensureLeg(underlay: Underlay, host: string, netns: string): Promise<void> {
@@ -83,5 +115,6 @@ export async function removeLeg(underlay: Underlay, host: string): Promise<void>
 /** Removes the underlay of all hosts. */
 export async function removeUnderlay(underlay: Underlay, hosts: readonly string[]): Promise<void> {
   for (const host of hosts) await removeLeg(underlay, host);
-  await tryRun('ip', ['link', 'delete', underlay.bridge]);
+  for (const bridge of [underlay.bridge, underlay.external.bridge]) await tryRun('ip', ['link', 'delete', bridge]);
+  await tryRun('nft', ['delete', 'table', 'ip', externalTable(underlay)]);
 }
