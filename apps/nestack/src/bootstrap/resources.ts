@@ -47,12 +47,12 @@ export async function hasImage(rest: Rest): Promise<boolean> {
   return images.some((image) => image.status === 'active');
 }
 
-/** Creates the default image, public, from a qcow2 file. */
+/** Creates the default image, public, from a file. */
 export async function uploadImage(rest: Rest, file: string): Promise<void> {
   const url = `${rest.endpoint('image')}/v2/images`;
   const image = await rest.post<Image>(url, {
     name: IMAGE_NAME,
-    disk_format: 'qcow2',
+    disk_format: file.endsWith('.qcow2') ? 'qcow2' : 'raw',
     container_format: 'bare',
     visibility: 'public',
     min_disk: 1,

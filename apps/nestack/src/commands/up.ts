@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { createKey } from '@nestack/kernel/auth';
@@ -57,7 +66,7 @@ export async function up(options: UpCommandOptions): Promise<void> {
   const installed = install(progress, missing);
   // Errors of what runs beside are dealt with where it is awaited.
   installed.catch(() => undefined);
-  const image = installed.then(() => buildImage(place, progress, wantsImage));
+  const image = installed.then(() => buildImage(place, settings, progress, wantsImage));
   image.catch(() => undefined);
 
   const [databaseUrl, broker] = await Promise.all([
@@ -145,12 +154,24 @@ async function install(progress: Progress, missing: readonly Need[]): Promise<vo
   );
 }
 
-/** The default image's file; null when it cannot be built here. Built once, kept. */
-async function buildImage(place: Place, progress: Progress, wanted: boolean): Promise<string | null> {
-  const file = path.join(place.layout.images, 'guest.qcow2');
+/**
+ * The default image's file; null when it cannot be built here. Built once for all clouds of this checkout. Simulated guests
+ * read nothing of it, so theirs is a blank disk unless the real one is there already.
+ */
+async function buildImage(
+  place: Place,
+  settings: CloudSettings,
+  progress: Progress,
+  wanted: boolean,
+): Promise<string | null> {
+  const { images } = place.layout;
+  const file = path.join(images, 'guest.qcow2');
   if (existsSync(file)) return file;
   const builder = path.join(place.home, 'images', 'build-guest.sh');
+  const built = path.join(place.home, 'dist', 'image');
   if (!wanted || !existsSync(builder)) return null;
+  mkdirSync(images, { recursive: true });
+  if (settings.virt === 'fake' && !existsSync(path.join(built, 'guest.qcow2'))) return blankDisk(images, progress);
   const lacking = missingOf(
     needsOf({ virt: 'fake', net: 'fake', volume: 'fake', brokerUrl: '', client: false, image: true }),
   );
@@ -159,12 +180,24 @@ async function buildImage(place: Place, progress: Progress, wanted: boolean): Pr
     progress.note(`no small Linux image: building it needs ${names}`);
     return null;
   }
-  mkdirSync(place.layout.images, { recursive: true });
   await progress.step('small Linux image (from packages of the distribution)', async () => {
-    await run('bash', [builder, place.layout.images], { timeoutMs: 600_000, cwd: place.layout.images });
+    mkdirSync(built, { recursive: true });
+    // Another cloud of this checkout may be built at the same time.
+    await run('flock', [path.join(built, '.lock'), 'bash', builder, built], { timeoutMs: 600_000, cwd: built });
+    for (const name of ['vmlinuz', 'initrd.gz', 'guest.qcow2'])
+      copyFileSync(path.join(built, name), path.join(images, name), constants.COPYFILE_FICLONE);
   });
-  return existsSync(file) ? file : null;
+  return file;
 }
+
+function blankDisk(images: string, progress: Progress): string {
+  const file = path.join(images, 'blank.raw');
+  writeFileSync(file, Buffer.alloc(BLANK_BYTES));
+  progress.note('the image of simulated guests is a blank disk');
+  return file;
+}
+
+const BLANK_BYTES = 1024 * 1024;
 
 export async function ensureKeys(layout: Layout): Promise<void> {
   mkdirSync(layout.keys.private, { recursive: true, mode: 0o700 });
