@@ -3,6 +3,7 @@ import type { Tx } from '@nestack/kernel/context';
 import type {
   Instance,
   InstanceListItem,
+  InstanceName,
   InstancePatch,
   InstanceQuery,
   InstanceRepository,
@@ -14,6 +15,11 @@ import { INSTANCE_COLUMNS, assignments, toColumn } from './instance-rows';
 
 const COLUMNS = INSTANCE_COLUMNS.join(', ');
 const LISTED = INSTANCE_COLUMNS.map((column) => `i.${column}`).join(', ');
+/** Lists go without what is long and seldom shown. */
+const listed = (userData: boolean): string =>
+  INSTANCE_COLUMNS.map((column) =>
+    column === 'key_data' || (column === 'user_data' && !userData) ? `NULL::text AS ${column}` : `i.${column}`,
+  ).join(', ');
 /** The volumes of a row in the same statement, so that a list has no query per server. */
 const VOLUMES = `COALESCE((SELECT jsonb_agg(jsonb_build_object('id', b.volume_id, 'delete_on_termination', b.delete_on_termination) ORDER BY b.id)
   FROM block_device_mapping b WHERE b.instance_uuid = i.uuid AND b.volume_id IS NOT NULL), '[]'::jsonb) AS volumes`;
@@ -64,6 +70,16 @@ export class InstancesRepository implements InstanceRepository {
   }
 
   async list(tx: Tx, query: InstanceQuery): Promise<readonly InstanceListItem[]> {
+    const columns = `${listed(query.with_user_data === true)}, ${VOLUMES}`;
+    return (await this.select<ListedRow>(tx, columns, query)).map(toItem);
+  }
+
+  listNames(tx: Tx, query: InstanceQuery): Promise<readonly InstanceName[]> {
+    return this.select<InstanceName>(tx, 'i.uuid, i.display_name', query);
+  }
+
+  /** One page; one statement, and one more to tell an unknown marker from an end. */
+  private async select<Row>(tx: Tx, columns: string, query: InstanceQuery): Promise<Row[]> {
     const params: unknown[] = [];
     const where = instanceFilters(query, params);
     let from = 'instance i';
@@ -75,12 +91,11 @@ export class InstancesRepository implements InstanceRepository {
     }
     const { order, after } = instanceOrder(query.sort, query.marker !== undefined);
     params.push(query.limit);
-    const rows = await sql<ListedRow>(
+    return sql<Row>(
       tx,
-      `SELECT ${LISTED}, ${VOLUMES} FROM ${from} WHERE ${where} AND ${after} ORDER BY ${order} LIMIT $${params.length}`,
+      `SELECT ${columns} FROM ${from} WHERE ${where} AND ${after} ORDER BY ${order} LIMIT $${params.length}`,
       params,
     );
-    return rows.map(toItem);
   }
 
   update(tx: Tx, uuid: string, patch: InstancePatch): Promise<Instance | null> {

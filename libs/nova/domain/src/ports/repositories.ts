@@ -44,10 +44,15 @@ export interface InstanceQuery {
   readonly config_drive?: boolean;
   readonly power_state?: number;
   readonly launch_index?: number;
+  /** Whether the rows shall have their user data, which is long. */
+  readonly with_user_data?: boolean;
   readonly limit: number;
   readonly marker?: string;
   readonly sort: readonly { readonly key: string; readonly dir: 'asc' | 'desc' }[];
 }
+
+/** A row of a brief list. */
+export type InstanceName = Pick<Instance, 'uuid' | 'display_name'>;
 
 /** A row of a list with what its view needs, in the same statement. */
 export interface InstanceListItem {
@@ -70,7 +75,9 @@ export interface InstanceRepository {
     options?: { readonly deleted?: boolean; readonly lock?: boolean },
   ): Promise<Instance | null>;
   findItem(tx: Tx, uuid: string, options?: { readonly deleted?: boolean }): Promise<InstanceListItem | null>;
+  /** Without key data, and without user data unless it is wanted. */
   list(tx: Tx, query: InstanceQuery): Promise<readonly InstanceListItem[]>;
+  listNames(tx: Tx, query: InstanceQuery): Promise<readonly InstanceName[]>;
   /** Changes and touches `updated_at`; answers the new row, null when there is none. */
   update(tx: Tx, uuid: string, patch: InstancePatch): Promise<Instance | null>;
   /**

@@ -50,6 +50,12 @@ export interface CreateServersDeps {
   readonly operations: Operations;
 }
 
+/** The disks of one server, and which of their volumes were made for it. */
+interface Prepared {
+  readonly devices: readonly WantedDevice[];
+  readonly made: readonly string[];
+}
+
 /** What a create request makes: rows in BUILD and a durable operation for each, in one transaction. */
 export class CreateServers {
   constructor(private readonly deps: CreateServersDeps) {}
@@ -101,18 +107,19 @@ export class CreateServers {
       },
       hints,
     );
-    const prepared = await this.volumesFor(ctx, named(devices), count);
+    const wanted = {
+      min,
+      max: count,
+      vcpus: flavor.vcpus,
+      ram: flavor.memory_mb,
+      metadataItems: Object.keys(fields.metadata ?? {}).length,
+    };
+    const prepared = await this.volumesFor(ctx, named(devices), wanted);
     const now = deps.clock.now();
     const reservation = `r-${newUuid().replaceAll('-', '').slice(0, 8)}`;
-    return deps.tx.run('server.create', async (tx) => {
-      const granted = await deps.quotas.takeInstances(ctx, tx, {
-        min,
-        max: count,
-        vcpus: flavor.vcpus,
-        ram: flavor.memory_mb,
-        metadataItems: Object.keys(fields.metadata ?? {}).length,
-      });
-      const made: Instance[] = [];
+    const made = await this.begin(ctx, prepared, async (tx) => {
+      const granted = await deps.quotas.takeInstances(ctx, tx, wanted);
+      const instances: Instance[] = [];
       for (let index = 0; index < granted; index += 1) {
         const uuid = newUuid();
         const name = count > 1 ? `${fields.name}-${index + 1}` : fields.name;
@@ -161,40 +168,76 @@ export class CreateServers {
           deleted_at: null,
         };
         await deps.instances.insert(tx, instance);
-        for (const device of prepared[index] ?? []) await deps.devices.insert(tx, { ...device, instance_uuid: uuid });
+        for (const device of prepared[index]?.devices ?? [])
+          await deps.devices.insert(tx, { ...device, instance_uuid: uuid });
         await deps.operations.start(ctx, tx, NovaSagas.serverCreate.kind, {
           params: { instance_uuid: uuid },
           resourceId: uuid,
           action: NovaSagas.serverCreate.action,
         });
-        made.push(instance);
+        instances.push(instance);
       }
-      return made;
+      return instances;
     });
+    return made;
   }
 
-  /** Volumes that the boot is to make are the caller's own, so they are made in his name, before the servers. */
+  /** Runs the transaction that makes the servers; volumes that were made for servers that were not are deleted. */
+  private async begin(
+    ctx: RequestContext,
+    prepared: readonly Prepared[],
+    make: (tx: Tx) => Promise<readonly Instance[]>,
+  ): Promise<readonly Instance[]> {
+    let made: readonly Instance[] = [];
+    try {
+      made = await this.deps.tx.run('server.create', make);
+      return made;
+    } finally {
+      await Promise.all(prepared.slice(made.length).flatMap((one) => one.made.map((id) => this.dropVolume(ctx, id))));
+    }
+  }
+
+  /** Cinder deletes no volume that it is still making, so it is waited for a little. */
+  private async dropVolume(ctx: RequestContext, id: string): Promise<void> {
+    const { volumes, clock } = this.deps;
+    for (let tries = 0; tries < 20; tries += 1) {
+      const volume = await volumes.get(ctx, id, 'service');
+      if (volume === null) return;
+      if (!['creating', 'downloading'].includes(volume.status)) break;
+      await clock.sleep(250);
+    }
+    await volumes.deleteVolume(ctx, id);
+  }
+
+  /**
+   * Volumes that the boot is to make are the caller's own, so they are made in his name, before the servers; for a request
+   * that the quota refuses none is made.
+   */
   private async volumesFor(
     ctx: RequestContext,
     devices: readonly WantedDevice[],
-    count: number,
-  ): Promise<readonly (readonly WantedDevice[])[]> {
+    wanted: Parameters<Quotas['takeInstances']>[2],
+  ): Promise<readonly Prepared[]> {
+    const { deps } = this;
+    if (devices.some((device) => device.volume_id === null))
+      await deps.tx.run('server.create.quota', (tx) => deps.quotas.takeInstances(ctx, tx, wanted));
     return Promise.all(
-      Array.from({ length: count }, () =>
-        Promise.all(
-          devices.map(async (device) => {
-            if (device.volume_id !== null) return device;
-            const { id } = await this.deps.volumes.createVolume(ctx, {
-              size: device.volume_size ?? 1,
-              image_id: device.source_type === 'image' ? device.source_id : null,
-              snapshot_id: device.source_type === 'snapshot' ? device.source_id : null,
-              volume_type: device.volume_type,
-              availability_zone: null,
-            });
-            return { ...device, volume_id: id };
-          }),
-        ),
-      ),
+      Array.from({ length: wanted.max }, async () => {
+        const made: string[] = [];
+        const filled = devices.map(async (device) => {
+          if (device.volume_id !== null) return device;
+          const { id } = await deps.volumes.createVolume(ctx, {
+            size: device.volume_size ?? 1,
+            image_id: device.source_type === 'image' ? device.source_id : null,
+            snapshot_id: device.source_type === 'snapshot' ? device.source_id : null,
+            volume_type: device.volume_type,
+            availability_zone: null,
+          });
+          made.push(id);
+          return { ...device, volume_id: id };
+        });
+        return { devices: await Promise.all(filled), made };
+      }),
     );
   }
 

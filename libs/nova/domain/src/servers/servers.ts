@@ -5,6 +5,7 @@ import type { Instance, InstancePatch } from '../instance';
 import type {
   BlockDeviceRepository,
   InstanceListItem,
+  InstanceName,
   InstanceQuery,
   InstanceRepository,
   OperationHistory,
@@ -32,6 +33,10 @@ export class Servers {
 
   list(query: InstanceQuery): Promise<readonly InstanceListItem[]> {
     return this.deps.tx.read('server.list', (tx) => this.deps.instances.list(tx, query));
+  }
+
+  listNames(query: InstanceQuery): Promise<readonly InstanceName[]> {
+    return this.deps.tx.read('server.list', (tx) => this.deps.instances.listNames(tx, query));
   }
 
   /** Throws InstanceNotFound for what does not exist or belongs to another project. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { ApiReply, Handles, nextLinks, type ApiRequest, type RequestOf } from '@nestack/kernel/http';
+import { ApiReply, Handles, nextLinks, type ApiRequest, type ApiVersion, type RequestOf } from '@nestack/kernel/http';
 import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
   NovaError,
@@ -13,9 +13,17 @@ import {
   updateServer,
   type CreateServerFields,
 } from '@nestack/nova/contract';
-import { CreateServers, Servers, callerOf, type InstanceListItem } from '@nestack/nova/domain';
+import {
+  CreateServers,
+  Hosts,
+  Servers,
+  callerOf,
+  isUp,
+  type ComputeService,
+  type InstanceQuery,
+} from '@nestack/nova/domain';
 import { instanceQueryOf } from './list-query';
-import { serverBrief, serverLinks, serverView } from './servers.views';
+import { serverBrief, serverLinks, serverView, type ServerViewOptions } from './servers.views';
 
 /** `/servers` */
 @Injectable()
@@ -23,20 +31,32 @@ export class ServersController {
   constructor(
     @Inject(Servers) private readonly servers: Servers,
     @Inject(CreateServers) private readonly creation: CreateServers,
+    @Inject(Hosts) private readonly hosts: Hosts,
     @Inject(POLICY) private readonly policy: PolicyEnforcer,
   ) {}
 
   @Handles(listServers)
   async list(request: RequestOf<typeof listServers>) {
-    const { items, links } = await this.page(request, '/servers');
+    const { items, links } = await this.page(
+      request,
+      '/servers',
+      (query) => this.servers.listNames(query),
+      ({ uuid }) => uuid,
+    );
     return { servers: items.map((item) => serverBrief(item, request)), ...links };
   }
 
   @Handles(listServersDetail)
   async detail(request: RequestOf<typeof listServersDetail>) {
-    const { items, links } = await this.page(request, '/servers/detail');
-    const options = { request, admin: this.extended(request) };
-    return { servers: items.map((item) => serverView(item, options)), ...links };
+    const admin = this.extended(request);
+    const { items, links } = await this.page(
+      request,
+      '/servers/detail',
+      (query) => this.servers.list({ ...query, with_user_data: admin && request.version.atLeast('2.3') }),
+      ({ instance }) => instance.uuid,
+    );
+    const hostStatus = await this.hostStatuses(admin, request.version);
+    return { servers: items.map((item) => serverView(item, { request, admin, ...hostStatus })), ...links };
   }
 
   @Handles(createServer)
@@ -73,13 +93,8 @@ export class ServersController {
   @Handles(showServer)
   async show(request: RequestOf<typeof showServer>) {
     const item = await this.servers.show(request.ctx, request.params['server_id'] ?? '');
-    return {
-      server: serverView(item, {
-        request,
-        admin: this.extended(request),
-        hostStatus: (one) => (one.host === null ? '' : 'UP'),
-      }),
-    };
+    const admin = this.extended(request);
+    return { server: serverView(item, { request, admin, ...(await this.hostStatuses(admin, request.version)) }) };
   }
 
   @Handles(updateServer)
@@ -109,21 +124,39 @@ export class ServersController {
     return this.policy.allows(request.ctx, 'os_compute_api:os-extended-server-attributes');
   }
 
-  private async page(
+  /** The state of hosts, where the version and the caller's role show it; one statement for a whole list. */
+  private async hostStatuses(admin: boolean, version: ApiVersion): Promise<Pick<ServerViewOptions, 'hostStatus'>> {
+    if (!admin || !version.atLeast('2.16')) return {};
+    const services = await this.hosts.services({ binary: 'nova-compute' });
+    const now = this.hosts.now();
+    const byHost = new Map(services.map((service) => [service.host, hostStatus(service, now)]));
+    return { hostStatus: ({ host }) => (host === null ? '' : (byHost.get(host) ?? 'UNKNOWN')) };
+  }
+
+  private async page<Item>(
     request: ApiRequest,
     path: string,
-  ): Promise<{ items: readonly InstanceListItem[]; links: { servers_links?: { rel: string; href: string }[] } }> {
+    list: (query: InstanceQuery) => Promise<readonly Item[]>,
+    idOf: (item: Item) => string,
+  ): Promise<{ items: readonly Item[]; links: { servers_links?: { rel: string; href: string }[] } }> {
     const query = instanceQueryOf(request, callerOf(request.ctx).isAdmin);
     if (query === 'empty') return { items: [], links: {} };
     if (query.name !== undefined) assertRegex(query.name);
-    const items = await this.servers.list(query);
+    const items = await list(query);
+    const last = items.at(-1);
     const links = nextLinks(request, path, {
       count: items.length,
       limit: query.limit,
-      lastId: items.at(-1)?.instance.uuid,
+      lastId: last === undefined ? undefined : idOf(last),
     });
     return { items, links: links.length === 0 ? {} : { servers_links: links } };
   }
+}
+
+/** upstream: nova/compute/api.py get_instance_host_status */
+function hostStatus(service: ComputeService, now: Date): string {
+  if (service.forced_down || !isUp(service, now)) return 'DOWN';
+  return service.disabled ? 'MAINTENANCE' : 'UP';
 }
 
 function assertRegex(pattern: string): void {

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { isoMicros, isoSeconds } from '@nestack/kernel/clock';
 import type { ApiRequest, ApiVersion } from '@nestack/kernel/http';
 import { serverStatus, type Nic } from '@nestack/nova/contract';
-import type { InstanceListItem, Instance } from '@nestack/nova/domain';
+import type { Instance, InstanceListItem, InstanceName } from '@nestack/nova/domain';
 import { flavorEmbedded } from '../flavors/flavors.views';
 
 export interface ServerViewOptions {
   readonly request: Pick<ApiRequest, 'baseUrl' | 'version'>;
   /** Extended server attributes (hosts, hypervisor name) are for administrators. */
   readonly admin: boolean;
-  /** For `OS-EXT-AZ` and `host_status`. */
+  /** `host_status`, where it is shown. */
   readonly hostStatus?: (instance: Instance) => string;
 }
 
@@ -53,8 +53,8 @@ export function hostId(instance: Instance): string {
 }
 
 /** The short form of lists. */
-export function serverBrief({ instance }: InstanceListItem, request: Pick<ApiRequest, 'baseUrl'>) {
-  return { id: instance.uuid, name: instance.display_name, links: serverLinks(request.baseUrl, instance.uuid) };
+export function serverBrief({ uuid, display_name: name }: InstanceName, request: Pick<ApiRequest, 'baseUrl'>) {
+  return { id: uuid, name, links: serverLinks(request.baseUrl, uuid) };
 }
 
 /** A server with all that the microversion and the caller's role show. upstream: nova/api/openstack/compute/views/servers.py */
@@ -104,9 +104,7 @@ export function serverView(item: InstanceListItem, options: ServerViewOptions): 
     ...(options.admin ? extendedAttributes(instance, version) : {}),
     ...(v('2.90') ? { 'OS-EXT-SRV-ATTR:hostname': instance.hostname } : {}),
     ...(v('2.9') ? { locked: instance.locked_by !== null } : {}),
-    ...(v('2.16') && options.admin && options.hostStatus !== undefined
-      ? { host_status: options.hostStatus(instance) }
-      : {}),
+    ...(options.hostStatus === undefined ? {} : { host_status: options.hostStatus(instance) }),
     ...(v('2.19') ? { description: instance.display_description } : {}),
     ...(v('2.26') ? { tags: instance.tags } : {}),
     ...(v('2.63') ? { trusted_image_certificates: null } : {}),
