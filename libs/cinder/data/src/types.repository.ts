@@ -2,7 +2,7 @@ import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
 import { isUuidLike } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
-import type { Scope, TypeQuery, TypeRepository, VolumeType } from '@nestack/cinder/domain';
+import { DEFAULT_TYPE, type Scope, type TypeQuery, type TypeRepository, type VolumeType } from '@nestack/cinder/domain';
 import { ordering, Params, type ListColumns } from './list-sql';
 
 const COLUMNS = 't.id, t.name, t.description, t.is_public, t.extra_specs, t.qos_spec_id AS qos_specs_id, t.created_at';
@@ -125,6 +125,15 @@ export class TypesRepository implements TypeRepository {
       tx,
       `SELECT ${COLUMNS} FROM default_volume_type d JOIN volume_type t ON t.id = d.volume_type_id WHERE d.project_id = $1`,
       [projectId],
+    );
+  }
+
+  defaultFor(tx: Tx, projectId: string): Promise<VolumeType | null> {
+    return sqlOne<VolumeType>(
+      tx,
+      `SELECT ${COLUMNS} FROM volume_type t LEFT JOIN default_volume_type d ON d.volume_type_id = t.id AND d.project_id = $1
+       WHERE d.project_id IS NOT NULL OR t.name = $2 ORDER BY d.project_id NULLS LAST LIMIT 1`,
+      [projectId, DEFAULT_TYPE],
     );
   }
 

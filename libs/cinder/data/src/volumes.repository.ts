@@ -86,13 +86,18 @@ function toVolume(row: Row): Volume {
 
 /** Volumes in PostgreSQL, each with its type's name and its attachments in one statement. */
 export class VolumesRepository implements VolumeRepository {
-  async insert(tx: Tx, volume: NewVolume): Promise<void> {
+  async insert(tx: Tx, volume: NewVolume): Promise<Date> {
     const params = new Params();
     const values = OWN.map((column) => {
       const value = volume[column];
       return params.add(JSON_COLUMNS.has(column) && value !== null ? JSON.stringify(value) : value);
     });
-    await execute(tx, `INSERT INTO volume (${OWN.join(', ')}) VALUES (${values.join(', ')})`, params.values);
+    const row = await sqlOne<{ created_at: Date }>(
+      tx,
+      `INSERT INTO volume (${OWN.join(', ')}) VALUES (${values.join(', ')}) RETURNING created_at`,
+      params.values,
+    );
+    return row?.created_at ?? new Date();
   }
 
   async find(tx: Tx, id: string, scope: Scope, options: { readonly lock?: boolean } = {}): Promise<Volume | null> {
@@ -179,6 +184,34 @@ export class VolumesRepository implements VolumeRepository {
       [host, delta],
     );
     return row?.provisioned ?? 0;
+  }
+
+  async transition(
+    tx: Tx,
+    id: string,
+    from: readonly VolumeStatus[],
+    changes: Partial<Omit<NewVolume, 'id'>>,
+  ): Promise<boolean> {
+    const params = new Params();
+    const set = [...assignments(changes, JSON_COLUMNS, params), 'updated_at = clock_timestamp()'];
+    const changed = await execute(
+      tx,
+      `UPDATE volume SET ${set.join(', ')} WHERE id = ${params.add(id)} AND status = ANY (${params.add([...from])}::text[])`,
+      params.values,
+    );
+    return changed === 1;
+  }
+
+  async place(tx: Tx, id: string, host: string): Promise<void> {
+    await execute(
+      tx,
+      `WITH placed AS (UPDATE volume SET host = $2, updated_at = clock_timestamp(),
+         status = CASE WHEN image_id IS NOT NULL AND status = 'creating' THEN 'downloading' ELSE status END
+         WHERE id = $1 AND host IS NULL RETURNING size)
+       INSERT INTO pool (host, provisioned) SELECT $2, size FROM placed
+       ON CONFLICT (host) DO UPDATE SET provisioned = pool.provisioned + EXCLUDED.provisioned`,
+      [id, host],
+    );
   }
 
   useOfHost(tx: Tx, host: string): Promise<readonly HostUse[]> {

@@ -56,8 +56,7 @@ export class CreateVolume {
       }
       const type = await this.type(ctx, tx, request.volume_type, source.typeId);
       const multiattach = request.multiattach || /^<is>\s*true$/i.test(type.extra_specs['multiattach'] ?? '');
-      await this.quotas.assertSize(tx, projectId, size);
-      await this.quotas.reserve(tx, projectId, consumptionOf('volumes', size, type.name));
+      await this.quotas.reserve(tx, projectId, consumptionOf('volumes', size, type.name), size);
       const volume: NewVolume = {
         id: newUuid(),
         project_id: projectId,
@@ -79,13 +78,13 @@ export class CreateVolume {
         image_metadata: source.image_metadata,
         connected: false,
       };
-      await this.parts.volumes.insert(tx, volume);
+      const created_at = await this.parts.volumes.insert(tx, volume);
       await this.parts.operations.start(ctx, tx, 'volume.create', {
-        params: { volume_id: volume.id, from_image: image !== null },
+        params: { volume_id: volume.id },
         resourceId: volume.id,
         action: 'create',
       });
-      return findVolume(this.parts, ctx, tx, volume.id);
+      return { ...volume, volume_type: type.name, attachments: [], created_at, updated_at: null };
     });
   }
 
@@ -147,12 +146,11 @@ export class CreateVolume {
   }
 
   private async type(ctx: RequestContext, tx: Tx, name: string | null, inherited: string | null): Promise<VolumeType> {
-    if (name === null && inherited === null) {
-      const own = await this.parts.types.defaultOf(tx, ctx.actor?.projectId ?? '');
-      if (own !== null) return own;
-    }
     const wanted = name ?? inherited ?? DEFAULT_TYPE;
-    const type = await this.parts.types.find(tx, wanted, name === null ? null : scopeOf(ctx));
+    const type =
+      name === null && inherited === null
+        ? await this.parts.types.defaultFor(tx, ctx.actor?.projectId ?? '')
+        : await this.parts.types.find(tx, wanted, name === null ? null : scopeOf(ctx));
     if (type !== null) return type;
     throw isUuidLike(wanted)
       ? CinderError.VolumeTypeNotFound({ volume_type_id: wanted })

@@ -52,7 +52,8 @@ export interface TypeQuery {
 export type NewVolume = Omit<Volume, 'attachments' | 'volume_type' | 'created_at' | 'updated_at'>;
 
 export interface VolumeRepository {
-  insert(tx: Tx, volume: NewVolume): Promise<void>;
+  /** Answers when it was made. */
+  insert(tx: Tx, volume: NewVolume): Promise<Date>;
   find(tx: Tx, id: string, scope: Scope, options?: { readonly lock?: boolean }): Promise<Volume | null>;
   list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Volume[]>;
   count(tx: Tx, scope: Scope, query: ListQuery): Promise<number>;
@@ -70,6 +71,15 @@ export interface VolumeRepository {
   /** Adds to what is promised on a pool (`host@backend#pool`) and answers the sum; holds its row until the transaction ends. */
   provision(tx: Tx, host: string, delta: number): Promise<number>;
   setStatus(tx: Tx, id: string, status: VolumeStatus): Promise<void>;
+  /** Changes a volume that is in one of these states; false when it is in another, or gone. */
+  transition(
+    tx: Tx,
+    id: string,
+    from: readonly VolumeStatus[],
+    changes: Partial<Omit<NewVolume, 'id'>>,
+  ): Promise<boolean>;
+  /** Gives a volume its pool, and the pool the promise; nothing when it has one. */
+  place(tx: Tx, id: string, host: string): Promise<void>;
   /** What each project has on a host (`host`, `host@backend`). */
   useOfHost(tx: Tx, host: string): Promise<readonly HostUse[]>;
 }
@@ -124,6 +134,8 @@ export interface TypeRepository {
   defaults(tx: Tx): Promise<ReadonlyMap<string, string>>;
   /** A project's own default type, or null. */
   defaultOf(tx: Tx, projectId: string): Promise<VolumeType | null>;
+  /** The type of a project's volumes that name none: its own default, or the general one. */
+  defaultFor(tx: Tx, projectId: string): Promise<VolumeType | null>;
   setDefault(tx: Tx, projectId: string, id: string | null): Promise<void>;
   /** Types that a QoS specification is associated with. */
   ofQos(tx: Tx, qosId: string): Promise<readonly VolumeType[]>;

@@ -43,8 +43,17 @@ export class Quotas {
   constructor(private readonly parts: Pick<CinderParts, 'db' | 'quotas' | 'types' | 'policy' | 'settings'>) {}
 
   /** Takes from the quota; throws 413 with what is exceeded. In the transaction that makes the resource. */
-  async reserve(tx: Tx, projectId: string, deltas: Readonly<Record<string, number>>): Promise<void> {
+  async reserve(
+    tx: Tx,
+    projectId: string,
+    deltas: Readonly<Record<string, number>>,
+    /** GiB of the one volume that it is for. */
+    size?: number,
+  ): Promise<void> {
     const limits = { ...this.general(), ...(await this.parts.quotas.limits(tx, projectId)) };
+    const largest = limits['per_volume_gigabytes'] ?? -1;
+    if (size !== undefined && largest >= 0 && size > largest)
+      throw CinderError.VolumeSizeExceedsLimit({ size, limit: largest });
     const used = await this.parts.quotas.add(tx, projectId, deltas);
     const over = Object.keys(deltas).filter((resource) => {
       const limit = limits[resource] ?? -1;
@@ -55,13 +64,6 @@ export class Quotas {
     if (worst === undefined) return;
     const delta = deltas[worst] ?? 0;
     throw exceeded(worst, delta, (used[worst] ?? 0) - delta, limits[worst] ?? -1);
-  }
-
-  /** Throws 413 when a volume would be larger than one may be. */
-  async assertSize(tx: Tx, projectId: string, size: number): Promise<void> {
-    const limits = { ...this.general(), ...(await this.parts.quotas.limits(tx, projectId)) };
-    const limit = limits['per_volume_gigabytes'] ?? -1;
-    if (limit >= 0 && size > limit) throw CinderError.VolumeSizeExceedsLimit({ size, limit });
   }
 
   /** Gives back; never fails. */

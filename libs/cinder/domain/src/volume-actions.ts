@@ -154,8 +154,8 @@ export class VolumeActions {
         });
       }
       const more = size - volume.size;
-      await this.quotas.assertSize(tx, volume.project_id, size);
-      await this.quotas.reserve(tx, volume.project_id, { gigabytes: more, [`gigabytes_${volume.volume_type}`]: more });
+      const taken = { gigabytes: more, [`gigabytes_${volume.volume_type}`]: more };
+      await this.quotas.reserve(tx, volume.project_id, taken, size);
       await this.parts.volumes.setStatus(tx, id, 'extending');
       await this.parts.operations.start(ctx, tx, 'volume.extend', {
         params: { volume_id: id, old_size: volume.size, new_size: size, status: volume.status },

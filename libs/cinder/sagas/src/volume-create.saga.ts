@@ -11,7 +11,7 @@ export function createVolumeSaga(deps: SagaDeps) {
   return defineSaga({
     kind: 'volume.create',
     version: 1,
-    params: Type.Object({ volume_id: Type.String(), from_image: Type.Boolean() }),
+    params: Type.Object({ volume_id: Type.String() }),
     steps: [
       {
         type: 'effect',
@@ -21,16 +21,7 @@ export function createVolumeSaga(deps: SagaDeps) {
       {
         type: 'tx',
         name: 'place',
-        do: async (_ctx, tx, run) => {
-          const { host } = run.out<{ host: string }>('schedule');
-          const volume = await deps.volumes.find(tx, run.params.volume_id, null, { lock: true });
-          if (volume?.host !== null) return;
-          await deps.volumes.provision(tx, host, volume.size);
-          await deps.volumes.update(tx, volume.id, {
-            host,
-            ...(run.params.from_image && volume.status === 'creating' ? { status: 'downloading' } : {}),
-          });
-        },
+        do: (_ctx, tx, run) => deps.volumes.place(tx, run.params.volume_id, run.out<{ host: string }>('schedule').host),
       },
       {
         type: 'effect',
@@ -47,9 +38,10 @@ export function createVolumeSaga(deps: SagaDeps) {
         name: 'available',
         do: async (_ctx, tx, run) => {
           const { image_metadata } = run.out<{ image_metadata: Record<string, string> | null }>('create');
-          const volume = await moveStatus(deps, tx, run.params.volume_id, ['creating', 'downloading'], 'available');
-          if (volume !== null && image_metadata !== null)
-            await deps.volumes.update(tx, volume.id, { bootable: true, image_metadata });
+          await deps.volumes.transition(tx, run.params.volume_id, ['creating', 'downloading'], {
+            status: 'available',
+            ...(image_metadata === null ? {} : { bootable: true, image_metadata }),
+          });
         },
       },
     ],
