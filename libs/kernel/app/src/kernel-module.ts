@@ -20,6 +20,7 @@ import {
   releaseBroker,
   type Broker,
   type FanoutBus,
+  type QueueType,
 } from '@nestack/kernel/rpc';
 import { SAGAS, SAGA_WORKER, createSagas, createSagaWorker } from '@nestack/kernel/saga';
 import { CONFIG, LOGGER } from './surface';
@@ -32,7 +33,7 @@ export interface KernelModuleOptions {
   /** The app's whole configuration, injected under CONFIG. */
   readonly config: { readonly host?: string | undefined };
   readonly database?: { readonly config: DatabaseConfig; readonly migrations: readonly Migration[] };
-  readonly broker?: { readonly url: string };
+  readonly broker?: { readonly url: string; readonly queue_type?: QueueType };
   /** True gives SAGAS; `worker` gives SAGA_WORKER as well (register definitions in a provider, it starts by itself). */
   readonly sagas?: boolean | 'worker';
   readonly auth?: ServiceCredentials & { readonly jws_public_keys: string; readonly policy_file?: string | undefined };
@@ -47,6 +48,7 @@ export interface KernelModuleOptions {
 export interface KernelResources {
   readonly database: Database | null;
   readonly broker: Broker | null;
+  readonly queueType: QueueType | undefined;
   /** Connects and migrates, waiting for database and broker. */
   prepare(): Promise<void>;
   start(): Promise<void>;
@@ -111,10 +113,11 @@ export function kernelModule(options: KernelModuleOptions): DynamicModule {
   const resources: KernelResources = {
     database,
     broker,
+    queueType: options.broker?.queue_type,
     prepare: async () => {
       await Promise.all([database?.migrate(options.database?.migrations ?? []), broker?.connect()]);
       if (fanout !== null && broker !== null && authenticator !== null)
-        await followRevocations(fanout, broker, authenticator);
+        closers.push(...(await followRevocations(fanout, broker, authenticator)));
     },
     start: async () => {
       if (worker !== null) await bell.listen(() => worker.wake());
@@ -154,11 +157,18 @@ function doorbell(
 }
 
 /** Revocations reach the token cache from now on; while the broker is away nothing kept is believed for long. */
-async function followRevocations(fanout: FanoutBus, broker: Broker, authenticator: RemoteAuthenticator): Promise<void> {
-  await fanout.subscribe('keystone.revocations', (message) => authenticator.revoke(message as RevocationEvent));
-  broker.watch(
+async function followRevocations(
+  fanout: FanoutBus,
+  broker: Broker,
+  authenticator: RemoteAuthenticator,
+): Promise<(() => void)[]> {
+  const stop = await fanout.subscribe('keystone.revocations', (message) =>
+    authenticator.revoke(message as RevocationEvent),
+  );
+  const unwatch = broker.watch(
     () => authenticator.feed(false),
     () => authenticator.feed(true),
   );
   authenticator.feed(true);
+  return [stop, unwatch];
 }

@@ -58,7 +58,8 @@ export async function startApp<C extends TObject>(
   try {
     await kernel.prepare();
     if (kernel.broker !== null) {
-      nest.connectMicroservice({ strategy: new RpcServer({ broker: kernel.broker, log, service: app.name, host }) });
+      const { broker, queueType } = kernel;
+      nest.connectMicroservice({ strategy: new RpcServer({ broker, log, service: app.name, host, queueType }) });
     }
     await nest.init();
     await nest.startAllMicroservices();

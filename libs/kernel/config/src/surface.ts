@@ -28,7 +28,20 @@ export const databaseConfig = {
   ),
 };
 
-export const brokerConfig = { broker: Type.Object({ url: Type.String() }, { additionalProperties: false }) };
+export const brokerConfig = {
+  broker: Type.Object(
+    {
+      url: Type.String(),
+      queue_type: Type.Optional(
+        Type.Union([Type.Literal('classic'), Type.Literal('quorum')], {
+          default: 'classic',
+          description: 'Type of the shared queues: quorum for a cluster of RabbitMQ 3.13.3 or newer.',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+};
 
 /** How a service verifies tokens and who it is itself at other services. */
 export const authConfig = {

@@ -1,5 +1,17 @@
 import { newRequestId, newSpanId, newTraceId } from '@nestack/kernel/ids';
+import { DomainError } from '@nestack/kernel/errors';
 import type { Actor } from './actor';
+
+/**
+ * A right to act that can be lost: the lease of a saga's worker. Receivers of commands refuse an epoch below the highest
+ * that they have seen for the key, so that a worker which wakes up late does no harm.
+ */
+export interface Fence {
+  readonly key: string;
+  readonly epoch: number;
+  /** Whether the right is surely still ours. */
+  held(): boolean;
+}
 
 /**
  * Who asks, under which request, in which trace: the first parameter of every service method. Immutable; `child` makes
@@ -18,6 +30,8 @@ export interface RequestContext {
   readonly token: string | null;
   /** Milliseconds since the epoch after which nobody waits for the answer, or null. */
   readonly deadline: number | null;
+  /** Set inside a saga's effects; travels with every command. */
+  readonly fence?: Fence | null;
 }
 
 /** A context for work that starts here. */
@@ -32,7 +46,26 @@ export function newContext(fields: Partial<RequestContext> = {}): RequestContext
     actor: fields.actor ?? null,
     token: fields.token ?? null,
     deadline: fields.deadline ?? null,
+    fence: fields.fence ?? null,
   };
+}
+
+/** Code of the errors that say: another worker has taken over, what we do now would be a double. */
+export const FENCED = 'FencedOff';
+
+/** The refusal of a command that comes from a worker which has lost its lease. */
+export function fencedOff(detail: string): DomainError {
+  return new DomainError({
+    kind: 'conflict',
+    code: FENCED,
+    message: 'The operation has been taken over by another worker.',
+    detail,
+  });
+}
+
+/** Call it right before a command leaves the process. Throws when the sender's lease may be somebody else's by now. */
+export function assertHeld(ctx: RequestContext): void {
+  if (ctx.fence?.held() === false) throw fencedOff(`epoch ${String(ctx.fence.epoch)} of ${ctx.fence.key} has run out`);
 }
 
 /** The context of a span inside this one. */

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
-import { childContext, type RequestContext } from '@nestack/kernel/context';
+import { assertHeld, childContext, type RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
 import { recordTrace, type TraceKind } from '@nestack/kernel/trace';
 import { firstValueFrom } from 'rxjs';
-import { brokerUnavailable, type Broker } from './broker';
+import type { Broker } from './broker';
+import { brokerUnavailable, timedOut } from './broker-errors';
 import type { RpcCallOptions, RpcClient, RpcClients, RpcInterface, RpcMethod } from './define-rpc';
 import { messageOf, type RpcAnswer } from './envelope';
+import { callKey, castKey, fanoutExchange } from './queues';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** How long a cast waits for a broker that is away. */
@@ -24,9 +26,10 @@ interface Call {
 
 interface Waiting {
   readonly call: Call;
-  readonly deadline: number;
   readonly send: () => Promise<void>;
   readonly settle: (error: Error | null, answer?: RpcAnswer) => void;
+  /** Still on its way to the broker, which includes waiting for it to come back. */
+  sending: boolean;
 }
 
 /** What calls of one process have in common: the replies they wait for. */
@@ -44,21 +47,33 @@ class Replies {
     // Replies go to the connection that asked: what it asked must be asked again on the next one, if that does no harm.
     broker.watch(() => {
       for (const [id, one] of this.waiting) {
-        if (one.call.declaration.idempotent === true)
-          void one.send().catch((error: unknown) => this.fail(id, error as Error));
+        if (one.sending) continue;
+        if (one.call.declaration.idempotent === true) this.send(id, one);
         else this.fail(id, brokerUnavailable('the connection was lost during the call'));
       }
     });
   }
 
+  /** Sends a call and waits for its reply. */
   add(id: string, waiting: Waiting): void {
     this.waiting.set(id, waiting);
+    this.send(id, waiting);
   }
 
   fail(id: string, error: Error): void {
     const one = this.waiting.get(id);
     this.waiting.delete(id);
     one?.settle(error);
+  }
+
+  private send(id: string, waiting: Waiting): void {
+    waiting.sending = true;
+    waiting.send().then(
+      () => {
+        waiting.sending = false;
+      },
+      (error: unknown) => this.fail(id, error as Error),
+    );
   }
 }
 
@@ -80,7 +95,8 @@ export class RpcClientProxy extends ClientProxy {
   }
 
   override connect(): Promise<void> {
-    return this.broker.connect();
+    // Each message waits for the connection itself, within its own deadline.
+    return Promise.resolve();
   }
 
   override close(): void {
@@ -94,65 +110,61 @@ export class RpcClientProxy extends ClientProxy {
   protected override publish(packet: ReadPacket<Call>, callback: (packet: WritePacket) => void): () => void {
     const call = packet.data;
     const id = randomUUID();
-    const deadline = Date.now() + (call.options.timeoutMs ?? call.declaration.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    const timer = setTimeout(
-      () =>
-        this.replies.fail(
-          id,
-          new DomainError({
-            kind: 'unavailable',
-            code: 'MessagingTimeout',
-            message: `Timed out waiting for a reply to ${call.rpc.topic}.${call.method}.`,
-          }),
-        ),
-      deadline - Date.now(),
-    );
+    const wait = call.options.timeoutMs ?? call.declaration.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const deadline = Date.now() + wait;
+    const timer = setTimeout(() => this.replies.fail(id, timedOut(call.rpc.topic, call.method)), wait);
     const messageId = call.options.messageId ?? randomUUID();
-    const send = (): Promise<void> =>
-      this.transmit(call, deadline, messageId, { correlationId: id, replyTo: 'amq.rabbitmq.reply-to' });
     this.replies.add(id, {
       call,
-      deadline,
-      send,
+      sending: true,
+      send: () => this.ask(call, deadline, messageId, id),
       settle: (error, answer) => {
         clearTimeout(timer);
         callback(error === null ? { response: answer, isDisposed: true } : { err: error, isDisposed: true });
       },
     });
-    send().catch((error: unknown) => this.replies.fail(id, error as Error));
     return () => clearTimeout(timer);
   }
 
   protected override async dispatchEvent<T>(packet: ReadPacket<Call>): Promise<T> {
-    await this.transmit(packet.data, null, packet.data.options.messageId ?? randomUUID(), {});
+    const call = packet.data;
+    const messageId = call.options.messageId ?? randomUUID();
+    const body = bodyOf(call, this.from, null);
+    const deadline = Date.now() + CAST_MS;
+    const { rpc, declaration, options } = call;
+    if (declaration.kind === 'fanout')
+      await this.broker.publish(fanoutExchange(rpc), '', body, { messageId, deadline, declare: 'fanout' });
+    else {
+      await this.broker.publish(rpc.exchange, castKey(rpc.topic, options.host), body, {
+        messageId,
+        deadline,
+        mandatory: true,
+        declare: 'topic',
+      });
+    }
     return undefined as T;
   }
 
-  private async transmit(
-    call: Call,
-    deadline: number | null,
-    messageId: string,
-    properties: { correlationId?: string; replyTo?: string },
-  ): Promise<void> {
-    const { rpc, method, declaration, ctx, args, options } = call;
-    const body = Buffer.from(
-      JSON.stringify(messageOf(ctx, { method, version: declaration.since, args, from: this.from, deadline })),
-    );
-    const until = deadline ?? Date.now() + CAST_MS;
-    if (declaration.kind === 'fanout') {
-      await this.broker.publish(`${rpc.exchange}.${rpc.topic}_fanout`, '', body, { messageId }, until, {
-        type: 'fanout',
-      });
-      return;
-    }
-    const key = options.host === undefined ? rpc.topic : `${rpc.topic}.${options.host}`;
-    await this.broker.publish(rpc.exchange, key, body, { messageId, mandatory: true, ...properties }, until, {
-      type: 'topic',
+  private async ask(call: Call, deadline: number, messageId: string, correlationId: string): Promise<void> {
+    assertHeld(call.ctx);
+    const { rpc, declaration, options } = call;
+    await this.broker.publish(rpc.exchange, callKey(rpc.topic, options.host), bodyOf(call, this.from, deadline), {
+      messageId,
+      correlationId,
+      deadline,
+      mandatory: true,
+      declare: 'topic',
+      replyTo: 'amq.rabbitmq.reply-to',
+      // Nobody waits longer for it, and its caller repeats it when the broker dies.
+      expiration: String(Math.max(1, deadline - Date.now())),
+      persistent: false,
+      once: declaration.idempotent !== true,
     });
   }
 
   /** One call or cast, with its trace record. */
   async invoke(call: Call): Promise<unknown> {
+    assertHeld(call.ctx);
     const ctx = childContext(call.ctx);
     const kind: TraceKind = `rpc.${call.declaration.kind}`;
     const start = new Date();
@@ -183,6 +195,11 @@ export class RpcClientProxy extends ClientProxy {
       throw error;
     }
   }
+}
+
+function bodyOf(call: Call, from: string, deadline: number | null): Buffer {
+  const { ctx, method, declaration, args } = call;
+  return Buffer.from(JSON.stringify(messageOf(ctx, { method, version: declaration.since, args, from, deadline })));
 }
 
 /** Makes typed clients over one proxy. */

@@ -14,6 +14,8 @@ export interface RpcMessage {
   readonly from: string;
   /** Milliseconds since the epoch; null for casts. */
   readonly deadline: number | null;
+  /** The sender's lease, inside sagas. */
+  readonly fence?: { readonly key: string; readonly epoch: number } | null;
 }
 
 export type RpcAnswer =
@@ -29,6 +31,7 @@ export function messageOf(
     global_request_id: ctx.globalRequestId,
     traceparent: traceparentOf(ctx),
     actor: ctx.actor,
+    ...(ctx.fence == null ? {} : { fence: { key: ctx.fence.key, epoch: ctx.fence.epoch } }),
   };
 }
 
@@ -40,6 +43,8 @@ export function contextOf(message: RpcMessage): RequestContext {
     globalRequestId: message.global_request_id,
     actor: message.actor,
     deadline: message.deadline,
+    // What the handler sends on is fenced with it; whether the lease holds is for the first sender to know.
+    ...(message.fence == null ? {} : { fence: { ...message.fence, held: () => true } }),
     ...(trace === null ? {} : trace),
   });
 }

@@ -10,6 +10,12 @@ export class RecentResults<T> {
     private readonly maxAgeMs: number,
   ) {}
 
+  /** Whether this message is known. */
+  has(id: string): boolean {
+    const known = this.entries.get(id);
+    return known !== undefined && Date.now() - known.at < this.maxAgeMs;
+  }
+
   /** Runs `work` unless its answer is known; only answers that `keep` approves are remembered. */
   once(id: string, work: () => Promise<T>, keep: (result: T) => boolean): Promise<T> {
     if (id === '') return work();

@@ -17,6 +17,8 @@ export async function createTestDatabase(schema: string, migrations: readonly Mi
     throw new Error('NESTACK_TEST_PG_URL is not set: integration tests run through npm run jest');
   const name = `t_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client({ connectionString: adminUrl });
+  // The server may be ended before its test has: nothing is left to be closed then.
+  admin.on('error', () => undefined);
   await admin.connect();
   await admin.query(`CREATE ROLE ${name} LOGIN PASSWORD '${name}'`);
   await admin.query(`CREATE DATABASE ${name}`);

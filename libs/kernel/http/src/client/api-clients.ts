@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Agent, request, type Dispatcher } from 'undici';
 import { ServiceSession, type ServiceCredentials } from '@nestack/kernel/auth';
-import { childContext, traceparentOf, type RequestContext } from '@nestack/kernel/context';
+import { assertHeld, childContext, traceparentOf, type RequestContext } from '@nestack/kernel/context';
 import { asDomainError, DomainError } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
 import { recordTrace } from '@nestack/kernel/trace';
@@ -174,6 +174,7 @@ class HttpApiClient implements ApiClient {
     as: CallAs,
     own: string | null,
   ): Promise<Dispatcher.ResponseData> {
+    assertHeld(ctx);
     const headers: Record<string, string> = {
       accept: 'application/json',
       'user-agent': `nestack-${this.options.service}`,

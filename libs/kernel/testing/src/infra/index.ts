@@ -5,6 +5,7 @@ import { freePort } from './ports';
 import { startPostgres, type RunningServer } from './postgres';
 import { startRabbitmq } from './rabbitmq';
 
+export { killablePostgres, killableRabbitmq, type KillableServer } from './killable';
 export { freePort } from './ports';
 export {
   postgresAnswers,
