@@ -15,6 +15,7 @@ import {
   bootstrapKeystone,
   Catalog,
   Credentials,
+  Ec2Credentials,
   Endpoints,
   Groups,
   Projects,
@@ -22,6 +23,7 @@ import {
   Roles,
   Services,
   Tokens,
+  Trusts,
   Users,
 } from '@nestack/keystone/domain';
 import { Argon2Hasher, JwsCodec, rotateIfOld, SealedVault, vaultKey } from '@nestack/keystone/drivers';
@@ -33,6 +35,7 @@ import {
   CatalogController,
   CredentialsController,
   DomainsController,
+  Ec2Controller,
   GrantsController,
   GroupsController,
   Guard,
@@ -41,6 +44,7 @@ import {
   ProjectsController,
   ProjectTagsController,
   RolesController,
+  TrustsController,
   UsersController,
 } from '@nestack/keystone/rest';
 import type { KeystoneConfig } from './keystone.config';
@@ -125,6 +129,8 @@ export function keystoneProviders(config: KeystoneConfig): Provider[] {
     from(Services, (parts) => new Services(parts.db, parts.stores)),
     from(Endpoints, (parts) => new Endpoints(parts.db, parts.stores)),
     from(Regions, (parts) => new Regions(parts.db, parts.stores)),
+    from(Trusts, (parts) => new Trusts(parts.db, parts.stores, systemClock)),
+    from(Ec2Credentials, (parts) => new Ec2Credentials(parts.db, parts.stores, parts.vault)),
     from(Credentials, (parts) => new Credentials(parts.db, parts.stores, parts.vault)),
     from(Housekeeping, (parts) => {
       const chores = {
@@ -145,5 +151,7 @@ export function keystoneProviders(config: KeystoneConfig): Provider[] {
     AssignmentsController,
     CatalogController,
     CredentialsController,
+    TrustsController,
+    Ec2Controller,
   ];
 }

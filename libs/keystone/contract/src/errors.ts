@@ -65,5 +65,6 @@ export const KeystoneError = defineErrors({
     template:
       "The 'expires_at' must not be before now. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
   },
+  TrustNotFound: { kind: 'notFound', template: 'Could not find trust: {trust_id}.' },
   AccessRuleNotFound: { kind: 'notFound', template: 'Could not find Access Rule: {access_rule_id}.' },
 });

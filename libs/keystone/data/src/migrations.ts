@@ -175,4 +175,26 @@ export const keystoneMigrations: readonly Migration[] = [
       `ALTER TABLE application_credential ADD COLUMN access_rule_ids text[]`,
     ],
   },
+  {
+    name: '0006-trusts',
+    up: [
+      `CREATE TABLE trust (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        trustor_user_id text NOT NULL REFERENCES local_user (id) ON DELETE CASCADE,
+        trustee_user_id text NOT NULL REFERENCES local_user (id) ON DELETE CASCADE,
+        project_id text REFERENCES project (id) ON DELETE CASCADE,
+        impersonation boolean NOT NULL,
+        role_ids text[] NOT NULL,
+        expires_at timestamptz,
+        remaining_uses integer,
+        redelegation_count integer NOT NULL,
+        redelegated_trust_id text REFERENCES trust (id) ON DELETE CASCADE
+      )`,
+      `CREATE INDEX trust_trustor ON trust (trustor_user_id)`,
+      `CREATE INDEX trust_trustee ON trust (trustee_user_id)`,
+      `CREATE INDEX trust_project ON trust (project_id)`,
+      `CREATE INDEX trust_parent ON trust (redelegated_trust_id)`,
+    ],
+  },
 ];

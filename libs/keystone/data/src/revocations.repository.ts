@@ -1,6 +1,6 @@
 import type { RevocationEvent } from '@nestack/kernel/auth';
 import type { Tx } from '@nestack/kernel/context';
-import { execute } from '@nestack/kernel/db';
+import { execute, sql } from '@nestack/kernel/db';
 import type { Revocation, RevocationStore } from '@nestack/keystone/domain';
 
 /** The fanout exchange that every service's token filter listens to. */
@@ -17,6 +17,17 @@ export class RevocationsRepository implements RevocationStore {
 
   async announce(tx: Tx, revocation: Revocation): Promise<void> {
     await this.announcer.add(tx, REVOCATIONS, revocation satisfies RevocationEvent);
+    if (revocation.userId === null) return;
+    // Tokens of a trust show one of its two users and depend on both.
+    const partners = await sql<{ id: string }>(
+      tx,
+      `SELECT trustor_user_id AS id FROM trust WHERE trustee_user_id = $1
+       UNION SELECT trustee_user_id FROM trust WHERE trustor_user_id = $1`,
+      [revocation.userId],
+    );
+    for (const { id } of partners) {
+      await this.announcer.add(tx, REVOCATIONS, { ...revocation, userId: id } satisfies RevocationEvent);
+    }
   }
 
   async record(tx: Tx, revocation: Revocation): Promise<void> {

@@ -19,6 +19,7 @@ import { ProjectsRepository } from './projects.repository';
 import { RevocationsRepository, type Announcer } from './revocations.repository';
 import { TableStore } from './table-store';
 import { tokenFacts } from './token-facts';
+import { TrustsRepository } from './trusts.repository';
 import { UsersRepository } from './users.repository';
 
 class ApplicationCredentialsRepository extends TableStore<ApplicationCredential> implements ApplicationCredentialStore {
@@ -127,6 +128,7 @@ export function createStores(announcer: Announcer): Stores {
     }),
     applicationCredentials: new ApplicationCredentialsRepository(),
     accessRules: new AccessRulesRepository(),
+    trusts: new TrustsRepository(),
     revocations: new RevocationsRepository(announcer),
     tokenFacts,
     catalog,

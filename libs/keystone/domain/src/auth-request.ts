@@ -29,7 +29,7 @@ export interface ScopeRequest {
   readonly domain?: DomainRequest | undefined;
   readonly system?: { readonly all?: boolean | undefined } | undefined;
   readonly unscoped?: object | undefined;
-  readonly 'OS-TRUST:trust'?: object | undefined;
+  readonly 'OS-TRUST:trust'?: { readonly id?: string | undefined } | undefined;
 }
 
 /** The body's `auth` object. */

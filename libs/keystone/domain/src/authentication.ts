@@ -79,6 +79,11 @@ export class Authentication {
     if (claims.openstack_app_cred_id !== undefined) {
       throw KeystoneError.ForbiddenAction({ action: 'using the token of an application credential to create another' });
     }
+    if (claims.openstack_trust_id !== undefined) {
+      throw KeystoneError.ForbiddenAction({
+        action: 'Using trust-scoped token to create another token. Create a new trust-scoped token instead',
+      });
+    }
     const methods = ['token', ...claims.openstack_methods.filter((method) => method !== 'token')];
     return { userId: claims.sub, defaultProjectId: null, methods, parent: claims, appCred: null };
   }

@@ -112,6 +112,23 @@ export interface AccessRule {
   readonly method: string;
 }
 
+/** What a user lets another do in his name, or with his roles. */
+export interface Trust {
+  readonly id: string;
+  readonly trustor_user_id: string;
+  readonly trustee_user_id: string;
+  readonly project_id: string | null;
+  /** Whether the trustee appears as the trustor. */
+  readonly impersonation: boolean;
+  readonly role_ids: readonly string[];
+  readonly expires_at: Moment | null;
+  /** How many tokens it still gives; null for any number. */
+  readonly remaining_uses: number | null;
+  readonly redelegation_count: number;
+  /** The trust that it was passed on from. */
+  readonly redelegated_trust_id: string | null;
+}
+
 export type ActorType = 'user' | 'group';
 export type TargetType = 'project' | 'domain' | 'system';
 
@@ -157,6 +174,7 @@ export interface TokenView {
   readonly project: (NamedRef & { readonly domain: NamedRef; readonly is_domain: boolean }) | null;
   readonly domain: NamedRef | null;
   readonly roles: readonly RoleRef[];
+  readonly trust: Pick<Trust, 'id' | 'impersonation' | 'trustor_user_id' | 'trustee_user_id'> | null;
   readonly audit_ids: readonly string[];
   readonly issued_at: Date;
   readonly expires_at: Date;

@@ -15,6 +15,7 @@ import type {
   RoleRef,
   Scope,
   Service,
+  Trust,
   User,
 } from './model';
 
@@ -139,9 +140,16 @@ export interface AccessRuleStore extends Store<AccessRule> {
   inUse(tx: Tx, id: string): Promise<boolean>;
 }
 
+export interface TrustStore extends Store<Trust> {
+  /** The trust and all that it was passed on as; empty when it does not exist. */
+  withRedelegated(tx: Tx, id: string): Promise<Trust[]>;
+  /** Counts one use; false when none is left. Trusts without a limit have always one. */
+  use(tx: Tx, id: string): Promise<boolean>;
+}
+
 /** Recorded and announced ends of tokens. */
 export interface RevocationStore {
-  /** Tells all services to look anew at what matches, with the transaction's commit. */
+  /** Tells all services to look anew at what matches (and at tokens of trusts with that user), with the commit. */
   announce(tx: Tx, revocation: Revocation): Promise<void>;
   /** Records that matching tokens issued before the moment are dead, and announces it. */
   record(tx: Tx, revocation: Revocation): Promise<void>;
@@ -205,6 +213,7 @@ export interface Stores {
   readonly credentials: Store<Credential>;
   readonly applicationCredentials: ApplicationCredentialStore;
   readonly accessRules: AccessRuleStore;
+  readonly trusts: TrustStore;
   readonly revocations: RevocationStore;
   /** In one statement; null when the user is gone. */
   tokenFacts(tx: Tx, question: TokenQuestion): Promise<TokenFacts | null>;
@@ -231,6 +240,7 @@ export interface Claims {
   readonly openstack_domain_id?: string;
   readonly openstack_system?: string;
   readonly openstack_app_cred_id?: string;
+  readonly openstack_trust_id?: string;
 }
 
 /** Makes and reads tokens. */

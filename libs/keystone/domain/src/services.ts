@@ -1,6 +1,7 @@
 import { KeystoneError } from '@nestack/keystone/contract';
 import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import { newHexId } from '@nestack/kernel/ids';
+import { accessOf, idOfAccess } from './ec2';
 import type { Credential, Endpoint, Extra, Region, Service } from './model';
 import type { Filter, Store, Stores, Vault } from './ports';
 
@@ -151,7 +152,12 @@ export class Credentials extends Shelf<Credential> {
     return this.db.run('credentials.create', async (tx) => {
       if ((await this.stores.users.find(tx, fields.user_id)) === null)
         throw KeystoneError.UserNotFound({ user_id: fields.user_id });
-      return this.store.insert(tx, { ...fields, blob: this.vault.seal(fields.blob), id: newHexId() });
+      const ec2 = fields.type === 'ec2';
+      if (ec2 && fields.project_id === null) {
+        throw KeystoneError.ValidationError({ attribute: 'project_id', target: 'credential' });
+      }
+      const id = ec2 ? idOfAccess(accessOf(fields.blob)) : newHexId();
+      return this.store.insert(tx, { ...fields, blob: this.vault.seal(fields.blob), id });
     });
   }
 

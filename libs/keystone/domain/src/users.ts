@@ -114,9 +114,9 @@ export class Users {
   /** Deletes a user with all that is his, in a transaction of the caller. */
   async removeIn(tx: Tx, id: string): Promise<boolean> {
     await this.stores.assignments.forget(tx, { actor: id });
-    const removed = await this.stores.users.remove(tx, id);
-    if (removed) await this.endTokens(tx, id);
-    return removed;
+    // Before the user is gone: his trusts say whose tokens depend on him.
+    await this.endTokens(tx, id);
+    return this.stores.users.remove(tx, id);
   }
 
   /** Projects and domains that the user can work in; the system as well. */

@@ -10,6 +10,8 @@ export interface Subjects {
   readonly domain?: { readonly id: string } | null;
   readonly role?: Pick<Role, 'id' | 'name' | 'domain_id'> | null;
   readonly tokenUser?: string;
+  readonly trustor?: string;
+  readonly trustee?: string;
   /** The domain that a list is restricted to. */
   readonly domainId?: string | null;
 }
@@ -30,7 +32,7 @@ export class Guard {
 }
 
 function targetOf(subjects: Subjects): Record<string, string> {
-  const { user, group, project, domain, role, tokenUser, domainId } = subjects;
+  const { user, group, project, domain, role, tokenUser, trustor, trustee, domainId } = subjects;
   const pairs: readonly (readonly [string, string | null | undefined])[] = [
     ['target.user.id', user?.id],
     ['user_id', user?.id],
@@ -43,6 +45,8 @@ function targetOf(subjects: Subjects): Record<string, string> {
     ['target.role.id', role?.id],
     ['target.role.name', role?.name],
     ['target.token.user_id', tokenUser],
+    ['target.trust.trustor_user_id', trustor],
+    ['target.trust.trustee_user_id', trustee],
     ['target.domain_id', domainId],
   ];
   return Object.fromEntries(pairs.filter((pair): pair is [string, string] => typeof pair[1] === 'string'));

@@ -13,6 +13,8 @@ const ACTOR_IN_DOMAIN = '(domain_id:%(target.user.domain_id)s or domain_id:%(tar
 const TARGET_IN_DOMAIN = '(domain_id:%(target.project.domain_id)s or domain_id:%(target.domain.id)s)';
 const GRANT_READ = `${READER} or (role:reader and ${ACTOR_IN_DOMAIN} and ${TARGET_IN_DOMAIN})`;
 const GRANT_CHANGE = `${ADMIN} or (role:manager and ${ACTOR_IN_DOMAIN} and ${TARGET_IN_DOMAIN} and rule:domain_managed_target_role)`;
+const TRUSTOR = 'user_id:%(target.trust.trustor_user_id)s';
+const TRUSTEE = 'user_id:%(target.trust.trustee_user_id)s';
 const SELF = 'user_id:%(target.user.id)s';
 
 function rules(check: string, ...names: string[]): PolicyRule[] {
@@ -52,6 +54,16 @@ export const keystonePolicies: readonly PolicyRule[] = [
   ...rules(SELF, 'create_application_credential'),
   ...rules(`${ADMIN} or ${SELF}`, 'delete_application_credential', 'delete_access_rule'),
   ...rules(`${ADMIN} or ${SELF}`, 'create_credential', 'update_credential', 'delete_credential'),
+
+  ...rules(`${READER} or ${SELF}`, 'ec2_list_credentials', 'ec2_get_credential'),
+  ...rules(`${ADMIN} or ${SELF}`, 'ec2_create_credential', 'ec2_delete_credential'),
+
+  ...rules(READER, 'list_trusts'),
+  ...rules(TRUSTOR, 'create_trust'),
+  ...rules(`${READER} or ${TRUSTOR}`, 'list_trusts_for_trustor'),
+  ...rules(`${READER} or ${TRUSTEE}`, 'list_trusts_for_trustee'),
+  ...rules(`${READER} or ${TRUSTOR} or ${TRUSTEE}`, 'get_trust', 'list_roles_for_trust', 'get_role_for_trust'),
+  ...rules(`${ADMIN} or ${TRUSTOR}`, 'delete_trust'),
 
   ...rules(readerOf('target.group.domain_id'), 'get_group'),
   ...rules(managerOf('target.group.domain_id'), 'create_group', 'update_group', 'delete_group'),

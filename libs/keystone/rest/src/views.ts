@@ -183,6 +183,16 @@ export function tokenBody(view: TokenView, catalog: readonly CatalogEntry[] | nu
     ...(view.domain === null ? {} : { domain: { ...view.domain } }),
     ...(view.scope.type === 'system' ? { system: { all: true } } : {}),
     ...(scoped ? { roles: view.roles.map((role) => ({ id: role.id, name: role.name })) } : {}),
+    ...(view.trust === null
+      ? {}
+      : {
+          'OS-TRUST:trust': {
+            id: view.trust.id,
+            impersonation: view.trust.impersonation,
+            trustor_user: { id: view.trust.trustor_user_id },
+            trustee_user: { id: view.trust.trustee_user_id },
+          },
+        }),
     ...(view.application_credential === null ? {} : { application_credential: usedCredential(view) }),
     ...(scoped && catalog !== null ? { catalog: catalogView(catalog) } : {}),
   };

@@ -77,6 +77,14 @@ export const Token = Type.Object({
   system: Type.Optional(Type.Object({ all: Type.Boolean() })),
   roles: Type.Optional(Type.Array(RoleRef)),
   catalog: Type.Optional(Type.Array(CatalogService)),
+  'OS-TRUST:trust': Type.Optional(
+    Type.Object({
+      id: Type.String(),
+      impersonation: Type.Boolean(),
+      trustor_user: Type.Object({ id: Type.String() }),
+      trustee_user: Type.Object({ id: Type.String() }),
+    }),
+  ),
   application_credential: Type.Optional(
     Type.Object({
       id: Type.String(),

@@ -1,15 +1,19 @@
 import { defineApi, keystoneEnvelope, type ErrorEnvelope } from '@nestack/kernel/http';
 import { authOperations } from './auth';
 import { catalogOperations } from './catalog';
+import { ec2Operations } from './ec2';
 import { projectOperations } from './projects';
 import { roleOperations } from './roles';
+import { trustOperations } from './trusts';
 import { userOperations } from './users';
 import { keystoneDocuments } from './versions';
 
 export * from './auth';
 export * from './catalog';
+export * from './ec2';
 export * from './projects';
 export * from './roles';
+export * from './trusts';
 export * from './users';
 
 /** Keystone tells a policy's refusal in its own words. upstream: keystone/exception.py ForbiddenAction */
@@ -27,6 +31,14 @@ export const keystoneApi = defineApi({
   title: 'Identity API',
   prefixes: ['/v3'],
   envelope,
-  operations: [...authOperations, ...userOperations, ...projectOperations, ...roleOperations, ...catalogOperations],
+  operations: [
+    ...authOperations,
+    ...userOperations,
+    ...projectOperations,
+    ...roleOperations,
+    ...catalogOperations,
+    ...trustOperations,
+    ...ec2Operations,
+  ],
   documents: keystoneDocuments,
 });
