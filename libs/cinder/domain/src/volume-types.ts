@@ -24,16 +24,12 @@ export class VolumeTypes {
     });
   }
 
-  create(
-    type: Pick<VolumeType, 'name' | 'description' | 'is_public' | 'extra_specs'>,
-    projectId: string | null,
-  ): Promise<VolumeType> {
+  create(type: Pick<VolumeType, 'name' | 'description' | 'is_public' | 'extra_specs'>): Promise<VolumeType> {
     return this.parts.db.run('type.create', async (tx) => {
       if ((await this.parts.types.find(tx, type.name, null)) !== null)
         throw CinderError.VolumeTypeExists({ id: type.name });
       const made = { ...type, id: newUuid(), qos_specs_id: null };
       await this.parts.types.insert(tx, made);
-      if (!type.is_public && projectId !== null) await this.parts.types.addAccess(tx, made.id, projectId);
       return this.found(tx, made.id, null, made.id);
     });
   }

@@ -66,15 +66,12 @@ export class TypesController {
   async create(request: RequestOf<typeof createType>) {
     const wanted = request.body.volume_type;
     const isPublic = wanted['os-volume-type-access:is_public'];
-    const type = await this.types.create(
-      {
-        name: named(wanted.name),
-        description: wanted.description ?? null,
-        is_public: isPublic === undefined || truthy(isPublic),
-        extra_specs: wanted.extra_specs ?? {},
-      },
-      request.ctx.actor?.projectId ?? null,
-    );
+    const type = await this.types.create({
+      name: named(wanted.name),
+      description: wanted.description ?? null,
+      is_public: isPublic === undefined || truthy(isPublic),
+      extra_specs: wanted.extra_specs ?? {},
+    });
     return { volume_type: typeView(type, true) };
   }
 
