@@ -6,6 +6,7 @@ export const APPS: Readonly<Record<string, () => Promise<{ readonly app: unknown
   glance: () => import('@nestack/app/glance'),
   placement: () => import('@nestack/app/placement'),
   cinder: () => import('@nestack/app/cinder'),
+  neutron: () => import('@nestack/app/neutron'),
   'neutron-agent': () => import('@nestack/app/neutron-agent'),
   'nova-api': () => import('@nestack/app/nova-api'),
   'nova-conductor': () => import('@nestack/app/nova-conductor'),

@@ -262,7 +262,8 @@ export const NeutronError = defineErrors({
 
   SubnetPoolNotFound: { kind: 'notFound', template: 'Subnet pool {subnetpool_id} could not be found.' },
   SubnetPoolDeleteError: { kind: 'badRequest', template: 'Unable to delete subnet pool: {reason}.' },
-  SubnetAllocationError: { kind: 'bug', template: 'Failed to allocate subnet: {reason}.' },
+  // Upstream answers 500, which clients take for a passing failure.
+  SubnetAllocationError: { kind: 'conflict', template: 'Failed to allocate subnet: {reason}.' },
   SubnetPoolQuotaExceeded: {
     kind: 'overQuota',
     status: 409,

@@ -1,1 +1,11 @@
-export {};
+export { neutronMigrations } from './migrations';
+export { AgentsRepository } from './repositories/agents.repository';
+export { HostsRepository } from './repositories/hosts.repository';
+export { NetworksRepository } from './repositories/networks.repository';
+export { PortsRepository } from './repositories/ports.repository';
+export { QuotasRepository } from './repositories/quotas.repository';
+export { RbacPoliciesRepository } from './repositories/rbac.repository';
+export { FloatingIpsRepository, RoutersRepository } from './repositories/routers.repository';
+export { SecurityGroupRulesRepository, SecurityGroupsRepository } from './repositories/security-groups.repository';
+export { AddressScopesRepository, SubnetPoolsRepository } from './repositories/subnet-pools.repository';
+export { SubnetsRepository } from './repositories/subnets.repository';

@@ -1,1 +1,17 @@
-export {};
+export { AgentsController } from './admin/agents.controller';
+export { IpAvailabilityController } from './admin/ip-availability.controller';
+export { QuotasController } from './admin/quotas.controller';
+export { RbacPoliciesController } from './admin/rbac-policies.controller';
+export { TagsController } from './admin/tags.controller';
+export { DiscoveryController } from './discovery.controller';
+export { AddressScopesController } from './l2/address-scopes.controller';
+export { NetworksController } from './l2/networks.controller';
+export { PortBindingsController } from './l2/port-bindings.controller';
+export { PortsController } from './l2/ports.controller';
+export { SecurityGroupsController } from './l2/security-groups.controller';
+export { SubnetPoolsController } from './l2/subnet-pools.controller';
+export { SubnetsController } from './l2/subnets.controller';
+export { FloatingIpsController } from './l3/floating-ips.controller';
+export { RoutersController } from './l3/routers.controller';
+export { neutronPolicies, ruledAttributes } from './policy-rules';
+export { SETTINGS } from './tokens';

@@ -80,9 +80,6 @@ export const routerResource = resource({
     routes: attribute(routes, { put: true, default: 'unset' }),
     availability_zone_hints: attribute(listOf(text(255)), { post: true, default: [] }),
     availability_zones: attribute(computed(Type.Array(Type.String()))),
-    distributed: attribute(boolean, { post: true, put: true, default: 'unset', filter: true }),
-    ha: attribute(boolean, { post: true, put: true, default: 'unset', filter: true }),
-    flavor_id: attribute(orNull(uuid), { post: true, default: 'unset', filter: true }),
   },
 });
 

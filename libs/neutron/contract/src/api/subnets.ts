@@ -111,7 +111,7 @@ export const subnetResource = resource({
     ipv6_address_mode: attribute(orNull(mode), { post: true, default: 'unset', filter: true, sort: true }),
     service_types: attribute(listOf(text(255)), { post: true, put: true, default: [] }),
     dns_publish_fixed_ip: attribute(boolean, { post: true, put: true, default: false }),
-    segment_id: attribute(orNull(uuid), { post: true, default: 'unset', filter: true }),
+    segment_id: attribute(orNull(uuid), { post: true, default: 'unset', hidden: true }),
   },
 });
 

@@ -1,2 +1,4 @@
 export * from './compute';
 export * from './dataplane';
+export * from './messages';
+export * from './repositories';

@@ -1,0 +1,123 @@
+import { isoSeconds } from '@nestack/kernel/clock';
+import type { RequestContext } from '@nestack/kernel/context';
+import { ApiReply, parseFields, type ApiRequest } from '@nestack/kernel/http';
+import type { PolicyEnforcer } from '@nestack/kernel/policy';
+import {
+  NeutronError,
+  isRecord,
+  parseChange,
+  parseCreation,
+  type Attributes,
+  type InputOf,
+  type Resource,
+  type ViewOf,
+} from '@nestack/neutron/contract';
+import type { ListQuery } from '@nestack/neutron/domain';
+import { hidden, listQueryOf, pageLinks } from './list-query';
+import { ruledAttributes } from './policy-rules';
+
+type Entity = Readonly<Record<string, unknown>>;
+
+/** One kind of resource between the wire and its use cases: bodies in, views out. */
+export class Presenter<N extends string, P extends string, A extends Attributes> {
+  /** Attributes that not everybody sees. */
+  private readonly guarded: readonly string[];
+  private readonly visible: readonly (readonly [string, string])[];
+
+  constructor(
+    readonly resource: Resource<N, P, A>,
+    private readonly policy: PolicyEnforcer,
+    /** What is shown under another name or has to be computed; a key with undefined is left out. */
+    private readonly extra: (entity: Entity) => Entity = () => ({}),
+  ) {
+    const shown = Object.entries(resource.attributes).filter(([, one]) => one.hidden !== true);
+    this.guarded = shown.map(([name]) => name).filter((name) => ruledAttributes.has(`get_${resource.name}:${name}`));
+    this.visible = shown.map(([name, one]) => [name, one.aliasOf ?? name] as const);
+  }
+
+  query(request: ApiRequest): ListQuery {
+    return listQueryOf(this.resource as unknown as Resource, request.rawQuery);
+  }
+
+  /** Whether the caller may look at all; without a role in the project there is nothing to see. */
+  mayLook(ctx: RequestContext): boolean {
+    return this.policy.allows(ctx, `get_${this.resource.name}`, { project_id: ctx.actor?.projectId ?? null });
+  }
+
+  mustLook(ctx: RequestContext): void {
+    if (!this.mayLook(ctx)) throw hidden();
+  }
+
+  view(ctx: RequestContext, entity: object, fields: ReadonlySet<string> | null = null): ViewOf<A> {
+    const from = entity as Entity;
+    const computed = this.extra(from);
+    const shown: Record<string, unknown> = {};
+    for (const [name, source] of this.visible) {
+      if (fields !== null && !fields.has(name)) continue;
+      const value = Object.hasOwn(computed, source) ? computed[source] : from[source];
+      if (value !== undefined) shown[name] = value instanceof Date ? isoSeconds(value) : value;
+    }
+    for (const name of this.guarded) {
+      if (!(name in shown)) continue;
+      const target = { project_id: from['project_id'] ?? null };
+      if (!this.policy.allows(ctx, `get_${this.resource.name}:${name}`, target)) delete shown[name];
+    }
+    return shown as ViewOf<A>;
+  }
+
+  one(request: ApiRequest, entity: object): Record<N, ViewOf<A>> {
+    return { [this.resource.name]: this.view(request.ctx, entity, parseFields(request.rawQuery)) } as Record<
+      N,
+      ViewOf<A>
+    >;
+  }
+
+  /** A page with its links. */
+  page(request: ApiRequest, query: ListQuery, entities: readonly (object & { readonly id?: string })[]) {
+    const fields = parseFields(request.rawQuery);
+    const ids = entities.map((one) => one.id ?? '');
+    const links = pageLinks(request, this.resource.path, query, ids);
+    return {
+      [this.resource.plural]: entities.map((one) => this.view(request.ctx, one, fields)),
+      ...(links.length === 0 ? {} : { [`${this.resource.plural}_links`]: links }),
+    } as Record<P, ViewOf<A>[]>;
+  }
+
+  /** What was created: one, or as many as were asked for. */
+  created(request: ApiRequest, entities: readonly object[]) {
+    const views = entities.map((one) => this.view(request.ctx, one));
+    const bulk = this.isBulk(request.body);
+    return new ApiReply(bulk ? { [this.resource.plural]: views } : { [this.resource.name]: views[0] }, { status: 201 });
+  }
+
+  private isBulk(body: unknown): boolean {
+    return isRecord(body) && Object.hasOwn(body, this.resource.plural) && !Object.hasOwn(body, this.resource.name);
+  }
+
+  /** The attributes of a creation's body, for each that is to be made. */
+  creations(request: ApiRequest): InputOf<A>[] {
+    const { body } = request;
+    if (!isRecord(body)) throw NeutronError.HTTPBadRequest({ reason: 'Resource body required' });
+    if (!this.isBulk(body)) return [parseCreation(this.resource.attributes, this.member(body))];
+    const many = body[this.resource.plural];
+    if (!Array.isArray(many) || many.length === 0) throw NeutronError.HTTPBadRequest({ reason: 'Resources required' });
+    return many.map((one: unknown) => parseCreation(this.resource.attributes, one));
+  }
+
+  change(request: ApiRequest): InputOf<A> {
+    if (!isRecord(request.body)) throw NeutronError.HTTPBadRequest({ reason: 'Resource body required' });
+    return parseChange(this.resource.attributes, this.member(request.body));
+  }
+
+  private member(body: Readonly<Record<string, unknown>>): unknown {
+    const { name } = this.resource;
+    if (!Object.hasOwn(body, name))
+      throw NeutronError.HTTPBadRequest({ reason: `Unable to find '${name}' in request body` });
+    return body[name];
+  }
+
+  /** The id in the path. */
+  id(request: ApiRequest): string {
+    return request.params[`${this.resource.name}_id`] ?? '';
+  }
+}

@@ -1,0 +1,2 @@
+/** Injection token of `NeutronSettings`. */
+export const SETTINGS = Symbol('NeutronSettings');

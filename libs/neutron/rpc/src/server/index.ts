@@ -1,0 +1,2 @@
+export { OutboxMessages } from './outbox-messages';
+export { PluginHandler } from './plugin.handler';
