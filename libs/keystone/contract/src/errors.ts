@@ -66,5 +66,9 @@ export const KeystoneError = defineErrors({
       "The 'expires_at' must not be before now. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
   },
   TrustNotFound: { kind: 'notFound', template: 'Could not find trust: {trust_id}.' },
+  PolicyNotFound: { kind: 'notFound', template: 'Could not find policy: {policy_id}.' },
+  RegisteredLimitNotFound: { kind: 'notFound', template: 'Could not find registered limit for {id}.' },
+  LimitNotFound: { kind: 'notFound', template: 'Could not find limit for {id}.' },
+  EndpointGroupNotFound: { kind: 'notFound', template: 'Could not find Endpoint Group: {id}.' },
   AccessRuleNotFound: { kind: 'notFound', template: 'Could not find Access Rule: {access_rule_id}.' },
 });

@@ -197,4 +197,59 @@ export const keystoneMigrations: readonly Migration[] = [
       `CREATE INDEX trust_parent ON trust (redelegated_trust_id)`,
     ],
   },
+  {
+    name: '0007-limits-and-endpoint-filter',
+    up: [
+      `CREATE TABLE registered_limit (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        service_id text NOT NULL REFERENCES service (id) ON DELETE CASCADE,
+        region_id text REFERENCES region (id),
+        resource_name text NOT NULL,
+        default_limit integer NOT NULL,
+        description text
+      )`,
+      `CREATE UNIQUE INDEX registered_limit_place ON registered_limit (service_id, COALESCE(region_id, ''), resource_name)`,
+      `CREATE TABLE project_limit (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        project_id text REFERENCES project (id) ON DELETE CASCADE,
+        domain_id text REFERENCES project (id) ON DELETE CASCADE,
+        service_id text NOT NULL REFERENCES service (id) ON DELETE CASCADE,
+        region_id text REFERENCES region (id),
+        resource_name text NOT NULL,
+        resource_limit integer NOT NULL,
+        description text
+      )`,
+      `CREATE UNIQUE INDEX project_limit_place ON project_limit
+        (COALESCE(project_id, domain_id), service_id, COALESCE(region_id, ''), resource_name)`,
+      `CREATE TABLE policy (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        type text NOT NULL,
+        blob text NOT NULL,
+        extra jsonb NOT NULL
+      )`,
+      `CREATE TABLE endpoint_group (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        name text NOT NULL,
+        description text NOT NULL,
+        filters jsonb NOT NULL
+      )`,
+      `CREATE TABLE project_endpoint (
+        kind text NOT NULL CHECK (kind IN ('endpoint', 'endpoint_group')),
+        source_id text NOT NULL,
+        project_id text NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+        PRIMARY KEY (project_id, source_id, kind)
+      )`,
+      `CREATE INDEX project_endpoint_source ON project_endpoint (source_id)`,
+      // An endpoint or group that is gone restricts nobody any more.
+      `CREATE FUNCTION forget_endpoint() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN DELETE FROM project_endpoint WHERE source_id = OLD.id; RETURN OLD; END $$`,
+      `CREATE TRIGGER endpoint_forgotten AFTER DELETE ON endpoint FOR EACH ROW EXECUTE FUNCTION forget_endpoint()`,
+      `CREATE TRIGGER endpoint_group_forgotten AFTER DELETE ON endpoint_group
+       FOR EACH ROW EXECUTE FUNCTION forget_endpoint()`,
+    ],
+  },
 ];

@@ -8,12 +8,17 @@ import type {
   CatalogRow,
   Credential,
   Endpoint,
+  EndpointGroup,
+  Limit,
   Region,
+  RegisteredLimit,
   Role,
   Service,
+  StoredPolicy,
   Stores,
 } from '@nestack/keystone/domain';
 import { AssignmentsRepository } from './assignments.repository';
+import { EndpointFilterRepository, PICKED } from './endpoint-filter.repository';
 import { GroupsRepository } from './groups.repository';
 import { ProjectsRepository } from './projects.repository';
 import { RevocationsRepository, type Announcer } from './revocations.repository';
@@ -70,16 +75,23 @@ class AccessRulesRepository extends TableStore<AccessRule> implements AccessRule
   }
 }
 
-/** Enabled services with their enabled endpoints, in one statement. */
-function catalog(tx: Tx): Promise<CatalogRow[]> {
-  return sqlPrepared<CatalogRow>(
-    tx,
-    `SELECT s.id, s.type, COALESCE(s.name, '') AS name,
-       COALESCE(jsonb_agg(jsonb_build_object('id', e.id, 'interface', e.interface, 'region_id', e.region_id, 'url', e.url)
-         ORDER BY e.seq) FILTER (WHERE e.id IS NOT NULL), '[]') AS endpoints
-     FROM service s LEFT JOIN endpoint e ON e.service_id = s.id AND e.enabled
-     WHERE s.enabled GROUP BY s.id ORDER BY s.seq`,
-  );
+/** Enabled services with their enabled endpoints; of those that project $1 was given, if it was given any. */
+const CATALOG = `WITH ${PICKED}
+  SELECT s.id, s.type, COALESCE(s.name, '') AS name,
+    COALESCE(jsonb_agg(jsonb_build_object('id', e.id, 'interface', e.interface, 'region_id', e.region_id, 'url', e.url)
+      ORDER BY e.seq) FILTER (WHERE e.id IS NOT NULL), '[]') AS endpoints
+  FROM service s LEFT JOIN endpoint e ON e.service_id = s.id AND e.enabled
+    AND (NOT EXISTS (SELECT 1 FROM project_endpoint WHERE project_id = $1) OR e.id IN (SELECT id FROM picked))
+  WHERE s.enabled GROUP BY s.id
+  HAVING count(e.id) > 0 OR NOT EXISTS (SELECT 1 FROM project_endpoint WHERE project_id = $1)
+  ORDER BY s.seq`;
+
+function catalog(tx: Tx, projectId: string | null): Promise<CatalogRow[]> {
+  return sqlPrepared<CatalogRow>(tx, CATALOG, [projectId]);
+}
+
+function byId(row: { readonly id?: string }): string {
+  return `ID ${row.id ?? ''}`;
 }
 
 /** Keystone's tables. */
@@ -103,32 +115,70 @@ export function createStores(announcer: Announcer): Stores {
       kind: 'service',
       columns: ['id', 'type', 'name', 'description', 'enabled', 'extra'],
       json: ['extra'],
-      clash: (row) => `ID ${row.id ?? ''}`,
+      clash: byId,
     }),
     endpoints: new TableStore<Endpoint>({
       table: 'endpoint',
       kind: 'endpoint',
       columns: ['id', 'service_id', 'interface', 'region_id', 'url', 'enabled', 'extra'],
       json: ['extra'],
-      clash: (row) => `ID ${row.id ?? ''}`,
+      clash: byId,
     }),
     regions: new TableStore<Region>({
       table: 'region',
       kind: 'region',
       columns: ['id', 'description', 'parent_region_id', 'extra'],
       json: ['extra'],
-      clash: (row) => `ID ${row.id ?? ''}`,
+      clash: byId,
     }),
     credentials: new TableStore<Credential>({
       table: 'credential',
       kind: 'credential',
       columns: ['id', 'type', 'blob', 'user_id', 'project_id', 'extra'],
       json: ['extra'],
-      clash: (row) => `ID ${row.id ?? ''}`,
+      clash: byId,
     }),
     applicationCredentials: new ApplicationCredentialsRepository(),
     accessRules: new AccessRulesRepository(),
     trusts: new TrustsRepository(),
+    policies: new TableStore<StoredPolicy>({
+      table: 'policy',
+      kind: 'policy',
+      columns: ['id', 'type', 'blob', 'extra'],
+      json: ['extra'],
+      clash: byId,
+    }),
+    registeredLimits: new TableStore<RegisteredLimit>({
+      table: 'registered_limit',
+      kind: 'registered_limit',
+      columns: ['id', 'service_id', 'region_id', 'resource_name', 'default_limit', 'description'],
+      json: [],
+      clash: (row) => `resource name ${row.resource_name ?? ''}`,
+    }),
+    limits: new TableStore<Limit>({
+      table: 'project_limit',
+      kind: 'limit',
+      columns: [
+        'id',
+        'project_id',
+        'domain_id',
+        'service_id',
+        'region_id',
+        'resource_name',
+        'resource_limit',
+        'description',
+      ],
+      json: [],
+      clash: (row) => `resource name ${row.resource_name ?? ''}`,
+    }),
+    endpointGroups: new TableStore<EndpointGroup>({
+      table: 'endpoint_group',
+      kind: 'endpoint_group',
+      columns: ['id', 'name', 'description', 'filters'],
+      json: ['filters'],
+      clash: byId,
+    }),
+    endpointFilter: new EndpointFilterRepository(),
     revocations: new RevocationsRepository(announcer),
     tokenFacts,
     catalog,

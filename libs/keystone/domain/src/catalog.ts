@@ -22,7 +22,7 @@ export class Catalog {
   ) {}
 
   async forScope(userId: string, projectId: string | null): Promise<CatalogEntry[]> {
-    const rows = await this.db.read('catalog', (tx) => this.stores.catalog(tx));
+    const rows = await this.db.read('catalog', (tx) => this.stores.catalog(tx, projectId));
     return rows.map((service) => ({
       id: service.id,
       type: service.type,

@@ -77,6 +77,44 @@ export interface Region {
   readonly extra: Extra;
 }
 
+/** A group of endpoints: those that have all of the filters' values. */
+export interface EndpointGroup {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly filters: Readonly<Partial<Record<'interface' | 'service_id' | 'region_id', string>>>;
+}
+
+/** How much of a service's resource every project may use. */
+export interface RegisteredLimit {
+  readonly id: string;
+  readonly service_id: string;
+  readonly region_id: string | null;
+  readonly resource_name: string;
+  readonly default_limit: number;
+  readonly description: string | null;
+}
+
+/** How much one project or domain may use instead. */
+export interface Limit {
+  readonly id: string;
+  readonly project_id: string | null;
+  readonly domain_id: string | null;
+  readonly service_id: string;
+  readonly region_id: string | null;
+  readonly resource_name: string;
+  readonly resource_limit: number;
+  readonly description: string | null;
+}
+
+/** A document kept for others. */
+export interface StoredPolicy {
+  readonly id: string;
+  readonly type: string;
+  readonly blob: string;
+  readonly extra: Extra;
+}
+
 export interface Credential {
   readonly id: string;
   readonly type: string;

@@ -6,15 +6,19 @@ import type {
   Assignment,
   Credential,
   Endpoint,
+  EndpointGroup,
   Group,
+  Limit,
   NamedRef,
   Project,
   Region,
+  RegisteredLimit,
   Revocation,
   Role,
   RoleRef,
   Scope,
   Service,
+  StoredPolicy,
   Trust,
   User,
 } from './model';
@@ -140,6 +144,17 @@ export interface AccessRuleStore extends Store<AccessRule> {
   inUse(tx: Tx, id: string): Promise<boolean>;
 }
 
+/** What projects' catalogues are restricted to. */
+export interface EndpointFilterStore {
+  add(tx: Tx, kind: 'endpoint' | 'endpoint_group', id: string, projectId: string): Promise<void>;
+  has(tx: Tx, kind: 'endpoint' | 'endpoint_group', id: string, projectId: string): Promise<boolean>;
+  remove(tx: Tx, kind: 'endpoint' | 'endpoint_group', id: string, projectId: string): Promise<boolean>;
+  projectsOf(tx: Tx, kind: 'endpoint' | 'endpoint_group', id: string): Promise<string[]>;
+  /** Ids of all endpoints, those of groups included. */
+  endpointsOf(tx: Tx, projectId: string): Promise<string[]>;
+  groupsOf(tx: Tx, projectId: string): Promise<string[]>;
+}
+
 export interface TrustStore extends Store<Trust> {
   /** The trust and all that it was passed on as; empty when it does not exist. */
   withRedelegated(tx: Tx, id: string): Promise<Trust[]>;
@@ -214,11 +229,16 @@ export interface Stores {
   readonly applicationCredentials: ApplicationCredentialStore;
   readonly accessRules: AccessRuleStore;
   readonly trusts: TrustStore;
+  readonly policies: Store<StoredPolicy>;
+  readonly registeredLimits: Store<RegisteredLimit>;
+  readonly limits: Store<Limit>;
+  readonly endpointGroups: Store<EndpointGroup>;
+  readonly endpointFilter: EndpointFilterStore;
   readonly revocations: RevocationStore;
   /** In one statement; null when the user is gone. */
   tokenFacts(tx: Tx, question: TokenQuestion): Promise<TokenFacts | null>;
-  /** Enabled services with their enabled endpoints, in one statement. */
-  catalog(tx: Tx): Promise<CatalogRow[]>;
+  /** Enabled services with their enabled endpoints (of those that the project was given, if any), in one statement. */
+  catalog(tx: Tx, projectId: string | null): Promise<CatalogRow[]>;
   /** Makes concurrent bootstraps wait for each other. */
   lockBootstrap(tx: Tx): Promise<void>;
 }

@@ -2,48 +2,9 @@ import { KeystoneError } from '@nestack/keystone/contract';
 import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import { newHexId } from '@nestack/kernel/ids';
 import { accessOf, idOfAccess } from './ec2';
-import type { Credential, Endpoint, Extra, Region, Service } from './model';
-import type { Filter, Store, Stores, Vault } from './ports';
-
-type Missing = (id: string) => Error;
-
-/** Finding, listing and deleting, which are the same for everything in the catalogue. */
-class Shelf<T extends { readonly id: string; readonly extra: Extra }> {
-  constructor(
-    protected readonly db: TransactionRunner,
-    protected readonly store: Store<T>,
-    protected readonly kind: string,
-    private readonly missing: Missing,
-  ) {}
-
-  list(_ctx: RequestContext, filters: readonly Filter[]): Promise<T[]> {
-    return this.db.read(`${this.kind}.list`, (tx) => this.store.list(tx, filters));
-  }
-
-  show(_ctx: RequestContext, id: string): Promise<T> {
-    return this.db.read(`${this.kind}.show`, (tx) => this.require(tx, id));
-  }
-
-  async remove(_ctx: RequestContext, id: string): Promise<void> {
-    await this.db.run(`${this.kind}.remove`, async (tx) => {
-      if (!(await this.store.remove(tx, id))) throw this.missing(id);
-    });
-  }
-
-  protected async change(tx: Tx, id: string, fields: Partial<T>): Promise<T> {
-    const before = await this.require(tx, id);
-    const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
-    const after = await this.store.update(tx, id, { ...given, extra: { ...before.extra, ...given.extra } });
-    if (after === null) throw this.missing(id);
-    return after;
-  }
-
-  protected async require(tx: Tx, id: string): Promise<T> {
-    const found = await this.store.find(tx, id);
-    if (found === null) throw this.missing(id);
-    return found;
-  }
-}
+import type { Credential, Endpoint, Region, Service } from './model';
+import type { Stores, Vault } from './ports';
+import { Shelf } from './shelf';
 
 /** Services of the catalogue; deleting one takes its endpoints along. */
 export class Services extends Shelf<Service> {

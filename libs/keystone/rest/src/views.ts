@@ -4,12 +4,16 @@ import type {
   CatalogEntry,
   Credential,
   Endpoint,
+  EndpointGroup,
   Group,
+  Limit,
   Project,
   Region,
+  RegisteredLimit,
   Role,
   Service,
   ShownCredential,
+  StoredPolicy,
   TokenView,
   User,
 } from '@nestack/keystone/domain';
@@ -158,6 +162,22 @@ export function applicationCredentialView(base: string, credential: ShownCredent
 
 export function accessRuleView(rule: Pick<AccessRule, 'id' | 'service' | 'path' | 'method'>) {
   return { id: rule.id, service: rule.service, path: rule.path, method: rule.method };
+}
+
+export function policyView(base: string, policy: StoredPolicy) {
+  return { ...policy.extra, id: policy.id, type: policy.type, blob: policy.blob, ...self(base, 'policies', policy.id) };
+}
+
+export function endpointGroupView(base: string, group: EndpointGroup) {
+  return { ...group, ...self(base, 'OS-EP-FILTER/endpoint_groups', group.id) };
+}
+
+export function registeredLimitView(base: string, limit: RegisteredLimit) {
+  return { ...limit, ...self(base, 'registered_limits', limit.id) };
+}
+
+export function limitView(base: string, limit: Limit) {
+  return { ...limit, ...self(base, 'limits', limit.id) };
 }
 
 /** A token's body; `catalog` is null when it was not asked for. upstream: keystone/common/render_token.py */

@@ -39,6 +39,8 @@ export interface CrudSpec<
   readonly key: string;
   /** Path and key of lists, `services`. */
   readonly collection: string;
+  /** Where it lies when not at `/services`. */
+  readonly path?: string;
   readonly create: C;
   readonly update: U;
   readonly resource: R;
@@ -62,7 +64,7 @@ export function crudOperations<
   R extends Type.TSchema,
   Q extends Type.TSchema,
 >(spec: CrudSpec<C, U, R, Q>) {
-  const path = `/${spec.collection}`;
+  const path = spec.path ?? `/${spec.collection}`;
   const one = `${path}/{${spec.key}_id}`;
   const label = spec.noun.replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
   const single = Type.Object({ [spec.key]: spec.resource }) as unknown as Wrapped<R>;

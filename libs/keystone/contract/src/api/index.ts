@@ -2,6 +2,9 @@ import { defineApi, keystoneEnvelope, type ErrorEnvelope } from '@nestack/kernel
 import { authOperations } from './auth';
 import { catalogOperations } from './catalog';
 import { ec2Operations } from './ec2';
+import { endpointFilterOperations } from './endpoint-filter';
+import { limitOperations } from './limits';
+import { policyOperations } from './policies';
 import { projectOperations } from './projects';
 import { roleOperations } from './roles';
 import { trustOperations } from './trusts';
@@ -11,6 +14,9 @@ import { keystoneDocuments } from './versions';
 export * from './auth';
 export * from './catalog';
 export * from './ec2';
+export * from './endpoint-filter';
+export * from './limits';
+export * from './policies';
 export * from './projects';
 export * from './roles';
 export * from './trusts';
@@ -39,6 +45,9 @@ export const keystoneApi = defineApi({
     ...catalogOperations,
     ...trustOperations,
     ...ec2Operations,
+    ...limitOperations,
+    ...policyOperations,
+    ...endpointFilterOperations,
   ],
   documents: keystoneDocuments,
 });
