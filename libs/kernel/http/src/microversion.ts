@@ -14,20 +14,32 @@ export function apiVersion(text: string): ApiVersion {
   return parsed;
 }
 
+/** Versions that were asked for; clients choose among few. */
+const known = new Map<string, ApiVersion>();
+const KNOWN_LIMIT = 1000;
+
 function parse(text: string): ApiVersion | null {
+  const found = known.get(text);
+  if (found !== undefined) return found;
   const match = FORMAT.exec(text);
   if (match === null) return null;
   const major = Number(match[1]);
   const minor = Number(match[2]);
-  return {
-    major,
-    minor,
-    text,
-    atLeast: (other) => {
+  // Views of long lists ask the same for every row.
+  const answers = new Map<string, boolean>();
+  const atLeast = (other: string): boolean => {
+    let answer = answers.get(other);
+    if (answer === undefined) {
       const [m, n] = split(other);
-      return major > m || (major === m && minor >= n);
-    },
+      answer = major > m || (major === m && minor >= n);
+      answers.set(other, answer);
+    }
+    return answer;
   };
+  const version = { major, minor, text, atLeast };
+  if (known.size >= KNOWN_LIMIT) known.clear();
+  known.set(text, version);
+  return version;
 }
 
 function split(text: string): readonly [number, number] {
