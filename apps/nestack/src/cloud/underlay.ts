@@ -72,7 +72,8 @@ async function ensureExternal(underlay: Underlay): Promise<void> {
     `delete table ip ${table}`,
     `table ip ${table} {`,
     '  chain outward { type nat hook postrouting priority 100; policy accept;',
-    `    ip saddr ${cidr} oifname != "${bridge}" masquerade; }`,
+    // Only what is routed: what bridges pass on goes through here as well.
+    `    ip saddr ${cidr} oifname != "${bridge}" oifname != "brq*" masquerade; }`,
     '}',
     '',
   ];
