@@ -28,8 +28,17 @@ export const keystoneConfig = Type.Object(
     ...brokerConfig,
     jws_private_keys: Type.String({ description: 'Directory of the keys that sign tokens; for keystone alone.' }),
     jws_public_keys: Type.String({ description: 'Directory of the keys that every service verifies tokens with.' }),
-    jws_key_max_age: Type.Optional(
-      Type.Integer({ minimum: 3600, default: 604_800, description: 'After it a new signing key is made, seconds.' }),
+    key_max_age: Type.Optional(
+      Type.Integer({ minimum: 3600, default: 604_800, description: 'After it a new key for tokens is made, seconds.' }),
+    ),
+    token_provider: Type.Optional(
+      Type.Union([Type.Literal('jws'), Type.Literal('fernet')], {
+        default: 'jws',
+        description: 'JWS: all services verify tokens themselves; Fernet: short ones that keystone alone can read.',
+      }),
+    ),
+    fernet_keys: Type.Optional(
+      Type.String({ description: "Directory of Fernet's keys; `fernet` within the private keys when absent." }),
     ),
     credential_key_file: Type.Optional(
       Type.String({ description: 'Key that seals credentials, 32 bytes; beside the private keys when absent.' }),

@@ -30,8 +30,17 @@ import {
   Tokens,
   Trusts,
   Users,
+  type TokenCodec,
 } from '@nestack/keystone/domain';
-import { Argon2Hasher, JwsCodec, rotateIfOld, SealedVault, vaultKey } from '@nestack/keystone/drivers';
+import {
+  Argon2Hasher,
+  FernetCodec,
+  FernetKeys,
+  JwsCodec,
+  rotateIfOld,
+  SealedVault,
+  vaultKey,
+} from '@nestack/keystone/drivers';
 import { Housekeeping } from '@nestack/keystone/reconcilers';
 import {
   ApplicationCredentialsController,
@@ -64,9 +73,7 @@ async function makeParts(config: KeystoneConfig, db: Database, fanout: FanoutBus
   const outbox = new Outbox(db, ({ destination, message }) => fanout.publish(destination, message), log);
   const stores = createStores(outbox);
   const hasher = new Argon2Hasher({ concurrency: config.password_hash_concurrency ?? 2 });
-  const signer = new TokenSigner(config.jws_private_keys, config.jws_public_keys);
-  await signer.ensureKey();
-  const codec = new JwsCodec(signer, new TokenVerifier(config.jws_public_keys));
+  const { codec, rotate } = await tokenKeys(config);
   const vault = new SealedVault(
     await vaultKey(config.credential_key_file ?? join(config.jws_private_keys, 'credential.key')),
   );
@@ -77,7 +84,7 @@ async function makeParts(config: KeystoneConfig, db: Database, fanout: FanoutBus
     stores,
     hasher,
     log,
-    signer,
+    rotate,
     vault,
     users,
     tokens,
@@ -89,6 +96,23 @@ async function makeParts(config: KeystoneConfig, db: Database, fanout: FanoutBus
       if (changes.length > 0) log.info(null, 'bootstrapped', { changes });
     },
     onApplicationShutdown: () => outbox.close(),
+  };
+}
+
+/** What makes tokens, and what renews its keys when the newest is older than that (milliseconds). */
+async function tokenKeys(
+  config: KeystoneConfig,
+): Promise<{ codec: TokenCodec; rotate: (maxAgeMs: number) => Promise<string | null> }> {
+  if (config.token_provider === 'fernet') {
+    const keys = new FernetKeys(config.fernet_keys ?? join(config.jws_private_keys, 'fernet'));
+    await keys.ensure();
+    return { codec: new FernetCodec(keys), rotate: (maxAgeMs) => keys.rotateIfOld(maxAgeMs, systemClock.now()) };
+  }
+  const signer = new TokenSigner(config.jws_private_keys, config.jws_public_keys);
+  await signer.ensureKey();
+  return {
+    codec: new JwsCodec(signer, new TokenVerifier(config.jws_public_keys)),
+    rotate: (maxAgeMs) => rotateIfOld(signer, maxAgeMs, systemClock.now()),
   };
 }
 
@@ -113,7 +137,7 @@ export function keystoneProviders(config: KeystoneConfig): Provider[] {
     inject: [PARTS],
     useFactory: make,
   });
-  const maxKeyAgeMs = (config.jws_key_max_age ?? 604_800) * 1000;
+  const maxKeyAgeMs = (config.key_max_age ?? 604_800) * 1000;
   return [
     {
       provide: PARTS,
@@ -148,7 +172,7 @@ export function keystoneProviders(config: KeystoneConfig): Provider[] {
     from(Housekeeping, (parts) => {
       const chores = {
         prune: () => parts.tokens.pruneRevocations(),
-        rotate: () => rotateIfOld(parts.signer, maxKeyAgeMs, systemClock.now()),
+        rotate: () => parts.rotate(maxKeyAgeMs),
       };
       return new Housekeeping(chores, systemClock, parts.log);
     }),

@@ -152,6 +152,23 @@ describe('a token changes everywhere within a second when', () => {
   });
 });
 
+describe('with Fernet tokens', () => {
+  it('all of this holds as well', async () => {
+    await keystone.restart({ token_provider: 'fernet' });
+    const { token, user, project } = await keystone.someone('short', 'reader');
+    expect(token).toMatch(/^gAAAA/);
+    expect(token.length).toBeLessThan(255);
+    expect(await rolesElsewhere(token)).toEqual(['reader']);
+    await ends(token, () => keystone.call('DELETE', '/auth/tokens', { token, headers: { 'x-subject-token': token } }));
+    const next = await keystone.login('short', 'short-password', { project: { id: project } });
+    await ends(next, () => keystone.call('PATCH', `/users/${user}`, { body: { user: { password: 'other' } } }));
+    expect(await rolesElsewhere(`${next.slice(0, -1)}A`)).toBeNull();
+    // Right after the change, in the same second: newer than it.
+    expect(await keystone.alive(await keystone.login('short', 'other', { project: { id: project } }))).toBe(200);
+    await keystone.restart();
+  });
+});
+
 describe('a restart', () => {
   it('keeps tokens and revocations, and changes the password of the administrator where the settings do', async () => {
     const kept = await keystone.someone('patient');

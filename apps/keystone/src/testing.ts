@@ -58,9 +58,13 @@ export class TestKeystone {
     return `http://127.0.0.1:${String(this.running.port)}/v3`;
   }
 
+  /** Ends it and starts it anew at the same address, with other settings. */
   async restart(settings: Record<string, unknown> = {}): Promise<void> {
+    const { port } = this.running;
     await this.running.close();
-    this.running = await startApp(app, { ...this.config, ...settings });
+    this.running = await startApp(app, { ...this.config, port, ...settings });
+    const { password } = (settings['bootstrap'] ?? this.config['bootstrap']) as { password: string };
+    this.adminToken = await this.login('admin', password, { project: { name: 'admin', domain: DEFAULT } });
   }
 
   async close(): Promise<void> {

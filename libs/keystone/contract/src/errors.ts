@@ -50,7 +50,7 @@ export const KeystoneError = defineErrors({
     kind: 'conflict',
     template: 'Conflict occurred attempting to store {type} - Duplicate entry found with {what}.',
   },
-  NotDeletable: { kind: 'forbidden', template: '{reason}' },
+  Forbidden: { kind: 'forbidden', template: '{reason}' },
   Immutable: {
     kind: 'forbidden',
     template: "Unable to {verb} immutable {type} resource: `{id}. Set resource option 'immutable' to false first.",

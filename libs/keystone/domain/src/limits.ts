@@ -60,7 +60,7 @@ export class RegisteredLimits extends Shelf<RegisteredLimit> {
   private async requireUnused(tx: Tx, place: RegisteredLimit, verb: string): Promise<void> {
     const limits = await this.stores.limits.list(tx, at(place));
     if (limits.length === 0) return;
-    throw KeystoneError.NotDeletable({
+    throw KeystoneError.Forbidden({
       reason: `Unable to ${verb} registered limit ${place.id} because there are project limits associated with it.`,
     });
   }
@@ -89,7 +89,7 @@ export class Limits extends Shelf<Limit> {
           throw KeystoneError.ProjectNotFound({ project_id: owner });
         }
         if ((await this.stores.registeredLimits.list(tx, at(fields))).length === 0) {
-          throw KeystoneError.NotDeletable({
+          throw KeystoneError.Forbidden({
             reason: 'Unable to create a limit that has no corresponding registered limit.',
           });
         }

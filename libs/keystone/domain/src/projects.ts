@@ -86,7 +86,7 @@ export class Projects {
         throw KeystoneError.InvalidInput({ reason: 'Cannot change the domain ID.' });
       }
       if (fields.parent_id !== undefined && fields.parent_id !== before.parent_id) {
-        throw KeystoneError.NotDeletable({ reason: 'Update of `parent_id` is not allowed.' });
+        throw KeystoneError.Forbidden({ reason: 'Update of `parent_id` is not allowed.' });
       }
       if (fields.is_domain !== undefined && fields.is_domain !== before.is_domain) {
         throw KeystoneError.InvalidInput({ reason: 'Update of `is_domain` is not allowed.' });
@@ -115,13 +115,13 @@ export class Projects {
         throw KeystoneError.Immutable({ verb: 'delete', type: domain ? 'domain' : 'project', id });
       if (project.is_domain) {
         if (project.enabled) {
-          throw KeystoneError.NotDeletable({
+          throw KeystoneError.Forbidden({
             reason: 'Cannot delete a domain that is enabled, please disable it first.',
           });
         }
         await this.emptyDomain(tx, id);
       } else if (await this.stores.projects.hasChildren(tx, id)) {
-        throw KeystoneError.NotDeletable({
+        throw KeystoneError.Forbidden({
           reason: `Cannot delete the project ${id} since it is not a leaf in the hierarchy. Use the cascade option if you want to delete a whole subtree.`,
         });
       }
@@ -188,7 +188,7 @@ export class Projects {
     }
     const above = await this.stores.projects.ancestors(tx, parent.id);
     if (above.length + 2 > MAX_DEPTH) {
-      throw KeystoneError.NotDeletable({ reason: `Max hierarchy depth reached for ${parent.id} branch.` });
+      throw KeystoneError.Forbidden({ reason: `Max hierarchy depth reached for ${parent.id} branch.` });
     }
     return { domain_id: domainId, parent_id: parent.id };
   }

@@ -117,10 +117,10 @@ export class Roles {
     return this.db.run('roles.imply', async (tx) => {
       const result = { prior: await this.require(tx, prior), implied: await this.require(tx, implied) };
       if (result.prior.domain_id === null && result.implied.domain_id !== null) {
-        throw KeystoneError.NotDeletable({ reason: `Role ${implied} of a domain cannot be implied by a global role.` });
+        throw KeystoneError.Forbidden({ reason: `Role ${implied} of a domain cannot be implied by a global role.` });
       }
       if (result.implied.name === 'admin') {
-        throw KeystoneError.NotDeletable({ reason: 'Role admin cannot be an implied role.' });
+        throw KeystoneError.Forbidden({ reason: 'Role admin cannot be an implied role.' });
       }
       const rules = await this.stores.assignments.implied(tx);
       if (reaches(rules, implied, prior)) {
@@ -247,7 +247,7 @@ export class Roles {
     const target = assignment.target_id === SYSTEM ? null : await this.stores.projects.find(tx, assignment.target_id);
     const domain = target === null ? null : (target.domain_id ?? target.id);
     if (domain !== role.domain_id) {
-      throw KeystoneError.NotDeletable({
+      throw KeystoneError.Forbidden({
         reason: `Role ${role.id} belongs to another domain than ${assignment.target_id}.`,
       });
     }

@@ -53,7 +53,7 @@ async function trustOf(tx: Tx, stores: Stores, id: string, proven: Proven, now: 
   const trust = await stores.trusts.find(tx, id);
   if (trust === null || hasEnded(trust, now)) throw KeystoneError.TrustNotFound({ trust_id: id });
   if (trust.trustee_user_id !== proven.userId) {
-    throw KeystoneError.NotDeletable({ reason: 'User is not a trustee.' });
+    throw KeystoneError.Forbidden({ reason: 'User is not a trustee.' });
   }
   return trust;
 }

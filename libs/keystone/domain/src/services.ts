@@ -90,7 +90,7 @@ export class Regions extends Shelf<Region> {
       const endpoints = await this.stores.endpoints.list(tx, [{ field: 'region_id', op: 'eq', value: id }]);
       const regions = await this.store.list(tx, [{ field: 'parent_region_id', op: 'eq', value: id }]);
       if (endpoints.length + regions.length > 0) {
-        throw KeystoneError.NotDeletable({
+        throw KeystoneError.Forbidden({
           reason: `Unable to delete region ${id} because it or its child regions have associated endpoints.`,
         });
       }

@@ -105,7 +105,7 @@ export class Tokens {
 
   private async use(trustId: string): Promise<void> {
     const used = await this.db.run('tokens.use_trust', (tx) => this.stores.trusts.use(tx, trustId));
-    if (!used) throw KeystoneError.NotDeletable({ reason: `No remaining uses for trust: ${trustId}.` });
+    if (!used) throw KeystoneError.Forbidden({ reason: `No remaining uses for trust: ${trustId}.` });
   }
 
   private claimsOf(proven: Proven, { scope, trust }: Wanted, now: Date): Claims {

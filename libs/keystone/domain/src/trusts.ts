@@ -60,7 +60,7 @@ export class Trusts {
     const project_id = fields.project_id ?? null;
     const wanted = fields.roles ?? [];
     if (project_id !== null && wanted.length === 0) {
-      throw KeystoneError.NotDeletable({ reason: 'At least one role should be specified.' });
+      throw KeystoneError.Forbidden({ reason: 'At least one role should be specified.' });
     }
     const end = fields.expires_at ?? null;
     const expires_at = end === null ? null : endOf(end, this.clock.now());
@@ -112,7 +112,7 @@ export class Trusts {
       const role = usable.find((mine) => (one.id === undefined ? mine.name === one.name : mine.id === one.id));
       if (role !== undefined) return role.id;
       if (parent === null) throw KeystoneError.RoleNotFound({ role_id: one.id ?? one.name ?? '' });
-      throw KeystoneError.NotDeletable({ reason: 'Some of requested roles are not in redelegated trust' });
+      throw KeystoneError.Forbidden({ reason: 'Some of requested roles are not in redelegated trust' });
     });
   }
 
@@ -136,7 +136,7 @@ function notAfter(end: Moment | null, parent: Trust | null): Moment | null {
   const limit = parent?.expires_at ?? null;
   if (limit === null) return end;
   if (end !== null && timeOf(end) > timeOf(limit)) {
-    throw KeystoneError.NotDeletable({
+    throw KeystoneError.Forbidden({
       reason: `Requested expiration time is more than redelegated trust can provide`,
     });
   }
@@ -147,20 +147,20 @@ function notAfter(end: Moment | null, parent: Trust | null): Moment | null {
 function redelegations(fields: TrustFields, parent: Trust | null): number {
   const allowed = fields.allow_redelegation ?? false;
   if (allowed && typeof fields.remaining_uses === 'number') {
-    throw KeystoneError.NotDeletable({ reason: 'remaining_uses must not be set if redelegation is allowed' });
+    throw KeystoneError.Forbidden({ reason: 'remaining_uses must not be set if redelegation is allowed' });
   }
   const most = parent === null ? MAX_REDELEGATIONS : parent.redelegation_count - 1;
   if (parent !== null && parent.redelegation_count === 0) {
-    throw KeystoneError.NotDeletable({ reason: 'Redelegation allowed for delegated by trust only' });
+    throw KeystoneError.Forbidden({ reason: 'Redelegation allowed for delegated by trust only' });
   }
   if (parent !== null && fields.impersonation && !parent.impersonation) {
-    throw KeystoneError.NotDeletable({
+    throw KeystoneError.Forbidden({
       reason: 'Impersonation is not allowed because redelegated trust does not specify impersonation.',
     });
   }
   const count = allowed ? (fields.redelegation_count ?? most) : 0;
   if (count > most) {
-    throw KeystoneError.NotDeletable({
+    throw KeystoneError.Forbidden({
       reason: `Remaining redelegation depth of ${String(count)} out of allowed range of [0..${String(most)}]`,
     });
   }
