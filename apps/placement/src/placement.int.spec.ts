@@ -57,7 +57,10 @@ describe('the service', () => {
   it('is for administrators and services', async () => {
     expect((await call('GET', '/resource_providers', { as: 'p1:service' })).status).toBe(200);
     const member = await call('GET', '/resource_providers', { as: 'p1:member' });
-    expect([member.status, told(member).title]).toEqual([403, 'Forbidden']);
+    expect([member.status, told(member).detail]).toEqual([
+      403,
+      'Access was denied to this resource.\n\n Policy does not allow placement:resource_providers:list to be performed.  ',
+    ]);
     expect((await call('GET', '/usages?project_id=p1', { as: 'p1:reader' })).status).toBe(200);
     expect((await call('GET', '/usages?project_id=p2', { as: 'p1:reader' })).status).toBe(403);
     expect((await call('GET', '/resource_providers', { as: '' })).status).toBe(401);

@@ -158,8 +158,15 @@ const CODES: Readonly<Record<string, string>> = {
 /** Placement's envelope with the codes of its own errors. */
 export const envelope: ErrorEnvelope = (error, status, requestId, request) => {
   const code = CODES[error.code] ?? error.code;
-  // Upstream says nothing more about operations that a version does not have yet.
-  const message = error.code === 'VersionNotFoundForAPIMethod' ? 'The resource could not be found.' : error.message;
-  const told = new DomainError({ kind: error.kind, code, message, args: error.args });
+  const told = new DomainError({ kind: error.kind, code, message: messageOf(error), args: error.args });
   return placementEnvelope(told, status, requestId, request);
 };
+
+/** Two texts of the kernel that placement has its own for. */
+function messageOf(error: DomainError): string {
+  // Upstream says nothing more about operations that a version does not have yet.
+  if (error.code === 'VersionNotFoundForAPIMethod') return 'The resource could not be found.';
+  if (error.code === 'PolicyNotAuthorized')
+    return `Policy does not allow ${String(error.args['action'])} to be performed.`;
+  return error.message;
+}
