@@ -75,7 +75,7 @@ export class Agents {
       const usable = agent.admin_state_up || zones.get(key)?.state === 'available';
       zones.set(key, { name: agent.availability_zone, resource, state: usable ? 'available' : 'unavailable' });
     }
-    return [...zones.values()];
+    return [...zones.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, zone]) => zone);
   }
 
   /** Networks that a DHCP agent serves. */

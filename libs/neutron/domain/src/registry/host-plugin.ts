@@ -11,7 +11,7 @@ import {
 import { dhcpDeviceId, type DhcpScheduling } from '../l2-ports/dhcp-scheduling';
 import { OWNER } from '../l2-ports/owners';
 import { dhcpPortOf, type PortNews } from '../l2-ports/port-news';
-import { EVERYTHING, type Network, type Subnet } from '../model';
+import { EVERYTHING, where, type Network, type Subnet } from '../model';
 import type { NeutronParts } from '../parts';
 import type { L3Scheduling } from '../l3/l3-scheduling';
 
@@ -109,14 +109,9 @@ export class HostPlugin {
     const { parts } = this;
     const ids = networks.map((one) => one.id);
     if (ids.length === 0) return [];
-    const query = {
-      filters: new Map([['network_id', ids]]),
-      sort: [],
-      limit: null,
-      marker: null,
-      reverse: false,
-    };
-    const subnets = await parts.subnets.list(tx, EVERYTHING, query);
+    const query = where({ network_id: ids });
+    const oldestFirst = { ...query, sort: [{ key: 'created_at', direction: 'asc' } as const] };
+    const subnets = await parts.subnets.list(tx, EVERYTHING, oldestFirst);
     const ports = await parts.ports.list(tx, EVERYTHING, query);
     const endpoints = await parts.networks.tunnelEndpoints(tx, ids);
     return networks.flatMap((network) => {
