@@ -59,8 +59,15 @@ function median(values: readonly number[]): number {
 
 const FORM = { project_id: 'p', user_id: 'u', consumer_generation: null, consumer_type: 'INSTANCE' };
 
+interface Cost {
+  readonly find: number;
+  readonly claim: number;
+  /** The shortest times: what else runs on the machine does not lengthen them. */
+  readonly least: readonly [number, number];
+}
+
 /** Median milliseconds of finding candidates and of claiming one, over HTTP. */
-async function measure(limit: number, rounds = 60, more = ''): Promise<{ find: number; claim: number }> {
+async function measure(limit: number, rounds = 60, more = ''): Promise<Cost> {
   const [find, claim]: [number[], number[]] = [[], []];
   for (let round = 0; round < rounds; round += 1) {
     const began = performance.now();
@@ -78,7 +85,7 @@ async function measure(limit: number, rounds = 60, more = ''): Promise<{ find: n
     find.push(asked - began);
     claim.push(performance.now() - asked);
   }
-  return { find: median(find), claim: median(claim) };
+  return { find: median(find), claim: median(claim), least: [Math.min(...find), Math.min(...claim)] };
 }
 
 describe('the cost of a claim', () => {
@@ -91,8 +98,9 @@ describe('the cost of a claim', () => {
     const zone = await measure(64, 30, `&member_of=${String(ZONES[0])}`);
     const report = { 1000: small, 10000: large, '10000, zone': zone, '10000, limit 1000': await measure(1000, 10) };
     process.stdout.write(`placement, median ms: ${JSON.stringify(report)}\n`);
-    expect(zone.find).toBeLessThan(Math.max(3 * small.find, 30));
-    expect(large.find).toBeLessThan(Math.max(3 * small.find, 30));
-    expect(large.claim).toBeLessThan(Math.max(3 * small.claim, 30));
+    for (const cost of [large, zone]) {
+      expect(cost.least[0]).toBeLessThan(Math.max(3 * small.least[0], 10));
+      expect(cost.least[1]).toBeLessThan(Math.max(3 * small.least[1], 10));
+    }
   }, 120_000);
 });
