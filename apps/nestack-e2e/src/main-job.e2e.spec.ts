@@ -83,14 +83,14 @@ describe('the client', () => {
     expect(traced.code).toBe(0);
     for (const name of [
       'nova-api',
-      'nova-conductor',
-      'nova-scheduler',
-      'nova-compute',
+      'conductor',
+      'scheduler',
+      'compute',
       'placement',
       'neutron',
       'glance',
     ])
-      expect(traced.stdout).toContain(name);
+      expect(traced.stdout).toContain(`"${name}"`);
   }, 120_000);
 
   it('attaches a volume, stops, starts, reboots', async () => {
