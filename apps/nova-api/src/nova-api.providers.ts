@@ -6,6 +6,7 @@ import { DENIALS } from '@nestack/kernel/http';
 import type { Logger } from '@nestack/kernel/log';
 import { SAGAS, type Sagas } from '@nestack/kernel/saga';
 import {
+  AggregatesRepository,
   BlockDevicesRepository,
   ComputeNodesRepository,
   ExternalEventsRepository,
@@ -16,6 +17,7 @@ import {
   ServicesRepository,
 } from '@nestack/nova/data';
 import {
+  Aggregates,
   Attachments,
   CreateServers,
   ExternalEvents,
@@ -34,6 +36,7 @@ import {
   type VolumePort,
 } from '@nestack/nova/domain';
 import {
+  AggregatesController,
   AttachmentsController,
   FlavorsController,
   HiddenServers,
@@ -41,6 +44,7 @@ import {
   KeyPairsController,
   MetadataServer,
   QuotasController,
+  SecurityGroupsController,
   ServerActionsController,
   ServerPartsController,
   ServersController,
@@ -73,6 +77,7 @@ function makeParts(
     keyPairs: new KeyPairsRepository(),
     services: new ServicesRepository(),
     nodes: new ComputeNodesRepository(),
+    aggregates: new AggregatesRepository(),
   };
   return { ...base, quotas: new Quotas({ ...base, quotas: new QuotasRepository() }) };
 }
@@ -101,6 +106,7 @@ export function novaApiProviders(
     from(ExternalEvents, (parts) => new ExternalEvents(parts)),
     from(Flavors, (parts) => new Flavors(parts)),
     from(KeyPairs, (parts) => new KeyPairs(parts)),
+    from(Aggregates, (parts) => new Aggregates(parts)),
     from(Hosts, (parts) => new Hosts(parts)),
     from(Quotas, (parts) => parts.quotas),
     {
@@ -120,10 +126,12 @@ export function novaApiProviders(
     ServersController,
     ServerActionsController,
     ServerPartsController,
+    SecurityGroupsController,
     AttachmentsController,
     FlavorsController,
     KeyPairsController,
     HostsController,
+    AggregatesController,
     QuotasController,
   ];
 }

@@ -248,6 +248,67 @@ describe('hosts', () => {
   });
 });
 
+describe('aggregates', () => {
+  it('group hosts into zones', async () => {
+    const [first, second] = bench.hosts;
+    const made = await bench.call('POST', '/os-aggregates', { as: admin, body: { aggregate: { name: 'fast' } } });
+    expect([made.status, made.json['aggregate']]).toEqual([
+      200,
+      {
+        id: expect.any(Number),
+        name: 'fast',
+        availability_zone: null,
+        created_at: expect.any(String),
+        updated_at: null,
+        deleted: false,
+        deleted_at: null,
+      },
+    ]);
+    const { id } = made.json['aggregate'] as { id: number };
+    const act = (body: Record<string, unknown>) =>
+      bench.call('POST', `/os-aggregates/${id}/action`, { as: admin, body });
+    const twice = await bench.call('POST', '/os-aggregates', { as: admin, body: { aggregate: { name: 'fast' } } });
+    expect([twice.status, twice.json]).toEqual([
+      409,
+      fault('conflictingRequest', 409, 'Aggregate fast already exists.'),
+    ]);
+    expect((await act({ add_host: { host: first?.name } })).json['aggregate']).toMatchObject({ hosts: [first?.name] });
+    expect((await act({ add_host: { host: first?.name } })).status).toBe(409);
+    expect((await act({ add_host: { host: 'nowhere' } })).status).toBe(404);
+    const zoned = await act({ set_metadata: { metadata: { availability_zone: 'ssd', disk: 'fast' } } });
+    expect(zoned.json['aggregate']).toMatchObject({
+      availability_zone: 'ssd',
+      metadata: { availability_zone: 'ssd', disk: 'fast' },
+    });
+    const zones = (await bench.call('GET', '/os-availability-zone')).json['availabilityZoneInfo'];
+    expect((zones as { zoneName: string }[]).map(({ zoneName }) => zoneName).sort()).toEqual(['nova', 'ssd']);
+    const other = await bench.call('POST', '/os-aggregates', {
+      as: admin,
+      body: { aggregate: { name: 'slow', availability_zone: 'hdd' } },
+    });
+    const slow = (other.json['aggregate'] as { id: number }).id;
+    const clash = await bench.call('POST', `/os-aggregates/${slow}/action`, {
+      as: admin,
+      body: { add_host: { host: first?.name } },
+    });
+    expect(clash.status).toBe(409);
+    expect((await bench.call('DELETE', `/os-aggregates/${id}`, { as: admin })).status).toBe(400);
+    expect((await act({ remove_host: { host: second?.name } })).status).toBe(404);
+    expect((await act({ remove_host: { host: first?.name } })).json['aggregate']).toMatchObject({ hosts: [] });
+    const listed = await bench.call('GET', '/os-aggregates', { as: admin, version: '2.41' });
+    expect(listed.json['aggregates']).toMatchObject([
+      { name: 'fast', uuid: expect.any(String) },
+      { name: 'slow', availability_zone: 'hdd' },
+    ]);
+    for (const one of [id, slow])
+      expect((await bench.call('DELETE', `/os-aggregates/${one}`, { as: admin })).status).toBe(200);
+    expect((await bench.call('GET', `/os-aggregates/${id}`, { as: admin })).status).toBe(404);
+    expect((await bench.call('GET', '/os-aggregates')).status).toBe(403);
+    const back = (await bench.call('GET', '/os-availability-zone')).json['availabilityZoneInfo'];
+    expect((back as { zoneName: string }[]).map(({ zoneName }) => zoneName)).toEqual(['nova']);
+  });
+});
+
 describe('quotas and limits', () => {
   it('are shown, set, and refused when exceeded', async () => {
     const shown = await bench.call('GET', `/os-quota-sets/${bench.project}`);

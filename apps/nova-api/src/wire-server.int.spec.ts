@@ -149,7 +149,17 @@ describe('a server', () => {
     expect((await act({ addSecurityGroup: { name: 'web' } })).status).toBe(202);
     expect((await bench.show(id))?.['security_groups']).toEqual([{ name: 'default' }, { name: 'web' }]);
     const groups = await bench.call('GET', `/servers/${id}/os-security-groups`);
-    expect(groups.json['security_groups']).toMatchObject([{ name: 'web' }]);
+    const web = {
+      name: 'web',
+      tenant_id: bench.project,
+      rules: [{ ip_protocol: 'tcp', from_port: 22, to_port: 22, group: {}, ip_range: { cidr: '0.0.0.0/0' } }],
+    };
+    expect(groups.json['security_groups']).toMatchObject([web]);
+    const all = await bench.call('GET', '/os-security-groups');
+    expect(all.json['security_groups']).toMatchObject([web]);
+    const [{ id: group } = { id: '' }] = all.json['security_groups'] as { id: string }[];
+    expect((await bench.call('GET', `/os-security-groups/${group}`)).json['security_group']).toMatchObject(web);
+    expect((await bench.call('GET', '/os-security-groups', { version: '2.36' })).status).toBe(404);
     expect((await act({ removeSecurityGroup: { name: 'web' } })).status).toBe(202);
     expect((await bench.show(id))?.['security_groups']).toEqual([{ name: 'default' }]);
     expect((await act({ addSecurityGroup: { name: 'nix' } })).status).toBe(404);

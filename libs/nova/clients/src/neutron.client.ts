@@ -19,6 +19,7 @@ import type {
   NetworkRequest,
   NetworkSummary,
   PortSummary,
+  SecurityGroupDetail,
   SecurityGroupSummary,
 } from '@nestack/nova/domain';
 import { inNovasWords, orNull } from './neutron-errors';
@@ -183,15 +184,18 @@ export class NeutronClient implements NetworkPort {
     );
   }
 
-  async securityGroupsOf(
-    ctx: RequestContext,
-    instanceUuid: string,
-  ): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  async securityGroups(ctx: RequestContext): Promise<readonly SecurityGroupDetail[]> {
+    const query = { project_id: ctx.actor?.projectId ?? '' };
+    const { security_groups: groups } = await this.api.call(ctx, listSecurityGroups, { query }, 'user');
+    return groups as unknown as readonly SecurityGroupDetail[];
+  }
+
+  async securityGroupsOf(ctx: RequestContext, instanceUuid: string): Promise<readonly SecurityGroupDetail[]> {
     const ports = await this.portsOf(ctx, instanceUuid);
     const ids = [...new Set(ports.flatMap((port) => port.security_groups))];
     if (ids.length === 0) return [];
     const { security_groups: groups } = await this.api.call(ctx, listSecurityGroups, { query: { id: ids } }, 'service');
-    return groups as readonly Readonly<Record<string, unknown>>[];
+    return groups as unknown as readonly SecurityGroupDetail[];
   }
 
   async current(

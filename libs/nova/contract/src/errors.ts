@@ -69,6 +69,7 @@ export const NovaError = defineErrors({
     template: 'Fixed IP address {address} is already in use on instance {instance_uuid}.',
   },
   SecurityGroupNotFound: { kind: 'badRequest', template: 'Security group {security_group_id} not found.' },
+  SecurityGroupUnknown: { kind: 'notFound', template: 'Security group {security_group_id} not found.' },
   InvalidBDM: { kind: 'badRequest', template: 'Block Device Mapping is Invalid.' },
   InvalidBDMVolume: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: failed to get volume {id}.' },
   InvalidBDMBootSequence: {
@@ -99,6 +100,27 @@ export const NovaError = defineErrors({
   ActionNotFound: { kind: 'notFound', template: 'Action {request_id} for instance {instance_uuid} not found' },
   AvailabilityZoneNotFound: { kind: 'badRequest', template: 'The requested availability zone is not available' },
   ComputeHostNotFound: { kind: 'badRequest', template: 'Compute host {host} could not be found.' },
+  AggregateNotFound: { kind: 'notFound', template: 'Aggregate {aggregate_id} could not be found.' },
+  AggregateNameExists: { kind: 'conflict', template: 'Aggregate {aggregate_name} already exists.' },
+  AggregateHostExists: { kind: 'conflict', template: 'Aggregate {aggregate_id} already has host {host}.' },
+  AggregateHostUnknown: { kind: 'notFound', template: 'Compute host {host} could not be found.' },
+  AggregateHostNotRemoved: { kind: 'notFound', template: 'Cannot remove host {host} in aggregate {id}' },
+  InvalidAggregateActionAdd: {
+    kind: 'conflict',
+    template: 'Cannot add host to aggregate {aggregate_id}. Reason: {reason}.',
+  },
+  InvalidAggregateActionDelete: {
+    kind: 'badRequest',
+    template: 'Cannot remove host from aggregate {aggregate_id}. Reason: {reason}.',
+  },
+  InvalidAggregateActionUpdate: {
+    kind: 'badRequest',
+    template: 'Cannot update aggregate {aggregate_id}. Reason: {reason}.',
+  },
+  InvalidAggregateActionUpdateMeta: {
+    kind: 'badRequest',
+    template: 'Cannot update metadata of aggregate {aggregate_id}. Reason: {reason}.',
+  },
   ServiceNotFound: { kind: 'notFound', template: 'Service {service_id} could not be found.' },
   HostBinaryNotFound: { kind: 'notFound', template: 'Could not find binary {binary} on host {host}.' },
   HypervisorNotFound: { kind: 'notFound', template: 'Compute host {hypervisor_id} could not be found.' },

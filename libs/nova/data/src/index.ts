@@ -1,4 +1,5 @@
 export { novaMigrations } from './migrations';
+export { AggregatesRepository } from './repositories/aggregates.repository';
 export { BlockDevicesRepository } from './repositories/block-devices.repository';
 export { FlavorsRepository } from './repositories/flavors.repository';
 export { ComputeNodesRepository, ServicesRepository } from './repositories/hosts.repository';

@@ -1,6 +1,7 @@
 export * from './instance';
 export * from './ports';
 export * from './flavors/flavors';
+export * from './hosts/aggregates';
 export * from './hosts/compute-hosts';
 export * from './hosts/hosts';
 export * from './keypairs/key-pairs';

@@ -173,6 +173,17 @@ export interface KeyPair {
   readonly created_at: Date;
 }
 
+/** A group of hosts. */
+export interface Aggregate {
+  readonly id: number;
+  readonly uuid: string;
+  readonly name: string;
+  readonly hosts: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly created_at: Date;
+  readonly updated_at: Date | null;
+}
+
 /** A nova service on a host (`nova-compute`, `nova-conductor`, `nova-scheduler`). */
 export interface ComputeService {
   readonly id: number;

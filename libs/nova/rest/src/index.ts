@@ -1,4 +1,5 @@
 export { FlavorsController } from './flavors/flavors.controller';
+export { AggregatesController } from './hosts/aggregates.controller';
 export { HostsController } from './hosts/hosts.controller';
 export { KeyPairsController } from './keypairs/key-pairs.controller';
 export { MetadataServer, type MetadataOptions } from './metadata/metadata-server';
@@ -6,6 +7,7 @@ export { novaPolicies } from './policies';
 export { QuotasController } from './quotas/quotas.controller';
 export { AttachmentsController } from './servers/attachments.controller';
 export { HiddenServers } from './servers/hidden-servers';
+export { SecurityGroupsController } from './servers/security-groups.controller';
 export { ServerActionsController } from './servers/server-actions.controller';
 export { ServerPartsController } from './servers/server-parts.controller';
 export { ServersController } from './servers/servers.controller';

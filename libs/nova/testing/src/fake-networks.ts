@@ -1,7 +1,13 @@
 import { newUuid } from '@nestack/kernel/ids';
 import type { RequestContext } from '@nestack/kernel/context';
 import { NovaError, type Nic } from '@nestack/nova/contract';
-import type { NetworkPort, NetworkRequest, NetworkSummary, PortSummary } from '@nestack/nova/domain';
+import type {
+  NetworkPort,
+  NetworkRequest,
+  NetworkSummary,
+  PortSummary,
+  SecurityGroupDetail,
+} from '@nestack/nova/domain';
 import { Faults } from './faults';
 
 type About = Parameters<NetworkPort['ensurePorts']>[1];
@@ -27,7 +33,7 @@ export class FakeNetworks implements NetworkPort {
   readonly faults = new Faults();
   readonly networks = new Map<string, NetworkSummary & { project_id: string }>();
   readonly ports = new Map<string, FakePort>();
-  readonly groups = new Map<string, { id: string; name: string; project_id: string }>();
+  readonly groups = new Map<string, SecurityGroupDetail>();
   /** Called once for each binding, as the agent's report would be. */
   plugged: (port: FakePort) => void = () => undefined;
   private addresses = 1;
@@ -46,7 +52,16 @@ export class FakeNetworks implements NetworkPort {
 
   addGroup(projectId: string, name: string): string {
     const id = newUuid();
-    this.groups.set(id, { id, name, project_id: projectId });
+    const rule = {
+      id: newUuid(),
+      direction: 'ingress' as const,
+      protocol: 'tcp',
+      port_range_min: 22,
+      port_range_max: 22,
+      remote_ip_prefix: null,
+      remote_group_id: null,
+    };
+    this.groups.set(id, { id, name, project_id: projectId, description: '', security_group_rules: [rule] });
     return id;
   }
 
@@ -141,10 +156,16 @@ export class FakeNetworks implements NetworkPort {
     });
   }
 
+  securityGroups(ctx: RequestContext): ReturnType<NetworkPort['securityGroups']> {
+    return this.faults.run('securityGroups', () =>
+      [...this.groups.values()].filter((group) => group.project_id === ctx.actor?.projectId),
+    );
+  }
+
   securityGroupsOf(_ctx: RequestContext, instanceUuid: string): ReturnType<NetworkPort['securityGroupsOf']> {
     return this.faults.run('securityGroupsOf', () => {
       const ids = new Set(this.of(instanceUuid).flatMap((port) => port.groups));
-      return [...this.groups.values()].filter(({ id }) => ids.has(id)).map((group) => ({ ...group }));
+      return [...this.groups.values()].filter(({ id }) => ids.has(id));
     });
   }
 

@@ -1,4 +1,5 @@
 import { defineApi, novaEnvelope } from '@nestack/kernel/http';
+import { aggregateOperations } from './aggregates';
 import { flavorOperations } from './flavors';
 import { hostOperations } from './hosts';
 import { keyPairOperations } from './keypairs';
@@ -8,6 +9,7 @@ import { serverPartOperations } from './server-parts';
 import { serverOperations } from './servers';
 import { NOVA_MAX_VERSION, NOVA_MIN_VERSION, novaDocuments } from './versions';
 
+export * from './aggregates';
 export * from './common';
 export * from './flavors';
 export * from './hosts';
@@ -38,6 +40,7 @@ export const novaApi = defineApi({
     ...flavorOperations,
     ...keyPairOperations,
     ...hostOperations,
+    ...aggregateOperations,
     ...quotaOperations,
   ],
   documents: novaDocuments,

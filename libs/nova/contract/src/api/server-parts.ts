@@ -189,6 +189,29 @@ export const listServerSecurityGroups = operation({
   policy: 'os_compute_api:os-security-groups:list',
 });
 
+/** Proxies to neutron; clients of old find groups by name here. They end with 2.35. */
+export const listSecurityGroupProxies = operation({
+  id: 'listSecurityGroupProxies',
+  summary: 'List security groups',
+  method: 'GET',
+  path: '/os-security-groups',
+  status: 200,
+  maxVersion: '2.35',
+  response: Type.Object({ security_groups: Type.Array(Any) }),
+  policy: 'os_compute_api:os-security-groups:get',
+});
+export const showSecurityGroupProxy = operation({
+  id: 'showSecurityGroupProxy',
+  summary: 'Show a security group',
+  method: 'GET',
+  path: '/os-security-groups/{security_group_id}',
+  status: 200,
+  maxVersion: '2.35',
+  response: Type.Object({ security_group: Any }),
+  policy: 'os_compute_api:os-security-groups:show',
+  errors: ['SecurityGroupUnknown'],
+});
+
 const AttachBase = {
   volumeId: Uuid,
   device: Type.Optional(Nullable(Type.String({ maxLength: 255, pattern: '^/dev/[a-zA-Z0-9-]+$' }))),
@@ -338,6 +361,8 @@ export const serverPartOperations = [
   showInstanceAction,
   showDiagnostics,
   listServerSecurityGroups,
+  listSecurityGroupProxies,
+  showSecurityGroupProxy,
   listVolumeAttachments,
   createVolumeAttachment,
   showVolumeAttachment,

@@ -144,4 +144,18 @@ export const novaMigrations: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    name: '0002-aggregates',
+    up: [
+      `CREATE TABLE host_aggregate (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        uuid uuid NOT NULL UNIQUE,
+        name text NOT NULL UNIQUE,
+        hosts jsonb NOT NULL,
+        metadata jsonb NOT NULL,
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz
+      )`,
+    ],
+  },
 ];

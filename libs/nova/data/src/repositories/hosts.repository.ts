@@ -60,6 +60,14 @@ export class ServicesRepository implements ServiceRepository {
     return row === null ? null : toService(row);
   }
 
+  async setZone(tx: Tx, host: string, zone: string): Promise<void> {
+    await execute(
+      tx,
+      "UPDATE service SET availability_zone = $2, updated_at = clock_timestamp() WHERE host = $1 AND binary_name = 'nova-compute'",
+      [host, zone],
+    );
+  }
+
   async remove(tx: Tx, uuid: string): Promise<boolean> {
     return (await execute(tx, 'DELETE FROM service WHERE uuid::text = $1', [uuid])) > 0;
   }

@@ -37,6 +37,23 @@ export interface SecurityGroupSummary {
   readonly name: string;
 }
 
+export interface SecurityGroupRule {
+  readonly id: string;
+  readonly direction: 'ingress' | 'egress';
+  readonly protocol: string | null;
+  readonly port_range_min: number | null;
+  readonly port_range_max: number | null;
+  readonly remote_ip_prefix: string | null;
+  readonly remote_group_id: string | null;
+}
+
+/** A security group with its rules, in neutron's own form. */
+export interface SecurityGroupDetail extends SecurityGroupSummary {
+  readonly project_id: string;
+  readonly description: string;
+  readonly security_group_rules: readonly SecurityGroupRule[];
+}
+
 export interface NetworkSummary {
   readonly id: string;
   readonly name: string;
@@ -92,12 +109,14 @@ export interface NetworkPort {
     groupId: string,
     change: 'add' | 'remove',
   ): Promise<void>;
-  /** The groups of the instance's ports, in neutron's own form. */
+  /** All groups of the caller's project. */
+  securityGroups(ctx: RequestContext): Promise<readonly SecurityGroupDetail[]>;
+  /** The groups of the instance's ports. */
   securityGroupsOf(
     ctx: RequestContext,
     instanceUuid: string,
     nics: readonly Nic[],
-  ): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  ): Promise<readonly SecurityGroupDetail[]>;
   /** The NICs as neutron knows them now, by device_id, with each port's status. */
   current(
     ctx: RequestContext,

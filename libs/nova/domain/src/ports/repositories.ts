@@ -1,6 +1,7 @@
 import type { Tx } from '@nestack/kernel/context';
 import type { VmState } from '@nestack/nova/contract';
 import type {
+  Aggregate,
   BlockDevice,
   BlockDevicePatch,
   ComputeNode,
@@ -167,6 +168,19 @@ export interface ServiceRepository {
     patch: Partial<Pick<ComputeService, 'disabled' | 'disabled_reason' | 'forced_down'>>,
   ): Promise<ComputeService | null>;
   remove(tx: Tx, uuid: string): Promise<boolean>;
+  /** Moves a host's compute service to a zone. */
+  setZone(tx: Tx, host: string, zone: string): Promise<void>;
+}
+
+export interface AggregateRepository {
+  list(tx: Tx): Promise<readonly Aggregate[]>;
+  /** With `lock`, nobody else changes aggregates until the transaction ends. */
+  find(tx: Tx, id: string, lock: boolean): Promise<Aggregate | null>;
+  /** Throws AggregateNameExists. */
+  insert(tx: Tx, aggregate: Omit<Aggregate, 'id' | 'updated_at'>): Promise<Aggregate>;
+  /** Throws AggregateNameExists. */
+  update(tx: Tx, id: number, patch: Partial<Pick<Aggregate, 'name' | 'hosts' | 'metadata'>>): Promise<Aggregate>;
+  remove(tx: Tx, id: number): Promise<void>;
 }
 
 export interface ComputeNodeRepository {

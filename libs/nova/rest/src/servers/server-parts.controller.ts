@@ -14,7 +14,6 @@ import {
   listInstanceActions,
   listServerIps,
   listServerMetadata,
-  listServerSecurityGroups,
   listServerTags,
   replaceServerMetadata,
   replaceServerTags,
@@ -24,7 +23,7 @@ import {
   showServerMetadataItem,
   updateServerMetadataItem,
 } from '@nestack/nova/contract';
-import { NETWORK_PORT, Quotas, Servers, type NetworkPort } from '@nestack/nova/domain';
+import { Quotas, Servers } from '@nestack/nova/domain';
 import { actionView } from './instance-actions.views';
 import { addressesOf } from './servers.views';
 
@@ -39,7 +38,6 @@ export class ServerPartsController {
     @Inject(Servers) private readonly servers: Servers,
     @Inject(Quotas) private readonly quotas: Quotas,
     @Inject(RPC_CLIENTS) clients: RpcClients,
-    @Inject(NETWORK_PORT) private readonly networks: NetworkPort,
     @Inject(POLICY) private readonly policy: PolicyEnforcer,
   ) {
     this.compute = clients.client(ComputeRpc);
@@ -188,12 +186,6 @@ export class ServerPartsController {
   async diagnostics(request: ApiRequest) {
     const { instance, host } = await this.servers.onHost(request.ctx, id(request));
     return (await this.compute.get_diagnostics(request.ctx, { instance_uuid: instance.uuid }, { host })).diagnostics;
-  }
-
-  @Handles(listServerSecurityGroups)
-  async securityGroups(request: ApiRequest) {
-    const { uuid, nics } = await this.servers.get(request.ctx, id(request));
-    return { security_groups: [...(await this.networks.securityGroupsOf(request.ctx, uuid, nics))] };
   }
 
   private async setMetadata(
