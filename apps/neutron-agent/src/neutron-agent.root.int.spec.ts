@@ -237,6 +237,24 @@ describeReal('agents on two hosts', () => {
     expect(await a?.pings('10.8.0.13')).toBe(false);
   }, 60_000);
 
+  it('cut what is under way when the rule for it goes', async () => {
+    const [a, , c] = guests;
+    if (a === undefined || c === undefined) throw new Error('no guests');
+    rulesOf.web.push({ protocol: 'icmp', remote_ip_prefix: '10.8.0.13/32' });
+    setGroups();
+    await bell.security_groups_rule_updated(ctx, { security_groups: [web] });
+    await waitFor('the rule', () => c.pings('10.8.0.11'), 10_000);
+    const log = path.join(stateDir, 'long-ping');
+    const pinging = c.run('sh', '-c', `ping -i 0.2 -w 6 10.8.0.11 > ${log}`);
+    const answers = () => (readFileSync(log, 'utf8').match(/bytes from/g) ?? []).length;
+    await waitFor('answers', () => answers() > 2, 5000);
+    rulesOf.web.pop();
+    setGroups();
+    await bell.security_groups_rule_updated(ctx, { security_groups: [web] });
+    await pinging;
+    expect(answers()).toBeLessThan(20);
+  }, 60_000);
+
   it('drop what a guest sends under a foreign address', async () => {
     const [a] = guests;
     if (a === undefined) throw new Error('no guest');

@@ -12,7 +12,18 @@ const root = path.resolve(import.meta.dirname, '../../..');
 /** What this machine lacks for tests with real networks, or null. */
 export async function whatIsMissing(): Promise<string | null> {
   if (process.getuid?.() !== 0) return 'root';
-  for (const program of ['ip', 'bridge', 'nft', 'dnsmasq', 'dhcp_release', 'haproxy', 'busybox', 'nsenter', 'ping']) {
+  for (const program of [
+    'ip',
+    'bridge',
+    'nft',
+    'dnsmasq',
+    'dhcp_release',
+    'haproxy',
+    'busybox',
+    'nsenter',
+    'ping',
+    'conntrack',
+  ]) {
     if ((await tryRun('which', [program])).code !== 0) return program;
   }
   return null;

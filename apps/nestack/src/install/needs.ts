@@ -97,6 +97,7 @@ export function needsOf(wishes: Wishes): Need[] {
       },
       { package: 'haproxy', proof: 'haproxy', why: 'leads guests to the metadata service', without: NO_NETWORK },
       { package: 'radvd', proof: 'radvd', why: 'advertises IPv6 routers', without: NO_NETWORK },
+      { package: 'conntrack', proof: 'conntrack', why: 'security groups and anti-spoofing', without: NO_NETWORK },
       { package: 'nftables', proof: 'nft', why: 'security groups and anti-spoofing', without: NO_NETWORK },
     );
   }

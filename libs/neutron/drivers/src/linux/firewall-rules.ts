@@ -246,6 +246,12 @@ const PROTOCOLS: Readonly<Record<string, number>> = {
 
 const WITH_PORTS: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 33: 'dccp', 132: 'sctp', 136: 'udplite' };
 
+/** The number of a protocol by name or number; ICMP is another one for IPv6. */
+export function protocolNumber(protocol: string, six: boolean): number {
+  const number = PROTOCOLS[protocol.toLowerCase()] ?? Number(protocol);
+  return number === 1 && six ? 58 : number;
+}
+
 /** A rule of a security group as an nftables match. */
 export function match(rule: SecurityGroupRuleInfo): string {
   const four = rule.ethertype === 'IPv4';
@@ -257,8 +263,7 @@ export function match(rule: SecurityGroupRuleInfo): string {
     words.push(`${family} ${way} ${rule.remote_ip_prefix}`);
   }
   if (rule.protocol === null) return words.join(' ');
-  let number = PROTOCOLS[rule.protocol.toLowerCase()] ?? Number(rule.protocol);
-  if (number === 1 && !four) number = 58;
+  const number = protocolNumber(rule.protocol, !four);
   const ports = WITH_PORTS[number];
   if (number === 1 || number === 58) {
     const icmp = number === 1 ? 'icmp' : 'icmpv6';

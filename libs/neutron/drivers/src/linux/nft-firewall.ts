@@ -11,6 +11,7 @@ import {
   skeleton,
   zoneOf,
 } from './firewall-rules';
+import { endConnections, lostByGoing, lostByGroup, lostByLeaving, type Lost } from './conntrack';
 import { ensureBridgedForwarding } from './forward-policy';
 import type { NetworkNamespace } from './host';
 
@@ -61,10 +62,13 @@ export class NftFirewall implements FirewallDataplane {
         return;
       }
       await this.begin();
-      const index = this.ports.get(port.port_id)?.index ?? this.freeIndex();
+      const before = this.ports.get(port.port_id);
+      const index = before?.index ?? this.freeIndex();
       const script = [...this.missingGroups(port), ...this.chains(port, index)];
       await this.namespace.nft(script.join(''));
       this.ports.set(port.port_id, { port, index });
+      if (before === undefined) return;
+      await endConnections(this.namespace, this.table, lostByLeaving(port, this.groups, before.port));
     });
   }
 
@@ -82,9 +86,12 @@ export class NftFirewall implements FirewallDataplane {
       await this.begin();
       const script: string[] = [];
       const touched = new Set<string>();
+      const lost: Lost[] = [];
       for (const group of groups) {
         const before = this.groups.get(group.id);
         if (before !== undefined && JSON.stringify(before) === JSON.stringify(group)) continue;
+        if (before !== undefined)
+          for (const { port } of this.ports.values()) lost.push(...lostByGroup(port, this.groups, before, group));
         this.groups.set(group.id, group);
         script.push(groupScript(this.table, group));
         if (before !== undefined && JSON.stringify(before.rules) === JSON.stringify(group.rules)) continue;
@@ -97,6 +104,7 @@ export class NftFirewall implements FirewallDataplane {
         script.push(...this.missingGroups(one.port), portScript(this.table, one.port, this.groups, one.index));
       }
       if (script.length > 0) await this.namespace.nft(script.join(''));
+      await endConnections(this.namespace, this.table, lost);
     });
   }
 
@@ -140,6 +148,7 @@ export class NftFirewall implements FirewallDataplane {
     }
     await this.namespace.nft(script.join(''));
     this.ports.delete(portId);
+    await endConnections(this.namespace, this.table, lostByGoing(one.port));
   }
 
   /** Empty sets for groups that rules refer to and nobody has told of yet: their members are let in later. */
