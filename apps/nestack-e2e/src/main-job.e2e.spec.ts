@@ -81,15 +81,7 @@ describe('the client', () => {
     expect(created).toMatchObject({ Action: 'create', 'Request ID': expect.stringMatching(/^req-/) });
     const traced = await cloud.nestack('trace', created?.['Request ID'] ?? '', '--json');
     expect(traced.code).toBe(0);
-    for (const name of [
-      'nova-api',
-      'conductor',
-      'scheduler',
-      'compute',
-      'placement',
-      'neutron',
-      'glance',
-    ])
+    for (const name of ['nova-api', 'conductor', 'scheduler', 'compute', 'placement', 'neutron', 'glance'])
       expect(traced.stdout).toContain(`"${name}"`);
   }, 120_000);
 
