@@ -34,6 +34,6 @@ FROM service AS compute
 USER 0:0
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      dnsmasq-base genisoimage iproute2 libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu \
-      nftables qemu-system-x86 qemu-utils \
+      conntrack dnsmasq-base dnsmasq-utils genisoimage haproxy iproute2 libvirt-clients libvirt-daemon \
+      libvirt-daemon-driver-qemu nftables procps qemu-system-x86 qemu-utils radvd \
  && rm -rf /var/lib/apt/lists/*

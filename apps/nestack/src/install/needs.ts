@@ -88,6 +88,7 @@ export function needsOf(wishes: Wishes): Need[] {
   if (wishes.net === 'linuxbridge') {
     needs.push(
       { package: 'iproute2', proof: 'ip', why: 'makes bridges, taps and tunnels', without: NO_NETWORK },
+      { package: 'procps', proof: 'sysctl', why: 'makes bridges, taps and tunnels', without: NO_NETWORK },
       { package: 'dnsmasq-base', proof: 'dnsmasq', why: 'DHCP and DNS of each network', without: NO_NETWORK },
       {
         package: 'dnsmasq-utils',
