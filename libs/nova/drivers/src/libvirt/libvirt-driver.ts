@@ -41,8 +41,11 @@ export interface LibvirtOptions {
 const EMULATOR = '/usr/bin/qemu-system-x86_64';
 const IMAGES = '_base';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** A guest that was not up yet has not heard the first request. upstream: CONF.shutdown_retry_interval */
-const ASK_AGAIN_MS = 10_000;
+/**
+ * A guest that was just booting has not heard the first request: it is asked again, the first time soon.
+ * upstream: CONF.shutdown_retry_interval
+ */
+const ASK_AGAIN_MS = { first: 3000, then: 10_000 };
 
 /** Guests under QEMU, through libvirt. */
 export class LibvirtDriver implements HypervisorDriver {
@@ -282,14 +285,14 @@ export class LibvirtDriver implements HypervisorDriver {
   /** Asks the guest to shut down; false when it has not within the time. */
   private async shutDown(ctx: RequestContext, uuid: string, timeoutS: number): Promise<boolean> {
     const end = Date.now() + timeoutS * 1000;
-    while (Date.now() < end) {
+    for (let patience = ASK_AGAIN_MS.first; Date.now() < end; patience = ASK_AGAIN_MS.then) {
       try {
         await this.libvirt.shutdown(ctx, uuid);
       } catch (error) {
         // It may have gone off by itself: that shows below.
         if (!(error instanceof LibvirtError)) throw error;
       }
-      const askAgainAt = Math.min(end, Date.now() + ASK_AGAIN_MS);
+      const askAgainAt = Math.min(end, Date.now() + patience);
       while (Date.now() < askAgainAt) {
         const change = this.libvirt.nextChange(uuid, askAgainAt - Date.now());
         if (!isUp(await this.powerNow(uuid))) return true;

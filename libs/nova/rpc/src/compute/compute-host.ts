@@ -39,12 +39,16 @@ export class ComputeHost {
     this.life = this.join().catch((error: unknown) => log.error(null, 'compute.join_failed', { error }));
   }
 
-  /** Nest's hook: guests go on running. */
+  /** Nest's hook: the host reports no more; commands that came still end. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping.abort();
     if (this.timer !== null) clearInterval(this.timer);
     await this.life;
     await this.telling;
+  }
+
+  /** Nest's hook, once no command is under way: guests go on running. */
+  async onApplicationShutdown(): Promise<void> {
     await this.deps.driver.close();
   }
 
