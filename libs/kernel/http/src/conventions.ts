@@ -15,6 +15,8 @@ export interface Conventions {
   readonly unknownMethodIsNotFound?: boolean;
   /** Names of the service in the catalogue, where it has several. */
   readonly serviceTypes?: readonly string[];
+  /** Whether the API's description names the HEAD beside each GET. */
+  readonly documentsHead?: boolean;
   /** The request id's second header. */
   readonly requestIdAlias?: string;
 }
@@ -41,6 +43,7 @@ const TABLE: Readonly<Record<string, Conventions>> = {
     wrongContentType: 'badRequest',
     contentTypeRequired: false,
     messages: 'keystone',
+    documentsHead: true,
     unknownPathPublic: true,
   },
   image: { wrongContentType: 'ignore', contentTypeRequired: false, messages: 'glance', unknownPathPublic: false },

@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox';
+import { conventionsOf } from './conventions';
 import type { ApiDeclaration, Operation, Versioned } from './operation';
 
 type Json = Record<string, unknown>;
@@ -21,6 +22,8 @@ export function openApiOf(api: ApiDeclaration): Json {
     const item = (paths[`${prefix}${first.path}`] ??= {});
     item[first.method.toLowerCase()] = group.length === 1 ? describe(first) : merge(group);
   }
+  describeDocuments(api, paths);
+  if (conventionsOf(api.type).documentsHead === true) describeHeads(paths);
   return {
     openapi: '3.1.0',
     info: { title: api.title, version: api.microversions?.max ?? '1.0' },
@@ -36,6 +39,36 @@ export function openApiOf(api: ApiDeclaration): Json {
     paths,
     components: { securitySchemes: { token: { type: 'apiKey', in: 'header', name: 'X-Auth-Token' } } },
   };
+}
+
+/** Version documents are public and have no parameters. */
+function describeDocuments(api: ApiDeclaration, paths: Record<string, Json>): void {
+  for (const path of Object.keys(api.documents ?? {})) {
+    const same = path.length > 1 && path.endsWith('/') && api.documents?.[path.slice(0, -1)] !== undefined;
+    if (path === '*' || same) continue;
+    const item = (paths[path] ??= {});
+    item['get'] ??= {
+      operationId: `versions_${path}`,
+      summary: 'Show API versions',
+      parameters: [],
+      responses: { '2XX': { description: 'Versions' }, '300': { description: 'Versions' } },
+      security: [],
+    };
+  }
+}
+
+/** A HEAD beside each GET, which answers the same without a body. */
+function describeHeads(paths: Record<string, Json>): void {
+  for (const item of Object.values(paths)) {
+    const get = item['get'] as Json | undefined;
+    if (get === undefined || item['head'] !== undefined) continue;
+    const responses = Object.entries(get['responses'] as Record<string, { description: string }>);
+    item['head'] = {
+      ...get,
+      operationId: `${String(get['operationId'])}_head`,
+      responses: Object.fromEntries(responses.map(([status, { description }]) => [status, { description }])),
+    };
+  }
 }
 
 function describe(operation: Operation): Json {
