@@ -7,8 +7,8 @@ process.env['NESTACK_CHECK_RESPONSES'] = '1';
 let keystone: TestKeystone;
 beforeAll(async () => {
   keystone = await TestKeystone.start();
-});
-afterAll(() => keystone.close());
+}, 30_000);
+afterAll(() => keystone.close(), 30_000);
 
 const UNKNOWN = 'f'.repeat(32);
 const names = (list: Json | undefined): string[] =>
@@ -27,7 +27,10 @@ describe('version documents', () => {
       expect([answer.status, answer.json['version']?.['id']]).toEqual([200, 'v3.14']);
     }
     const served = await request(`${root}/openapi.json`);
-    expect(await served.body.json()).toMatchObject({ openapi: '3.1.0' });
+    const document = (await served.body.json()) as { openapi: string; paths: Record<string, object> };
+    expect(document.openapi).toBe('3.1.0');
+    expect(Object.keys(document.paths)).toEqual(expect.arrayContaining(['/', '/v3', '/v3/users', '/v3/auth/tokens']));
+    expect(document.paths['/v3/users']).toMatchObject({ head: { operationId: 'listUsers_head' } });
   });
 });
 
@@ -399,10 +402,14 @@ describe('many requests at once', () => {
 
   it('log in without holding up others', async () => {
     const { token } = await keystone.someone('crowd');
-    const logins = Array.from({ length: 40 }, () => keystone.login('crowd', 'crowd-password'));
-    const began = performance.now();
+    let done = 0;
+    const logins = Array.from({ length: 40 }, async () => {
+      const made = await keystone.login('crowd', 'crowd-password');
+      done += 1;
+      return made;
+    });
     expect(await keystone.alive(token)).toBe(200);
-    expect(performance.now() - began).toBeLessThan(500);
+    expect(done).toBeLessThan(40);
     expect(new Set(await Promise.all(logins)).size).toBe(40);
   });
 });

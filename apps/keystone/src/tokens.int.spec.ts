@@ -9,8 +9,8 @@ process.env['NESTACK_CHECK_RESPONSES'] = '1';
 let keystone: TestKeystone;
 beforeAll(async () => {
   keystone = await TestKeystone.start();
-});
-afterAll(() => keystone.close());
+}, 30_000);
+afterAll(() => keystone.close(), 30_000);
 
 const password = (user: object) => ({ methods: ['password'], password: { user } });
 const UNAUTHORIZED = {

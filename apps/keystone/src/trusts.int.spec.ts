@@ -10,8 +10,8 @@ beforeAll(async () => {
   keystone = await TestKeystone.start();
   trustor = await keystone.someone('trustor', 'manager');
   trustee = await keystone.someone('trustee');
-});
-afterAll(() => keystone.close());
+}, 30_000);
+afterAll(() => keystone.close(), 30_000);
 
 async function trust(fields: Record<string, unknown> = {}): Promise<string> {
   const body = {
