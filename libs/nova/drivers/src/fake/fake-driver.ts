@@ -91,7 +91,7 @@ export class FakeDriver implements HypervisorDriver {
         features: [],
       },
       supported_instances: [['x86_64', 'fake', 'hvm']],
-      traits: [],
+      traits: ['COMPUTE_NET_ATTACH_INTERFACE', 'COMPUTE_NODE', 'COMPUTE_VOLUME_ATTACH'],
       uptime: `up ${Math.round((Date.now() - this.startedAt) / 1000)} seconds`,
     };
   }

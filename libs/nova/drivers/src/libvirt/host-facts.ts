@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { arch, cpus, freemem, loadavg, totalmem, uptime } from 'node:os';
 import type { HostFacts } from '@nestack/nova/contract';
+import { traitsOf } from './traits';
 
 export interface FactsInput {
   readonly host: string;
@@ -38,7 +39,7 @@ export async function hostFacts(input: FactsInput): Promise<HostFacts> {
       features: [],
     },
     supported_instances: [[architecture, input.virtType, 'hvm']],
-    traits: [],
+    traits: [...(await traitsOf(input.virtType))],
     uptime: uptimeText(new Date(), uptime(), loadavg()),
   };
 }

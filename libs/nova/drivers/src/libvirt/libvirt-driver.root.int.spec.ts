@@ -176,6 +176,7 @@ describeReal('real guests', () => {
   it('tells what the host has', async () => {
     const facts = await driver.facts();
     expect(facts).toMatchObject({ hypervisor_hostname: 'h1', hypervisor_type: 'QEMU', running_vms: 0 });
+    expect(facts.traits).toContain('COMPUTE_VOLUME_ATTACH');
     expect(facts.hypervisor_version).toBeGreaterThan(4_000_000);
     // The second answer comes from what was found out at the first.
     const began = performance.now();
