@@ -1,8 +1,9 @@
 import { waitFor } from '@nestack/kernel/process';
-import type { ConfigSources } from '../cloud/config-files';
+import { hasPhysicalNetwork, type ConfigSources } from '../cloud/config-files';
 import { secretOf, type CloudSettings } from '../cloud/settings';
 import type { Progress } from '../progress';
 import { UserError } from '../user-error';
+import { ensureExternalNetwork } from './external-network';
 import { bootstrapIdentity } from './identity';
 import { ensureFlavors, ensurePrivateNetwork, hasImage, uploadImage } from './resources';
 import { patiently, Rest } from './rest';
@@ -25,16 +26,22 @@ export async function bootstrap(
     project: 'admin',
   });
   try {
-    const demo = await progress.step('projects, users, roles, catalogue', async () => {
+    const { demo, service } = await progress.step('projects, users, roles, catalogue', async () => {
       await patiently(() => rest.login(), 30_000);
       const made = await bootstrapIdentity(rest, sources, keystone);
       // The catalogue came with the token: another one, with the services that were added.
       await rest.login();
-      return made.demoProjectId;
+      return { demo: made.demoProjectId, service: made.serviceProjectId };
     });
     await Promise.all([
       progress.step('flavors', () => patiently(() => ensureFlavors(rest), 30_000)),
-      progress.step('network private', () => patiently(() => ensurePrivateNetwork(rest, demo), 30_000)),
+      progress.step('networks private and public', () =>
+        patiently(async () => {
+          await ensurePrivateNetwork(rest, demo);
+          if (hasPhysicalNetwork(sources))
+            await ensureExternalNetwork(rest, sources.underlay.external, { demo, service });
+        }, 30_000),
+      ),
       ensureImage(rest, settings, progress, image),
       progress.step('compute hosts', (say) => waitForHosts(rest, settings, say)),
     ]);

@@ -36,7 +36,7 @@ export async function bootstrapIdentity(
   rest: Rest,
   sources: Pick<ConfigSources, 'settings' | 'publicUrl' | 'internalUrl'>,
   keystone: string,
-): Promise<{ readonly demoProjectId: string }> {
+): Promise<{ readonly demoProjectId: string; readonly serviceProjectId: string }> {
   const { settings } = sources;
   const find = async (collection: string, query = ''): Promise<Named[]> =>
     (await rest.get<Record<string, Named[]>>(`${keystone}/${collection}${query}`))[collection] ?? [];
@@ -80,7 +80,7 @@ export async function bootstrapIdentity(
     await grant(serviceProject, user, 'admin');
   }
   await ensureCatalogue(rest, sources, keystone, find);
-  return { demoProjectId: demoProject };
+  return { demoProjectId: demoProject, serviceProjectId: serviceProject };
 }
 
 async function ensureCatalogue(

@@ -202,6 +202,11 @@ function novaApi(sources: ConfigSources, host: string): Values {
 /** The physical network that external networks are on. */
 export const PHYSICAL_NETWORK = 'public';
 
+/** Whether the controller's wires are ours to make; hosts in containers bring their own. */
+export function hasPhysicalNetwork(sources: Pick<ConfigSources, 'ownLibvirt'>): boolean {
+  return sources.ownLibvirt !== true;
+}
+
 /** Where a host's network agent keeps its state. */
 export function agentDir(layout: Layout, host: string): string {
   return path.join(layout.host(host), 'neutron');
@@ -221,7 +226,10 @@ function computeApps(sources: ConfigSources, host: string): Record<string, Value
       state_path: agentDir(layout, host),
       local_ip: underlay.address(host),
       // Only the controller is on the physical network of external networks.
-      bridge_mappings: host === settings.hosts[0] ? { [PHYSICAL_NETWORK]: underlay.external.bridge } : {},
+      bridge_mappings:
+        host === settings.hosts[0] && hasPhysicalNetwork(sources)
+          ? { [PHYSICAL_NETWORK]: underlay.external.bridge }
+          : {},
       // Clouds beside each other share the kernel's tables and ports.
       udp_dstport: 4789 + settings.portOffset,
       filter_table: filterTable(underlay),

@@ -33,6 +33,7 @@ interface Served {
 const RANK: Readonly<Record<Need, number>> = { ports: 0, whole: 1, read: 2 };
 const HOLDER = 'dhcp';
 const PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
 const MOST_DELETED = 1000;
 
 /** Serves DHCP on the networks that the server gave to this host, and knows which port has which address. */
@@ -40,6 +41,8 @@ export class DhcpAgent {
   private readonly served = new Map<string, Served>();
   private readonly needs = new Map<string, { need: Need; ctx: RequestContext }>();
   private readonly queue = new KeyedQueue();
+  /** How long each network that failed waits for its next try, in milliseconds. */
+  private readonly pauses = new Map<string, number>();
   private readonly closing = new AbortController();
   /** Orders readings and word of ports. */
   private moment = 0;
@@ -150,11 +153,12 @@ export class DhcpAgent {
       if (due === undefined) return;
       try {
         await this.apply(due.ctx, networkId, due.need);
+        this.pauses.delete(networkId);
       } catch (error) {
         this.deps.log.warn(due.ctx, 'dhcp.failed', { network_id: networkId, error: String(error) });
-        void this.deps.clock
-          .sleep(PAUSE_MS, this.closing.signal)
-          .then(() => this.need(newContext(), networkId, 'read'));
+        const pause = this.pauses.get(networkId) ?? PAUSE_MS;
+        this.pauses.set(networkId, Math.min(pause * 2, LONGEST_PAUSE_MS));
+        void this.deps.clock.sleep(pause, this.closing.signal).then(() => this.need(newContext(), networkId, 'read'));
       }
     });
   }

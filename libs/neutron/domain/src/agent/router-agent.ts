@@ -16,12 +16,15 @@ export interface RouterAgentDeps {
 }
 
 const PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
 
 /** Keeps the routers that the server gave to this host. */
 export class RouterAgent {
   /** By id: the networks that each router holds, and the ports that the server was told of. */
   private readonly carried = new Map<string, { networks: ReadonlySet<string>; told: ReadonlySet<string> }>();
   private readonly asked = new Map<string, RequestContext>();
+  /** How long each router that failed waits for its next try, in milliseconds. */
+  private readonly pauses = new Map<string, number>();
   private readonly queue = new KeyedQueue();
   private asking = false;
   private readonly closing = new AbortController();
@@ -91,10 +94,13 @@ export class RouterAgent {
   }
 
   private inTurn(ctx: RequestContext, id: string, work: () => Promise<void>): void {
-    void this.queue.run(id, work).catch((error: unknown) => {
+    const done = (): boolean => this.pauses.delete(id);
+    void this.queue.run(id, work).then(done, (error: unknown) => {
       this.deps.log.warn(ctx, 'router.failed', { router_id: id, error: String(error) });
+      const pause = this.pauses.get(id) ?? PAUSE_MS;
+      this.pauses.set(id, Math.min(pause * 2, LONGEST_PAUSE_MS));
       void this.deps.clock
-        .sleep(PAUSE_MS, this.closing.signal)
+        .sleep(pause, this.closing.signal)
         .then(() => this.closing.signal.aborted || this.routersChanged(newContext(), [id]));
     });
   }
