@@ -3,13 +3,21 @@
  * compare them.
  */
 export function pyRepr(value: unknown): string {
+  return represent(value, 0);
+}
+
+/** Deeper than any body of sense; a client's nesting must not use up the stack. */
+const DEEPEST = 100;
+
+function represent(value: unknown, depth: number): string {
   if (value === null || value === undefined) return 'None';
   if (value === true) return 'True';
   if (value === false) return 'False';
   if (typeof value === 'string') return quote(value);
-  if (Array.isArray(value)) return `[${value.map(pyRepr).join(', ')}]`;
+  if (typeof value === 'object' && depth > DEEPEST) return '...';
+  if (Array.isArray(value)) return `[${value.map((item) => represent(item, depth + 1)).join(', ')}]`;
   if (typeof value === 'object') {
-    const parts = Object.entries(value).map(([key, item]) => `${quote(key)}: ${pyRepr(item)}`);
+    const parts = Object.entries(value).map(([key, item]) => `${quote(key)}: ${represent(item, depth + 1)}`);
     return `{${parts.join(', ')}}`;
   }
   return String(value);
