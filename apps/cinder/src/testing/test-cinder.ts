@@ -99,22 +99,26 @@ export class TestCinder {
   }
 
   /** A request below `/v3/{project}`. */
-  async call(method: string, url: string, options: CallOptions = {}): Promise<Answer> {
+  call(method: string, url: string, options: CallOptions = {}): Promise<Answer> {
+    const [project = 'p1'] = (options.as ?? 'p1:member').split(':');
+    const path = url.startsWith('/v3') || url === '/' ? url : `/v3/${project}${url}`;
+    return this.send(method, path, options.body === undefined ? null : JSON.stringify(options.body), options);
+  }
+
+  /** A request with its body as text. */
+  async send(method: string, url: string, body: string | null, options: CallOptions = {}): Promise<Answer> {
     const [project = 'p1', role = 'member'] = (options.as ?? 'p1:member').split(':');
-    const response = await request(
-      `${this.base}${url.startsWith('/v3') || url === '/' ? url : `/v3/${project}${url}`}`,
-      {
-        method: method as 'GET',
-        headers: {
-          'x-auth-token': tokenOf(project, role),
-          accept: 'application/json',
-          ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...(options.version === undefined ? {} : { 'openstack-api-version': `volume ${options.version}` }),
-          ...options.headers,
-        },
-        body: options.body === undefined ? null : JSON.stringify(options.body),
+    const response = await request(`${this.base}${url}`, {
+      method: method as 'GET',
+      headers: {
+        'x-auth-token': tokenOf(project, role),
+        accept: 'application/json',
+        ...(body === null ? {} : { 'content-type': 'application/json' }),
+        ...(options.version === undefined ? {} : { 'openstack-api-version': `volume ${options.version}` }),
+        ...options.headers,
       },
-    );
+      body,
+    });
     const text = await response.body.text();
     return {
       status: response.statusCode,

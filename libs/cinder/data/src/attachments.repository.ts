@@ -1,5 +1,6 @@
 import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import { isUuidLike } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
 import type { Attachment, AttachmentRepository, ListQuery, Scope } from '@nestack/cinder/domain';
 import { assignments, filterConditions, ordering, Params, type ListColumns } from './list-sql';
@@ -59,7 +60,7 @@ export class AttachmentsRepository implements AttachmentRepository {
     const params = new Params();
     const where = filterConditions(LISTED, query, params);
     if (scope !== null) where.push(`project_id = ${params.add(scope)}`);
-    const marker = query.marker === null ? null : await this.find(tx, query.marker, scope);
+    const marker = isUuidLike(query.marker) ? await this.find(tx, query.marker, scope) : null;
     if (query.marker !== null && marker === null)
       throw CinderError.VolumeAttachmentNotFound({ attachment_id: query.marker });
     const { order, after } = ordering(LISTED, query.sort, marker as Record<string, unknown> | null, params);

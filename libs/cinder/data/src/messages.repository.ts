@@ -1,5 +1,6 @@
 import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import { isUuidLike } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
 import type { ListQuery, Message, MessageRepository, Scope } from '@nestack/cinder/domain';
 import { filterConditions, ordering, Params, type ListColumns } from './list-sql';
@@ -47,7 +48,7 @@ export class MessagesRepository implements MessageRepository {
   }
 
   async list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Message[]> {
-    const marker = query.marker === null ? null : await this.find(tx, query.marker, scope);
+    const marker = isUuidLike(query.marker) ? await this.find(tx, query.marker, scope) : null;
     if (query.marker !== null && marker === null) throw CinderError.MessageNotFound({ message_id: query.marker });
     const params = new Params();
     const where = ['expires_at >= clock_timestamp()', ...filterConditions(LISTED, query, params)];

@@ -151,4 +151,12 @@ export const cinderMigrations: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    name: '0003-large-sums',
+    up: [
+      'ALTER TABLE quota_limit ALTER COLUMN hard_limit TYPE bigint',
+      'ALTER TABLE quota_usage ALTER COLUMN in_use TYPE bigint',
+      'ALTER TABLE pool ALTER COLUMN provisioned TYPE bigint',
+    ],
+  },
 ];

@@ -1,5 +1,6 @@
 import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import { isUuidLike } from '@nestack/kernel/ids';
 import type { QosRepository, QosSpec } from '@nestack/cinder/domain';
 
 const COLUMNS = 'id, name, consumer, specs';
@@ -28,7 +29,7 @@ export class QosSpecsRepository implements QosRepository {
       `SELECT ${COLUMNS} FROM qos_spec q WHERE $1::uuid IS NULL
          OR (q.created_at, q.id) < (SELECT m.created_at, m.id FROM qos_spec m WHERE m.id = $1)
        ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3`,
-      [page.marker, page.limit, page.offset],
+      [isUuidLike(page.marker) ? page.marker : null, page.limit, page.offset],
     );
   }
 

@@ -10,7 +10,7 @@ export class QuotasRepository implements QuotaRepository {
   async limits(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>> {
     const rows = await sql<{ project_id: string; resource: string; hard_limit: number }>(
       tx,
-      `SELECT resource, hard_limit FROM quota_limit WHERE project_id IN ($1, $2) ORDER BY (project_id = $1)`,
+      `SELECT resource, hard_limit::float8 AS hard_limit FROM quota_limit WHERE project_id IN ($1, $2) ORDER BY (project_id = $1)`,
       [projectId, DEFAULT],
     );
     return Object.fromEntries(rows.map((row) => [row.resource, row.hard_limit]));
@@ -21,7 +21,7 @@ export class QuotasRepository implements QuotaRepository {
     await execute(
       tx,
       `INSERT INTO quota_limit (project_id, resource, hard_limit)
-       SELECT $1, resource, hard_limit FROM unnest($2::text[], $3::int[]) AS one (resource, hard_limit)
+       SELECT $1, resource, hard_limit FROM unnest($2::text[], $3::bigint[]) AS one (resource, hard_limit)
        ON CONFLICT (project_id, resource) DO UPDATE SET hard_limit = EXCLUDED.hard_limit`,
       [projectId, resources, resources.map((resource) => limits[resource])],
     );
@@ -34,7 +34,7 @@ export class QuotasRepository implements QuotaRepository {
   async usage(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>> {
     const rows = await sql<{ resource: string; in_use: number }>(
       tx,
-      'SELECT resource, in_use FROM quota_usage WHERE project_id = $1',
+      'SELECT resource, in_use::float8 AS in_use FROM quota_usage WHERE project_id = $1',
       [projectId],
     );
     return Object.fromEntries(rows.map((row) => [row.resource, row.in_use]));
@@ -50,9 +50,9 @@ export class QuotasRepository implements QuotaRepository {
     const rows = await sql<{ resource: string; in_use: number }>(
       tx,
       `INSERT INTO quota_usage (project_id, resource, in_use)
-       SELECT $1, resource, GREATEST(delta, 0) FROM unnest($2::text[], $3::int[]) WITH ORDINALITY AS one (resource, delta, at) ORDER BY at
-       ON CONFLICT (project_id, resource) DO UPDATE SET in_use = GREATEST(quota_usage.in_use + ($4::jsonb->>EXCLUDED.resource)::int, 0)
-       RETURNING resource, in_use`,
+       SELECT $1, resource, GREATEST(delta, 0) FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS one (resource, delta, at) ORDER BY at
+       ON CONFLICT (project_id, resource) DO UPDATE SET in_use = GREATEST(quota_usage.in_use + ($4::jsonb->>EXCLUDED.resource)::bigint, 0)
+       RETURNING resource, in_use::float8 AS in_use`,
       [projectId, resources, resources.map((resource) => deltas[resource]), JSON.stringify(deltas)],
     );
     return Object.fromEntries(rows.map((row) => [row.resource, row.in_use]));

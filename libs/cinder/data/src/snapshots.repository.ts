@@ -1,5 +1,6 @@
 import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import { isUuidLike } from '@nestack/kernel/ids';
 import { CinderError, type SnapshotStatus } from '@nestack/cinder/contract';
 import type { ListQuery, Metadata, Scope, Snapshot, SnapshotRepository } from '@nestack/cinder/domain';
 import { assignments, filterConditions, ordering, Params, type ListColumns } from './list-sql';
@@ -57,7 +58,7 @@ export class SnapshotsRepository implements SnapshotRepository {
   }
 
   async list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Snapshot[]> {
-    const marker = query.marker === null ? null : await this.find(tx, query.marker, scope);
+    const marker = isUuidLike(query.marker) ? await this.find(tx, query.marker, scope) : null;
     if (query.marker !== null && marker === null) throw CinderError.SnapshotNotFound({ snapshot_id: query.marker });
     const params = new Params();
     const where = conditions(scope, query, params);

@@ -1,5 +1,6 @@
 import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import { isUuidLike } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
 import type { ListQuery, Scope, Transfer, TransferRepository } from '@nestack/cinder/domain';
 import { filterConditions, ordering, Params, type ListColumns } from './list-sql';
@@ -31,7 +32,7 @@ export class TransfersRepository implements TransferRepository {
   }
 
   async list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Transfer[]> {
-    const marker = query.marker === null ? null : await this.find(tx, query.marker, scope);
+    const marker = isUuidLike(query.marker) ? await this.find(tx, query.marker, scope) : null;
     if (query.marker !== null && marker === null) throw CinderError.TransferNotFound({ transfer_id: query.marker });
     const params = new Params();
     const where = ['true', ...filterConditions(LISTED, query, params)];

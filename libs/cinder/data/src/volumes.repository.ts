@@ -1,5 +1,6 @@
 import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
+import { isUuidLike } from '@nestack/kernel/ids';
 import { CinderError, type VolumeStatus } from '@nestack/cinder/contract';
 import type {
   Attachment,
@@ -111,7 +112,7 @@ export class VolumesRepository implements VolumeRepository {
   }
 
   async list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Volume[]> {
-    const marker = query.marker === null ? null : await this.find(tx, query.marker, scope);
+    const marker = isUuidLike(query.marker) ? await this.find(tx, query.marker, scope) : null;
     if (query.marker !== null && marker === null) throw CinderError.VolumeNotFound({ volume_id: query.marker });
     const params = new Params();
     const where = conditions(scope, query, params);
@@ -142,7 +143,7 @@ export class VolumesRepository implements VolumeRepository {
     const row = await sqlOne<{ count: number; size: number; metadata: Record<string, string[]> | null }>(
       tx,
       `WITH seen AS (SELECT v.size, v.metadata FROM volume v JOIN volume_type t ON t.id = v.volume_type_id WHERE ${where})
-       SELECT (SELECT count(*) FROM seen)::int AS count, (SELECT COALESCE(sum(size), 0) FROM seen)::int AS size,
+       SELECT (SELECT count(*) FROM seen)::int AS count, (SELECT COALESCE(sum(size), 0) FROM seen)::float8 AS size,
          (SELECT jsonb_object_agg(key, vals) FROM (
             SELECT key, jsonb_agg(DISTINCT value) AS vals FROM seen, jsonb_each(seen.metadata) GROUP BY key) m) AS metadata`,
       params.values,
@@ -172,7 +173,10 @@ export class VolumesRepository implements VolumeRepository {
   }
 
   async provisioned(tx: Tx): Promise<ReadonlyMap<string, number>> {
-    const rows = await sql<{ host: string; provisioned: number }>(tx, 'SELECT host, provisioned FROM pool');
+    const rows = await sql<{ host: string; provisioned: number }>(
+      tx,
+      'SELECT host, provisioned::float8 AS provisioned FROM pool',
+    );
     return new Map(rows.map((row) => [row.host, row.provisioned]));
   }
 
@@ -180,7 +184,7 @@ export class VolumesRepository implements VolumeRepository {
     const row = await sqlOne<{ provisioned: number }>(
       tx,
       `INSERT INTO pool (host, provisioned) VALUES ($1, GREATEST($2, 0))
-       ON CONFLICT (host) DO UPDATE SET provisioned = GREATEST(pool.provisioned + $2, 0) RETURNING provisioned`,
+       ON CONFLICT (host) DO UPDATE SET provisioned = GREATEST(pool.provisioned + $2, 0) RETURNING provisioned::float8 AS provisioned`,
       [host, delta],
     );
     return row?.provisioned ?? 0;
@@ -217,8 +221,8 @@ export class VolumesRepository implements VolumeRepository {
   useOfHost(tx: Tx, host: string): Promise<readonly HostUse[]> {
     return sql<HostUse>(
       tx,
-      `SELECT v.project_id, count(*)::int AS volume_count, sum(v.size)::int AS total_volume_gb,
-         COALESCE(sum(s.count), 0)::int AS snapshot_count, COALESCE(sum(s.size), 0)::int AS total_snapshot_gb
+      `SELECT v.project_id, count(*)::int AS volume_count, sum(v.size)::float8 AS total_volume_gb,
+         COALESCE(sum(s.count), 0)::int AS snapshot_count, COALESCE(sum(s.size), 0)::float8 AS total_snapshot_gb
        FROM volume v LEFT JOIN LATERAL (SELECT count(*) AS count, sum(volume_size) AS size FROM snapshot WHERE volume_id = v.id) s ON true
        WHERE split_part(v.host, '#', 1) = $1 OR split_part(v.host, '@', 1) = $1 GROUP BY v.project_id ORDER BY v.project_id`,
       [host],

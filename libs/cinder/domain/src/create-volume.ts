@@ -7,6 +7,8 @@ import type { CinderParts, ImageSummary, NewVolume } from './ports';
 import { consumptionOf, type Quotas } from './quotas';
 
 const GIB = 1024 ** 3;
+/** GiB that upstream's schema has room for. */
+export const LARGEST = 0x7fff_ffff;
 
 /** A create request, its nulls and spellings put right. */
 export interface VolumeRequest {
@@ -44,7 +46,7 @@ export class CreateVolume {
     return this.parts.db.run('volume.create', async (tx) => {
       const source = await this.source(ctx, tx, request);
       const size = request.size ?? source.size;
-      if (size === null || !Number.isInteger(size) || size <= 0) {
+      if (size === null || !Number.isInteger(size) || size <= 0 || size > LARGEST) {
         throw CinderError.InvalidInput({
           reason: `Volume size '${String(request.size ?? '')}' must be an integer and greater than 0`,
         });

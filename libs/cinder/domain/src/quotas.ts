@@ -116,8 +116,8 @@ export class Quotas {
         if (known[resource] === undefined)
           throw CinderError.InvalidInput({ reason: `Bad key(s) in quota set: ${resource}` });
         const limit = Number(value);
-        if (!Number.isInteger(limit) || limit < -1)
-          throw CinderError.InvalidInput({ reason: `${resource} must be an integer of -1 or more.` });
+        if (!Number.isInteger(limit) || limit < -1 || limit > 0x7fff_ffff)
+          throw CinderError.InvalidInput({ reason: `${resource} must be an integer from -1 to 2147483647.` });
         limits[resource] = limit;
       }
       await this.parts.quotas.setLimits(tx, projectId, limits);

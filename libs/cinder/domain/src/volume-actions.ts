@@ -2,6 +2,7 @@ import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { newUuid } from '@nestack/kernel/ids';
 import { CinderError, type ConnectionInfo, type VolumeStatus } from '@nestack/cinder/contract';
 import { enforceOn, findVolume } from './access';
+import { LARGEST } from './create-volume';
 import type { Metadata, Volume, VolumeType } from './model';
 import type { CinderParts } from './ports';
 import { type Quotas } from './quotas';
@@ -148,6 +149,8 @@ export class VolumeActions {
     await this.parts.db.run('volume.extend', async (tx) => {
       const volume = await this.locked(ctx, tx, id, 'volume:extend');
       if (volume.status !== 'available') await this.assertOnlineExtend(tx, volume, online);
+      if (!Number.isInteger(size) || size > LARGEST)
+        throw CinderError.InvalidInput({ reason: `New size must be an integer of at most ${String(LARGEST)}.` });
       if (size <= volume.size) {
         throw CinderError.InvalidInput({
           reason: `New size for extend must be greater than current size. (current: ${String(volume.size)}, extended: ${String(size)}).`,
