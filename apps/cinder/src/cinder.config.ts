@@ -31,7 +31,7 @@ export const cinderConfig = Type.Object(
     ...brokerConfig,
     ...authConfig,
     roles: Type.Optional(
-      Type.Array(Type.Union(ROLES.map((role) => Type.Literal(role))), {
+      Type.Array(Type.Union([Type.Literal('api'), Type.Literal('scheduler'), Type.Literal('volume')]), {
         default: [...ROLES],
         minItems: 1,
         description: "Which of cinder's parts run in this process.",

@@ -231,6 +231,7 @@ function volumeProviders(config: CinderConfig): Provider[] {
           host: backendOf(config),
           zone: parts.settings.availability_zone,
           capabilities: () => driver.capabilities(),
+          alarm: (wake) => driver.onLoss(wake),
           beat: (ctx) => manager.reconcileExports(ctx),
         }),
     },

@@ -294,6 +294,8 @@ export interface VolumeDriver {
     to: { readonly host: string | null; readonly readonly: boolean },
   ): Promise<ConnectionInfo>;
   absentExport(ctx: RequestContext, volumeId: string): Promise<void>;
+  /** Calls the listener when exports have ended that nobody ended: they must be made again. */
+  onLoss(listener: () => void): void;
   /** Volumes that are exported now, however that came. */
   exports(): Promise<readonly string[]>;
   /** The volume's content in an image format. */

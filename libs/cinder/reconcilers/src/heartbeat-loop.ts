@@ -15,6 +15,8 @@ export interface Heartbeat {
   readonly host: string;
   readonly zone: string;
   readonly capabilities?: () => Promise<Capabilities>;
+  /** Tells what makes the next beat come at once. */
+  readonly alarm?: (wake: () => void) => void;
   /** What is put in order at the same time. */
   readonly beat?: (ctx: RequestContext) => Promise<void>;
 }
@@ -23,24 +25,27 @@ export interface Heartbeat {
 export class HeartbeatLoop {
   readonly #end = new AbortController();
   #loop: Promise<void> | null = null;
+  #pause = new AbortController();
 
   constructor(private readonly about: Heartbeat) {}
 
   async onApplicationBootstrap(): Promise<void> {
+    this.about.alarm?.(() => this.#pause.abort());
     await this.#once();
     this.#loop ??= this.#run();
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.#end.abort();
+    this.#pause.abort();
     await this.#loop;
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#end;
-    for (;;) {
-      await this.about.clock.sleep(INTERVAL_MS, signal);
-      if (signal.aborted) return;
+    while (!this.#end.signal.aborted) {
+      await this.about.clock.sleep(INTERVAL_MS, this.#pause.signal);
+      if (this.#end.signal.aborted) return;
+      this.#pause = new AbortController();
       await this.#once();
     }
   }

@@ -144,6 +144,10 @@ export class FakeVolumeDriver implements VolumeDriver {
     await this.save();
   }
 
+  onLoss(_listener: () => void): void {
+    // What is only written down does not get lost.
+  }
+
   exports(): Promise<readonly string[]> {
     return Promise.resolve(Object.keys(this.store.exports));
   }

@@ -278,8 +278,14 @@ suite('the NBD backend', () => {
     expect(await driver.exports()).toEqual([one.id]);
     expect(await driver.ensureExport(ctx, one, HERE)).toEqual(info);
     expect(daemons()).toEqual(before);
+    let lost = 0;
+    driver.onLoss(() => {
+      lost += 1;
+    });
     for (const pid of before) process.kill(pid, 'SIGKILL');
     for (let tries = 0; daemons().length > 0 && tries < 200; tries += 1) await delay(10);
+    for (let tries = 0; lost === 0 && tries < 200; tries += 1) await delay(10);
+    expect(lost).toBeGreaterThan(0);
     expect(await driver.exports()).toEqual([]);
     expect(await driver.ensureExport(ctx, one, THERE)).toEqual(far);
     expect(await holds(urlOf(info), 3)).toBe(true);

@@ -32,6 +32,7 @@ export class NbdVolumeDriver implements VolumeDriver {
   private readonly files: VolumeFiles;
   private readonly local: StorageDaemon;
   private readonly remote: StorageDaemon | null;
+  private lost: (() => void) | null = null;
 
   constructor(private readonly options: NbdOptions) {
     this.files = new VolumeFiles(options.dir);
@@ -39,6 +40,7 @@ export class NbdVolumeDriver implements VolumeDriver {
       dir: path.join(options.dir, 'local'),
       listener: { type: 'unix', path: this.socket },
       log: options.log,
+      onLoss: () => this.lost?.(),
     });
     this.remote =
       options.address === null
@@ -47,7 +49,12 @@ export class NbdVolumeDriver implements VolumeDriver {
             dir: path.join(options.dir, 'remote'),
             listener: { type: 'inet', ...options.address },
             log: options.log,
+            onLoss: () => this.lost?.(),
           });
+  }
+
+  onLoss(listener: () => void): void {
+    this.lost = listener;
   }
 
   async prepare(): Promise<void> {

@@ -80,6 +80,11 @@ export class QmpClient {
     return () => this.listeners.delete(listener);
   }
 
+  /** Called once when the connection has ended, however that came. */
+  onEnd(listener: () => void): void {
+    this.socket.once('close', listener);
+  }
+
   close(): void {
     this.socket.destroy();
     this.end();

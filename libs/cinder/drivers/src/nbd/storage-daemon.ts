@@ -18,6 +18,8 @@ export interface StorageDaemonOptions {
   readonly dir: string;
   readonly listener: NbdListener;
   readonly log: Logger;
+  /** Called when the daemon goes away unasked, and with it all that it served. */
+  readonly onLoss: () => void;
 }
 
 interface ExportInfo {
@@ -136,8 +138,9 @@ export class StorageDaemon {
 
   /** Lets go of the connection; the daemon goes on. */
   close(): void {
-    this.client?.close();
+    const client = this.client;
     this.client = null;
+    client?.close();
   }
 
   private get control(): string {
@@ -153,12 +156,16 @@ export class StorageDaemon {
     if (this.client?.alive === true) return this.client;
     this.client = null;
     try {
-      this.client = await QmpClient.open(this.control);
+      const client = await QmpClient.open(this.control);
+      this.client = client;
+      client.onEnd(() => {
+        if (this.client === client) this.options.onLoss();
+      });
+      return client;
     } catch {
       // Nobody listens: it does not run, or not any more.
       return null;
     }
-    return this.client;
   }
 
   private async started(ctx: RequestContext): Promise<QmpClient> {
@@ -206,8 +213,9 @@ export class StorageDaemon {
 
   private async stop(qmp: QmpClient): Promise<void> {
     const pid = await this.pid();
+    this.client = null;
     await qmp.execute('quit').catch(() => undefined);
-    this.close();
+    qmp.close();
     if (pid !== null) await stopPid(pid, { graceMs: 5000 });
     await Promise.all(['qmp.sock', 'pid', 'log'].map((name) => rm(path.join(this.options.dir, name), { force: true })));
     if (this.options.listener.type === 'unix') await rm(this.options.listener.path, { force: true });
