@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newContext } from '@nestack/kernel/context';
 import { newUuid } from '@nestack/kernel/ids';
 import { AGENT_TYPE } from '@nestack/neutron/contract';
@@ -7,6 +7,7 @@ import { FakeAgent } from './testing/fake-agent';
 import { TestNeutron, admin, typeOf, until, type Shown } from './testing/test-neutron';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
+jest.setTimeout(60_000);
 
 const ctx = newContext();
 let neutron: TestNeutron;

@@ -1,8 +1,9 @@
 import 'reflect-metadata';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { TestNeutron, admin, typeOf } from './testing/test-neutron';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
+jest.setTimeout(60_000);
 
 let neutron: TestNeutron;
 
