@@ -41,6 +41,15 @@ export interface Loaded {
   readonly devices: readonly BlockDevice[];
 }
 
+/** The instance as it is now, its end met again or not. */
+export async function loadInstance(deps: SagaDeps, uuid: string): Promise<Instance> {
+  return deps.tx.read('saga.instance', async (tx) => {
+    const instance = await deps.instances.find(tx, uuid, { deleted: true });
+    if (instance === null) throw NovaError.InstanceNotFound({ instance_id: uuid });
+    return instance;
+  });
+}
+
 /** The instance with its disks as they are now; deleted ones too, since a run may meet its own end again. */
 export async function load(deps: SagaDeps, uuid: string): Promise<Loaded> {
   return deps.tx.read('saga.instance', async (tx) => {

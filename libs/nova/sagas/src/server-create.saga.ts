@@ -10,7 +10,7 @@ import {
   type Selection,
 } from '@nestack/nova/contract';
 import { toInstanceSpec, type Instance } from '@nestack/nova/domain';
-import { isHostDown, load, onHost, terminate, type SagaDeps } from './deps';
+import { isHostDown, load, loadInstance, onHost, terminate, type SagaDeps } from './deps';
 
 interface Params {
   readonly instance_uuid: string;
@@ -145,7 +145,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       name: `schedule_${attempt}`,
       when,
       do: async (ctx, run) => {
-        const { instance } = await load(deps, run.params.instance_uuid);
+        const instance = await loadInstance(deps, run.params.instance_uuid);
         if (attempt > 1) await deps.placement.release(ctx, instance.uuid);
         const ignore = attempts().flatMap((n) => {
           const built = run.maybe<Built>(`build_${n}`);
@@ -176,7 +176,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       name: `ports_${attempt}`,
       when,
       do: async (ctx, run): Promise<readonly Nic[]> => {
-        const { instance } = await load(deps, run.params.instance_uuid);
+        const instance = await loadInstance(deps, run.params.instance_uuid);
         if (instance.request.networks === 'none' || instance.request.networks.length === 0) return [];
         const { service_host: host, availability_zone } = selection(run);
         return deps.networks.ensurePorts(ctx, {
@@ -190,7 +190,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
         });
       },
       undo: async (ctx, run) => {
-        const { instance } = await load(deps, run.params.instance_uuid);
+        const instance = await loadInstance(deps, run.params.instance_uuid);
         await deps.networks.releasePorts(ctx, instance.uuid, run.maybe<Nic[]>(`ports_${attempt}`) ?? instance.nics);
       },
     },

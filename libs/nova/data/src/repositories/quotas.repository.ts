@@ -9,7 +9,14 @@ const toLimits = (rows: readonly Row[]): Record<string, number> =>
 /** Quota limits in PostgreSQL. */
 export class QuotasRepository implements QuotaRepository {
   async limits(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>> {
-    return toLimits(await sql<Row>(tx, 'SELECT resource, hard_limit FROM quota WHERE project_id = $1', [projectId]));
+    const rows = await sql<Row>(
+      tx,
+      `SELECT resource, hard_limit FROM quota WHERE project_id = $1
+       UNION ALL SELECT c.resource, c.hard_limit FROM quota_class c WHERE c.class_name = 'default'
+         AND NOT EXISTS (SELECT 1 FROM quota q WHERE q.project_id = $1 AND q.resource = c.resource)`,
+      [projectId],
+    );
+    return toLimits(rows);
   }
 
   async classLimits(tx: Tx, className: string): Promise<Readonly<Record<string, number>>> {

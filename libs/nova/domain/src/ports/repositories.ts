@@ -201,6 +201,7 @@ export interface ComputeNodeRepository {
 
 /** Quota limits that were set; what is absent has its default. -1 is unlimited. */
 export interface QuotaRepository {
+  /** A project's limits: its own before those of the class `default`. */
   limits(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>>;
   classLimits(tx: Tx, className: string): Promise<Readonly<Record<string, number>>>;
   set(tx: Tx, projectId: string, limits: Readonly<Record<string, number>>): Promise<void>;

@@ -59,11 +59,7 @@ export class Quotas {
 
   /** A project's limits: what was set for it, else its class's default, else upstream's. */
   async limits(tx: Tx, projectId: string): Promise<Limits> {
-    return {
-      ...QUOTA_DEFAULTS,
-      ...(await this.deps.quotas.classLimits(tx, 'default')),
-      ...(await this.deps.quotas.limits(tx, projectId)),
-    };
+    return { ...QUOTA_DEFAULTS, ...(await this.deps.quotas.limits(tx, projectId)) };
   }
 
   show(projectId: string): Promise<{ readonly limits: Limits; readonly usage: Usage }> {

@@ -77,10 +77,12 @@ export class CreateServers {
 
     const flavorId = String(fields.flavorRef).replace(/^.*\//, '');
     const keyName = fields.key_name ?? null;
-    const { flavor, keyData, zones } = await deps.tx.read('server.create.lookup', (tx) =>
-      this.lookUp(ctx, tx, flavorId, keyName),
-    );
-    const { zone, host } = this.placement(ctx, fields, zones);
+    const target = targetOf(ctx, fields);
+    const { flavor, keyData } = await deps.tx.read('server.create.lookup', async (tx) => {
+      if (target.zone !== null || target.host !== null) await this.assertTarget(tx, target);
+      return this.lookUp(ctx, tx, flavorId, keyName);
+    });
+    const { zone, host } = target;
 
     const { devices, rootIsVolume, rootImage } = await resolveDevices(ctx, deps.volumes, fields);
     const imageRef =
@@ -253,29 +255,35 @@ export class CreateServers {
     }
     const keyPair = keyName === null ? null : await deps.keyPairs.find(tx, ctx.actor?.userId ?? '', keyName);
     if (keyName !== null && keyPair === null) throw NovaError.KeypairUnknown();
-    const services = await deps.services.list(tx, { binary: 'nova-compute' });
-    const now = deps.clock.now();
-    const zones = new Map<string, Set<string>>();
-    for (const service of services) {
-      const hosts = zones.get(service.availability_zone) ?? new Set<string>();
-      if (isUp(service, now)) hosts.add(service.host);
-      zones.set(service.availability_zone, hosts);
-    }
-    return { flavor, keyData: keyPair?.public_key ?? null, zones };
+    return { flavor, keyData: keyPair?.public_key ?? null };
   }
 
-  /** The zone and forced host of a request, checked. upstream: nova/compute/api.py parse_availability_zone */
-  private placement(ctx: RequestContext, fields: CreateServerFields, zones: ReadonlyMap<string, ReadonlySet<string>>) {
-    const parsed = parseZone(fields.availability_zone);
-    const host = fields.host ?? fields.hypervisor_hostname ?? parsed.host;
-    if (host !== null && !callerOf(ctx).isAdmin) {
-      throw NovaError.PolicyForbidden({ rule: 'os_compute_api:servers:create:forced_host' });
-    }
-    if (parsed.zone !== null && !zones.has(parsed.zone)) throw NovaError.AvailabilityZoneNotFound();
-    if (host !== null && ![...zones.values()].some((hosts) => hosts.has(host)))
+  /** Throws when there is no such zone, or no such host that is up. */
+  private async assertTarget(tx: Tx, { zone, host }: Target): Promise<void> {
+    const { services, clock } = this.deps;
+    const known = await services.list(tx, { binary: 'nova-compute' });
+    if (zone !== null && !known.some((service) => service.availability_zone === zone))
+      throw NovaError.AvailabilityZoneNotFound();
+    const now = clock.now();
+    if (host !== null && !known.some((service) => service.host === host && isUp(service, now)))
       throw NovaError.ComputeHostNotFound({ host });
-    return { zone: parsed.zone, host };
   }
+}
+
+/** Where a server shall be, as far as its request says. */
+interface Target {
+  readonly zone: string | null;
+  readonly host: string | null;
+}
+
+/** The zone and forced host of a request. upstream: nova/compute/api.py parse_availability_zone */
+function targetOf(ctx: RequestContext, fields: CreateServerFields): Target {
+  const { zone, host: named } = parseZone(fields.availability_zone);
+  const host = fields.host ?? fields.hypervisor_hostname ?? named;
+  if (host !== null && !callerOf(ctx).isAdmin) {
+    throw NovaError.PolicyForbidden({ rule: 'os_compute_api:servers:create:forced_host' });
+  }
+  return { zone, host };
 }
 
 /** Devices with names: the root is vda, the others follow in order; names that the user gave stay. */
