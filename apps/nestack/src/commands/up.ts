@@ -156,7 +156,7 @@ async function install(progress: Progress, missing: readonly Need[]): Promise<vo
 
 /**
  * The default image's file; null when it cannot be built here. Built once for all clouds of this checkout. Simulated guests
- * read nothing of it, so theirs is a blank disk unless the real one is there already.
+ * read nothing of it, so theirs is a blank disk.
  */
 async function buildImage(
   place: Place,
@@ -171,7 +171,7 @@ async function buildImage(
   const built = path.join(place.home, 'dist', 'image');
   if (!wanted || !existsSync(builder)) return null;
   mkdirSync(images, { recursive: true });
-  if (settings.virt === 'fake' && !existsSync(path.join(built, 'guest.qcow2'))) return blankDisk(images, progress);
+  if (settings.virt === 'fake') return blankDisk(images, progress);
   const lacking = missingOf(
     needsOf({ virt: 'fake', net: 'fake', volume: 'fake', brokerUrl: '', client: false, image: true }),
   );
@@ -192,6 +192,7 @@ async function buildImage(
 
 function blankDisk(images: string, progress: Progress): string {
   const file = path.join(images, 'blank.raw');
+  if (existsSync(file)) return file;
   writeFileSync(file, Buffer.alloc(BLANK_BYTES));
   progress.note('the image of simulated guests is a blank disk');
   return file;
