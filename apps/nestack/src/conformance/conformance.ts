@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { run } from '@nestack/kernel/process';
@@ -104,6 +104,8 @@ async function prepareRepository(workspace: string): Promise<void> {
     path.join(workspace, '.stestr.conf'),
     `[DEFAULT]\ntest_path=${folder}/test_discover\ntop_dir=${path.dirname(folder)}\ngroup_regex=([^\\.]*\\.)*\n`,
   );
+  if (!existsSync(path.join(workspace, '.stestr')))
+    await run('stestr', ['init'], { cwd: workspace, env: environment(workspace) });
 }
 
 function environment(workspace: string): NodeJS.ProcessEnv {
