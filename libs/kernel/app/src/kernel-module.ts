@@ -22,7 +22,15 @@ import {
   type FanoutBus,
   type QueueType,
 } from '@nestack/kernel/rpc';
-import { SAGAS, SAGA_WORKER, createSagas, createSagaWorker } from '@nestack/kernel/saga';
+import {
+  SAGAS,
+  SAGA_WORKER,
+  createSagas,
+  createSagaWorker,
+  type Bell,
+  type Doorbell,
+  type LeasingWorker,
+} from '@nestack/kernel/saga';
 import { CONFIG, LOGGER } from './surface';
 
 /** What an app wants of the kernel; each part is there only when asked for. */
@@ -120,8 +128,9 @@ export function kernelModule(options: KernelModuleOptions): DynamicModule {
         closers.push(...(await followRevocations(fanout, broker, authenticator)));
     },
     start: async () => {
-      if (worker !== null) await bell.listen(() => worker.wake());
-      await worker?.start();
+      if (worker === null) return;
+      closers.push(await bell.listen(worker));
+      await worker.start();
     },
     stopWork: async () => {
       await worker?.close();
@@ -137,21 +146,24 @@ export function kernelModule(options: KernelModuleOptions): DynamicModule {
   return { module: KernelModule, global: true, providers: providers as Provider[], exports: [...values.keys()] };
 }
 
-/** Wakes saga workers of a service in all its processes; without a broker only those of this one. */
+/**
+ * Wakes saga workers: the one in this process when it would take the run, otherwise those of the service in all processes.
+ * Rings that get lost (nobody listens, the broker is away) cost time only: workers look by themselves now and then.
+ */
 function doorbell(
   options: KernelModuleOptions,
   fanout: FanoutBus | null,
-): { ring: () => void; listen: (wake: () => void) => Promise<void> } {
+): { ring: Doorbell; listen: (worker: LeasingWorker) => Promise<() => void> } {
   const exchange = `${options.database?.config.schema ?? options.service}.sagas`;
-  let local: (() => void) | null = null;
+  let local: LeasingWorker | null = null;
   return {
-    ring: () => {
-      local?.();
-      fanout?.publish(exchange, {}).catch(() => undefined);
+    ring: (bell) => {
+      if (local?.wants(bell.kind) === true) local.wake(bell);
+      else fanout?.publish(exchange, bell).catch(() => undefined);
     },
-    listen: async (wake) => {
-      local = wake;
-      await fanout?.subscribe(exchange, wake);
+    listen: async (worker) => {
+      local = worker;
+      return (await fanout?.subscribe(exchange, (message) => worker.wake(message as Bell))) ?? (() => undefined);
     },
   };
 }

@@ -65,4 +65,13 @@ export const kernelMigrations: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    name: 'kernel-0003-saga-errors',
+    up: [
+      // Why a run makes no progress, for operators.
+      'ALTER TABLE saga ADD COLUMN last_error text',
+      // Leases are renewed in place, beside the row's earlier version.
+      'ALTER TABLE saga SET (fillfactor = 70)',
+    ],
+  },
 ];

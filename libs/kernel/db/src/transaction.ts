@@ -77,8 +77,20 @@ export async function execute(tx: Tx, text: string, params: readonly unknown[] =
  * Sends a statement whose outcome the next one does not depend on: it shares a round trip with what follows (or with the
  * commit) and makes the transaction fail if it fails. The promise may be waited for and need not be.
  */
-export async function executeSoon(tx: Tx, text: string, params: readonly unknown[] = []): Promise<number> {
-  return (await of(tx).send(text, params)).rowCount ?? 0;
+export function executeSoon(tx: Tx, text: string, params: readonly unknown[] = []): Promise<number> {
+  return optional(of(tx).send(text, params), (answer) => answer.rowCount ?? 0);
+}
+
+/** The same for a statement whose rows are looked at later in the transaction, or after its commit. */
+export function sqlSoon<Row>(tx: Tx, text: string, params: readonly unknown[] = []): Promise<Row[]> {
+  return optional(of(tx).send(text, params), (answer) => answer.rows as Row[]);
+}
+
+/** A promise that nobody need wait for: the transaction itself fails with it. */
+function optional<T>(answer: Promise<QueryResult>, value: (answer: QueryResult) => T): Promise<T> {
+  const wanted = answer.then(value);
+  wanted.catch(() => undefined);
+  return wanted;
 }
 
 /** TypeORM's entity manager on this transaction, where entities pay. */

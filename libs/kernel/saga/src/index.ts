@@ -1,4 +1,4 @@
 export * from './surface';
-export { createSagas, type Doorbell } from './sagas';
-export { createSagaWorker, type SagaWorkerOptions } from './worker';
+export { createSagas, type Bell, type Doorbell } from './sagas';
+export { createSagaWorker, type LeasingWorker, type SagaWorkerOptions } from './worker';
 export { cutWorkers, type Cut } from './fail-points';

@@ -1,8 +1,13 @@
-import type { Tx } from '@nestack/kernel/context';
-import { execute, sql, sqlOne } from '@nestack/kernel/db';
-import type { Actor } from '@nestack/kernel/context';
+import type { Actor, Tx } from '@nestack/kernel/context';
+import { execute, executeSoon, sql, sqlSoon } from '@nestack/kernel/db';
 
 export type SagaState = 'queued' | 'running' | 'unwinding' | 'done' | 'undone' | 'stuck';
+
+export interface Failure {
+  readonly kind: string;
+  readonly code: string;
+  readonly message: string;
+}
 
 /** A row of `saga`. */
 export interface SagaRow {
@@ -19,20 +24,39 @@ export interface SagaRow {
   readonly lock_key: string;
   readonly action: string | null;
   readonly state: SagaState;
-  readonly failure: { readonly kind: string; readonly code: string; readonly message: string } | null;
+  /** Set once the run unwinds: also tells the direction of one that is stuck. */
+  readonly failure: Failure | null;
   readonly cancel_requested: boolean;
   readonly lease_epoch: number;
+  /** Claims since the last progress: what makes none waits longer each time. */
   readonly attempts: number;
 }
 
-export type NodeEvent = 'started' | 'done' | 'skipped' | 'failed' | 'undo_started' | 'undone';
+export type NodeEvent = 'started' | 'done' | 'skipped' | 'failed' | 'undone';
 
+/** An event to be written. */
+export interface Entry {
+  readonly node: string;
+  readonly event: NodeEvent;
+  readonly output?: unknown;
+  readonly error?: string;
+}
+
+/** One as it was read. */
 export interface EventRow {
   readonly node: string;
   readonly event: NodeEvent;
   readonly output: unknown;
-  readonly error: string | null;
   readonly age_ms: number;
+}
+
+/** A run in the hands of a worker. */
+export interface Held {
+  readonly id: string;
+  readonly epoch: number;
+  readonly lockKey: string;
+  readonly host: string;
+  readonly leaseMs: number;
 }
 
 /** Another worker has the run: what this one still does would be a double. */
@@ -43,28 +67,60 @@ export class LeaseLost extends Error {
   }
 }
 
-export const LEASE_MS = 15_000;
 const ROW = `id, kind, version, params, actor, request_id, global_request_id, trace_id, parent_span_id, resource_id, lock_key, action, state,
   failure, cancel_requested, lease_epoch, attempts`;
 const ACTIVE = "('running', 'unwinding', 'stuck')";
+const LEASE = (parameter: string): string => `clock_timestamp() + ${parameter} * interval '1 millisecond'`;
+/** A step was taken: whatever held the run up before does not any more. */
+const PROGRESS = `attempts = 0, last_error = NULL,
+  state = CASE WHEN state <> 'stuck' THEN state WHEN failure IS NULL THEN 'running' ELSE 'unwinding' END`;
 
-/** Takes due runs: their epoch rises, so that whoever had them before can write no more. */
-export function claim(tx: Tx, owner: string, kinds: readonly string[], limit: number): Promise<SagaRow[]> {
+export interface Claim {
+  readonly owner: string;
+  readonly kinds: readonly string[];
+  readonly limit: number;
+  readonly leaseMs: number;
+  /** Runs that this worker has in hand: other leases in its name are left from before an outage. */
+  readonly active: readonly string[];
+  /** Only these; all that are due when null. */
+  readonly ids: readonly string[] | null;
+}
+
+/**
+ * Takes due runs: their epoch rises, so that whoever had them before can write no more. A run that was claimed before without
+ * any progress (its worker dies of it, say) is due again later each time.
+ */
+export function claim(tx: Tx, wanted: Claim): Promise<SagaRow[]> {
+  const { owner, kinds, limit, leaseMs, active, ids } = wanted;
   return sql<SagaRow>(
     tx,
-    `UPDATE saga SET lease_owner = $1, lease_epoch = lease_epoch + 1, lease_until = clock_timestamp() + $4 * interval '1 millisecond',
-       attempts = attempts + 1
+    `UPDATE saga SET lease_owner = $1, lease_epoch = lease_epoch + 1, lease_until = ${LEASE('$4')}, attempts = attempts + 1,
+       next_attempt_at = CASE WHEN attempts = 0 THEN next_attempt_at
+         ELSE clock_timestamp() + least(15, 0.5 * 2 ^ least(attempts, 6)) * interval '1 second' END
      WHERE id IN (SELECT id FROM saga WHERE state IN ${ACTIVE} AND next_attempt_at <= clock_timestamp()
-       AND (lease_until IS NULL OR lease_until < clock_timestamp()) AND kind = ANY($2::text[])
+       AND (lease_until IS NULL OR lease_until < clock_timestamp() OR (lease_owner = $1 AND id <> ALL($5::uuid[])))
+       AND kind = ANY($2::text[]) ${ids === null ? '' : 'AND id = ANY($6::uuid[])'}
        ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
      RETURNING ${ROW}`,
-    [owner, kinds, limit, LEASE_MS],
+    [owner, kinds, limit, leaseMs, active, ...(ids === null ? [] : [ids])],
   );
 }
 
-/** A process that comes back under its name need not wait for its own old leases. */
-export function dropLeases(tx: Tx, owner: string): Promise<number> {
-  return execute(tx, `UPDATE saga SET lease_until = NULL WHERE lease_owner = $1 AND state IN ${ACTIVE}`, [owner]);
+/** Who holds leases under names that begin so. */
+export async function leaseOwners(tx: Tx, prefix: string): Promise<string[]> {
+  const rows = await sql<{ lease_owner: string }>(
+    tx,
+    `SELECT DISTINCT lease_owner FROM saga WHERE state IN ${ACTIVE} AND starts_with(lease_owner, $1)`,
+    [prefix],
+  );
+  return rows.map((row) => row.lease_owner);
+}
+
+/** Gives the leases of these owners back, for whoever claims first. */
+export async function dropLeases(tx: Tx, owners: readonly string[]): Promise<void> {
+  await execute(tx, `UPDATE saga SET lease_until = NULL WHERE lease_owner = ANY($1::text[]) AND state IN ${ACTIVE}`, [
+    owners,
+  ]);
 }
 
 /** Renews leases; answers which runs are still ours and which of them shall unwind. */
@@ -72,106 +128,121 @@ export function renew(
   tx: Tx,
   owner: string,
   ids: readonly string[],
+  leaseMs: number,
 ): Promise<{ id: string; lease_epoch: number; cancel_requested: boolean }[]> {
   return sql(
     tx,
-    `UPDATE saga SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'
+    `UPDATE saga SET lease_until = ${LEASE('$3')}
      WHERE id = ANY($2::uuid[]) AND lease_owner = $1 AND state IN ${ACTIVE} RETURNING id, lease_epoch, cancel_requested`,
-    [owner, ids, LEASE_MS],
+    [owner, ids, leaseMs],
   );
 }
 
 /**
- * Locks the run's key and then its row if the lease is still ours; throws LeaseLost otherwise. Every journal write begins
+ * Locks the run's key and then its row if the lease is still ours; answers no row otherwise. Every transaction of a run begins
  * with it: key, run, then rows of the resource is the order in which everybody locks, so that nobody meets a deadlock.
+ * It is sent ahead: its outcome is looked at before the commit.
  */
-export async function fence(
-  tx: Tx,
-  run: Pick<SagaRow, 'id' | 'lock_key'>,
-  epoch: number,
-): Promise<{ readonly cancel_requested: boolean }> {
-  const row = await sqlOne<{ cancel_requested: boolean }>(
+export function fence(tx: Tx, run: Held, progress: boolean): Promise<{ readonly cancel_requested: boolean }[]> {
+  return sqlSoon(
     tx,
     `WITH key AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('saga:' || $4, 0)))
-     UPDATE saga SET updated_at = clock_timestamp(), lease_until = clock_timestamp() + $3 * interval '1 millisecond' FROM key
+     UPDATE saga SET updated_at = clock_timestamp(), lease_until = ${LEASE('$3')} ${progress ? `, ${PROGRESS}` : ''} FROM key
      WHERE id = $1 AND lease_epoch = $2 AND state IN ${ACTIVE} RETURNING cancel_requested`,
-    [run.id, epoch, LEASE_MS, run.lock_key],
+    [run.id, run.epoch, run.leaseMs, run.lockKey],
   );
-  if (row === null) throw new LeaseLost();
-  return row;
+}
+
+const INSERT_EVENTS = 'INSERT INTO saga_event (saga_id, node, event, output, error, epoch, host)';
+const FROM_ENTRIES = 'jsonb_to_recordset($1::jsonb) AS e (node text, event text, output jsonb, error text)';
+const AGAIN = `ON CONFLICT (saga_id, node, event) DO UPDATE SET output = EXCLUDED.output, error = EXCLUDED.error,
+  epoch = EXCLUDED.epoch`;
+
+/** Writes events in a fenced transaction. They travel with its commit. */
+export function record(tx: Tx, run: Held, entries: readonly Entry[]): void {
+  if (entries.length === 0) return;
+  void executeSoon(
+    tx,
+    `${INSERT_EVENTS} SELECT $2, e.node, e.event, e.output, e.error, $3, $4 FROM ${FROM_ENTRIES} ${AGAIN}`,
+    [JSON.stringify(entries), run.id, run.epoch, run.host],
+  );
+}
+
+/** Fence and events in one statement, for steps that touch nothing else of the schema. No row when the lease is lost. */
+export function note(tx: Tx, run: Held, entries: readonly Entry[]): Promise<{ readonly cancel_requested: boolean }[]> {
+  return sql(
+    tx,
+    `WITH held AS (UPDATE saga SET updated_at = clock_timestamp(), lease_until = ${LEASE('$5')}, ${PROGRESS}
+       WHERE id = $2 AND lease_epoch = $3 AND state IN ${ACTIVE} RETURNING id, cancel_requested),
+     written AS (${INSERT_EVENTS} SELECT held.id, e.node, e.event, e.output, e.error, $3, $4 FROM held, ${FROM_ENTRIES} ${AGAIN})
+     SELECT cancel_requested FROM held`,
+    [JSON.stringify(entries), run.id, run.epoch, run.host, run.leaseMs],
+  );
 }
 
 export function events(tx: Tx, id: string): Promise<EventRow[]> {
   return sql<EventRow>(
     tx,
-    'SELECT node, event, output, error, (extract(epoch FROM clock_timestamp() - at) * 1000)::float8 AS age_ms FROM saga_event WHERE saga_id = $1',
+    'SELECT node, event, output, (extract(epoch FROM clock_timestamp() - at) * 1000)::float8 AS age_ms FROM saga_event WHERE saga_id = $1',
     [id],
   );
 }
 
-export async function record(
-  tx: Tx,
-  about: { readonly id: string; readonly epoch: number; readonly host: string },
-  node: string,
-  event: NodeEvent,
-  detail: { readonly output?: unknown; readonly error?: string } = {},
-): Promise<void> {
-  await execute(
+/** Turns the run round. */
+export function setUnwinding(tx: Tx, id: string, failure: Failure): void {
+  void executeSoon(
     tx,
-    `INSERT INTO saga_event (saga_id, node, event, output, error, epoch, host) VALUES ($1, $2, $3, $4, $5, $6, $7)
-     ON CONFLICT (saga_id, node, event) DO UPDATE SET output = EXCLUDED.output, error = EXCLUDED.error, epoch = EXCLUDED.epoch`,
-    [
-      about.id,
-      node,
-      event,
-      detail.output === undefined ? null : JSON.stringify(detail.output),
-      detail.error ?? null,
-      about.epoch,
-      about.host,
-    ],
+    "UPDATE saga SET state = 'unwinding', failure = COALESCE(failure, $2::jsonb), attempts = 0, last_error = NULL WHERE id = $1",
+    [id, JSON.stringify(failure)],
   );
 }
 
-export async function setUnwinding(tx: Tx, id: string, failure: SagaRow['failure']): Promise<void> {
-  await execute(tx, "UPDATE saga SET state = 'unwinding', failure = COALESCE(failure, $2::jsonb) WHERE id = $1", [
-    id,
-    JSON.stringify(failure),
-  ]);
+export interface Parking {
+  readonly afterMs: number;
+  /** What went wrong; null when nothing did. */
+  readonly error: string | null;
+  readonly stuck: boolean;
 }
 
 /** Gives the run back until it is due again. */
-export async function park(tx: Tx, id: string, epoch: number, afterMs: number, stuck: boolean): Promise<void> {
+export async function park(tx: Tx, id: string, epoch: number, parking: Parking): Promise<void> {
   await execute(
     tx,
-    `UPDATE saga SET lease_owner = NULL, lease_until = NULL, next_attempt_at = clock_timestamp() + $3 * interval '1 millisecond',
-       state = CASE WHEN $4 AND state = 'running' THEN 'stuck' ELSE state END
-     WHERE id = $1 AND lease_epoch = $2`,
-    [id, epoch, afterMs, stuck],
+    `UPDATE saga SET lease_owner = NULL, lease_until = NULL, next_attempt_at = ${LEASE('$3')},
+       last_error = COALESCE($4, last_error), state = CASE WHEN $5 THEN 'stuck' ELSE state END
+     WHERE id = $1 AND lease_epoch = $2 AND state IN ${ACTIVE}`,
+    [id, epoch, parking.afterMs, parking.error, parking.stuck],
   );
 }
 
-/** Ends the run, whose key is locked since its fence, and lets the next one of the key go. Answers whether there is one. */
-export async function finish(
+/** Ends the run, whose key is locked since its fence, and lets the next one of the key go: answers which that is. */
+export function finish(
   tx: Tx,
   row: Pick<SagaRow, 'id' | 'lock_key'>,
   state: 'done' | 'undone',
-): Promise<boolean> {
-  await execute(
+): Promise<{ readonly id: string; readonly kind: string }[]> {
+  void executeSoon(
     tx,
-    'UPDATE saga SET state = $2, lease_owner = NULL, lease_until = NULL, updated_at = clock_timestamp() WHERE id = $1',
+    `UPDATE saga SET state = $2, lease_owner = NULL, lease_until = NULL, attempts = 0, last_error = NULL,
+       updated_at = clock_timestamp() WHERE id = $1`,
     [row.id, state],
   );
-  return (
-    (await execute(
-      tx,
-      `UPDATE saga SET state = 'running', next_attempt_at = clock_timestamp()
-       WHERE id = (SELECT id FROM saga WHERE lock_key = $1 AND state = 'queued' ORDER BY seq LIMIT 1)`,
-      [row.lock_key],
-    )) > 0
+  return sqlSoon(
+    tx,
+    `UPDATE saga SET state = 'running', next_attempt_at = clock_timestamp()
+     WHERE id = (SELECT id FROM saga WHERE lock_key = $1 AND state = 'queued' ORDER BY seq LIMIT 1) RETURNING id, kind`,
+    [row.lock_key],
   );
 }
 
 /** Serialises all starts and ends of one key until the transaction ends. */
 export async function lockKey(tx: Tx, key: string): Promise<void> {
-  await execute(tx, "SELECT pg_advisory_xact_lock(hashtextextended('saga:' || $1, 0))", [key]);
+  await execute(tx, LOCK_KEY, [key]);
 }
+
+/** The same, sent ahead of the next statement. */
+export function lockKeySoon(tx: Tx, key: string): void {
+  void executeSoon(tx, LOCK_KEY, [key]);
+}
+
+const LOCK_KEY = "SELECT pg_advisory_xact_lock(hashtextextended('saga:' || $1, 0))";

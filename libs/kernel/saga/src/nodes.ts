@@ -1,11 +1,11 @@
 import type { EventRow } from './journal';
+import type { SagaStep } from './surface';
 
 /** What the journal says of one step, as this process knows it. */
 export interface NodeState {
   started: boolean;
   done: boolean;
   skipped: boolean;
-  failed: boolean;
   undone: boolean;
   output: unknown;
   /** When it was first started, in this process's monotonic time. */
@@ -24,7 +24,6 @@ export class Nodes {
         started: false,
         done: false,
         skipped: false,
-        failed: false,
         undone: false,
         output: undefined,
         startedAt: performance.now(),
@@ -32,6 +31,11 @@ export class Nodes {
       this.states.set(name, state);
     }
     return state;
+  }
+
+  /** The first step that has neither been done nor skipped. */
+  next(steps: readonly SagaStep<unknown>[]): SagaStep<unknown> | null {
+    return steps.find((step) => !this.of(step.name).done && !this.of(step.name).skipped) ?? null;
   }
 
   /** Takes in one journaled event. */
@@ -44,7 +48,6 @@ export class Nodes {
       state.done = true;
       state.output = output;
     } else if (event === 'skipped') state.skipped = true;
-    else if (event === 'failed') state.failed = true;
     else if (event === 'undone') state.undone = true;
   }
 }

@@ -1,12 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { SYSTEM_ACTOR, type RequestContext, type Tx } from '@nestack/kernel/context';
-import { afterCommit, execute, sql, sqlOne } from '@nestack/kernel/db';
+import { afterCommit, executeSoon, sql, sqlOne, sqlSoon } from '@nestack/kernel/db';
 import { DomainError } from '@nestack/kernel/errors';
-import { lockKey } from './journal';
-import type { SagaHistory, Sagas, StartSaga } from './surface';
+import { lockKey, lockKeySoon } from './journal';
+import type { SagaHistory, Sagas, StartSaga, StuckSaga } from './surface';
+
+/** Which run is due. */
+export interface Bell {
+  readonly id: string;
+  readonly kind: string;
+}
 
 /** Wakes workers, here and in other processes; losing a ring costs latency only. */
-export type Doorbell = () => void;
+export type Doorbell = (bell: Bell) => void;
+
+const ACTIVE = "('running', 'unwinding', 'stuck')";
 
 /** Writes runs into the journal. */
 export function createSagas(ring: Doorbell): Sagas {
@@ -14,34 +22,14 @@ export function createSagas(ring: Doorbell): Sagas {
     async start(ctx: RequestContext, tx: Tx, kind: string, start: StartSaga<unknown>): Promise<string> {
       const id = randomUUID();
       const key = start.lockKey ?? start.resourceId;
-      await lockKey(tx, key);
-      const active = await sqlOne<{ id: string; kind: string }>(
-        tx,
-        "SELECT id, kind FROM saga WHERE lock_key = $1 AND state IN ('running', 'unwinding', 'stuck') FOR UPDATE",
-        [key],
-      );
-      if (active !== null && (start.mode ?? 'reject') === 'reject') {
-        throw new DomainError({
-          kind: 'conflict',
-          code: 'OperationInProgress',
-          message: `Another operation on ${start.resourceId} is in progress.`,
-          detail: `${kind} meets ${active.kind}`,
-        });
-      }
-      if (active !== null && start.mode === 'preempt') {
-        await execute(
-          tx,
-          'UPDATE saga SET cancel_requested = true, next_attempt_at = clock_timestamp() WHERE id = $1',
-          [active.id],
-        );
-        await execute(
-          tx,
-          `UPDATE saga SET state = 'undone', failure = '{"kind": "conflict", "code": "Preempted", "message": "Superseded by a later operation."}'
-           WHERE lock_key = $1 AND state = 'queued'`,
-          [key],
-        );
-      }
-      await execute(
+      lockKeySoon(tx, key);
+      const active = await sqlOne<Bell>(tx, `SELECT id, kind FROM saga WHERE lock_key = $1 AND state IN ${ACTIVE}`, [
+        key,
+      ]);
+      if (active !== null && (start.mode ?? 'reject') === 'reject')
+        throw inProgress(start.resourceId, kind, active.kind);
+      if (active !== null && start.mode === 'preempt') preempt(tx, key, active, ring);
+      void executeSoon(
         tx,
         `INSERT INTO saga (id, kind, version, params, actor, request_id, global_request_id, trace_id, parent_span_id, resource_id, lock_key, action, state)
          VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
@@ -60,19 +48,21 @@ export function createSagas(ring: Doorbell): Sagas {
           active === null ? 'running' : 'queued',
         ],
       );
-      afterCommit(tx, ring);
+      // A queued run is rung by the end of the one before it.
+      if (active === null) afterCommit(tx, () => ring({ id, kind }));
       return id;
     },
 
     lock: lockKey,
 
     async signal(_ctx: RequestContext, tx: Tx, resourceId: string): Promise<void> {
-      const rung = await execute(
+      const rung = sqlSoon<Bell>(
         tx,
-        "UPDATE saga SET next_attempt_at = clock_timestamp() WHERE resource_id = $1 AND state IN ('running', 'unwinding', 'stuck')",
+        `UPDATE saga SET next_attempt_at = clock_timestamp() WHERE resource_id = $1 AND state IN ${ACTIVE} RETURNING id, kind`,
         [resourceId],
       );
-      if (rung > 0) afterCommit(tx, ring);
+      afterCommit(tx, () => void rung.then((bells) => bells.forEach(ring)));
+      await Promise.resolve();
     },
 
     async busy(tx: Tx, key: string): Promise<boolean> {
@@ -92,6 +82,15 @@ export function createSagas(ring: Doorbell): Sagas {
       return new Set(rows.map((row) => row.resource_id));
     },
 
+    stuck(tx: Tx): Promise<readonly StuckSaga[]> {
+      return sql<StuckSaga>(
+        tx,
+        `SELECT id, kind, resource_id AS "resourceId", request_id AS "requestId", failure IS NOT NULL AS unwinding, attempts,
+           last_error AS error, created_at AS "startedAt", updated_at AS "updatedAt"
+         FROM saga WHERE state = 'stuck' ORDER BY seq`,
+      );
+    },
+
     async history(tx: Tx, resourceId: string, limit = 100): Promise<readonly SagaHistory[]> {
       const rows = await sql<HistoryRow>(
         tx,
@@ -105,6 +104,29 @@ export function createSagas(ring: Doorbell): Sagas {
       return rows.map(toHistory);
     },
   };
+}
+
+function inProgress(resourceId: string, kind: string, active: string): DomainError {
+  return new DomainError({
+    kind: 'conflict',
+    code: 'OperationInProgress',
+    message: `Another operation on ${resourceId} is in progress.`,
+    detail: `${kind} meets ${active}`,
+  });
+}
+
+/** Asks the run under way to unwind, and drops those that wait for its end. */
+function preempt(tx: Tx, key: string, active: Bell, ring: Doorbell): void {
+  void executeSoon(tx, 'UPDATE saga SET cancel_requested = true, next_attempt_at = clock_timestamp() WHERE id = $1', [
+    active.id,
+  ]);
+  void executeSoon(
+    tx,
+    `UPDATE saga SET state = 'undone', failure = '{"kind": "conflict", "code": "Preempted", "message": "Superseded by a later operation."}'
+     WHERE lock_key = $1 AND state = 'queued'`,
+    [key],
+  );
+  afterCommit(tx, () => ring(active));
 }
 
 interface HistoryRow {

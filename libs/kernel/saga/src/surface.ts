@@ -103,10 +103,26 @@ export interface Sagas {
   signal(ctx: RequestContext, tx: Tx, resourceId: string): Promise<void>;
   /** Runs and their steps of a resource, newest first: the source of os-instance-actions. */
   history(tx: Tx, resourceId: string, limit?: number): Promise<readonly SagaHistory[]>;
+  /** Runs that make no progress although they are tried again and again: for operators. */
+  stuck(tx: Tx): Promise<readonly StuckSaga[]>;
   /** True while a run with this lock key is running, unwinding or queued. */
   busy(tx: Tx, lockKey: string): Promise<boolean>;
   /** Those of the resources on which any run is running, unwinding or queued, in one statement. */
   busyResources(tx: Tx, resourceIds: readonly string[]): Promise<ReadonlySet<string>>;
+}
+
+export interface StuckSaga {
+  readonly id: string;
+  readonly kind: string;
+  readonly resourceId: string;
+  readonly requestId: string;
+  /** Whether it is on its way back. */
+  readonly unwinding: boolean;
+  /** Claims since the last progress. */
+  readonly attempts: number;
+  readonly error: string | null;
+  readonly startedAt: Date;
+  readonly updatedAt: Date;
 }
 
 export interface SagaHistory {

@@ -1,7 +1,10 @@
 import type { Database } from '@nestack/kernel/db';
 import type { Logger } from '@nestack/kernel/log';
-import { Execution } from './execution';
-import { LEASE_MS, claim, dropLeases, park, renew } from './journal';
+import { alive, processStat } from '@nestack/kernel/process';
+import { Execution, type Outcome } from './execution';
+import { claim, dropLeases, leaseOwners, renew, type SagaRow } from './journal';
+import type { Nodes } from './nodes';
+import type { Bell, Doorbell } from './sagas';
 import type { SagaDefinition, SagaWorker } from './surface';
 
 export interface SagaWorkerOptions {
@@ -10,28 +13,53 @@ export interface SagaWorkerOptions {
   /** Sub-service in traces. */
   readonly service: string;
   readonly host: string;
-  /** The same after a restart, different for processes that run at the same time. */
+  /** The same after a restart: what a dead process of this name and machine held is taken up at once. */
   readonly owner: string;
   /** Wakes the workers of all processes. */
-  readonly ring: () => void;
+  readonly ring: Doorbell;
   readonly concurrency?: number;
+  /** How long a run is left to a worker that does not report, default 15,000 ms. */
+  readonly leaseMs?: number;
+  /** How often it looks for due runs without being rung, default 5000 ms. */
+  readonly sweepMs?: number;
+  /** How long `close` waits for steps under way, default 10,000 ms. */
+  readonly drainMs?: number;
 }
 
-const SWEEP_MS = 5000;
+/** Runs that wait, as this worker left them: nobody else may have had them since. */
+interface Waiting {
+  readonly nodes: Nodes;
+  readonly epoch: number;
+}
+
+const MOST_WAITING = 1000;
+const AFTER_OUTAGE_MS = 500;
+
+let workers = 0;
 
 /** Leases due runs and executes them. */
 export class LeasingWorker implements SagaWorker {
+  private readonly owner: string;
+  private readonly leaseMs: number;
+  private readonly sweepMs: number;
   private readonly definitions = new Map<string, SagaDefinition>();
   private readonly active = new Map<string, Execution>();
   private readonly running = new Set<Promise<void>>();
+  private readonly waiting = new Map<string, Waiting>();
+  /** Runs that were rung while this worker had them in hand. */
+  private readonly rung = new Set<string>();
   private readonly closing = new AbortController();
-  private timers: NodeJS.Timeout[] = [];
-  private claiming = false;
-  /** Ends when no look for due runs is under way. */
-  private looking: Promise<void> = Promise.resolve();
-  private again = false;
+  private readonly timers = new Set<NodeJS.Timeout>();
+  private looking: Promise<void> | null = null;
+  private wanted: Set<string> | 'all' | null = null;
+  private saturated = false;
 
-  constructor(private readonly options: SagaWorkerOptions) {}
+  constructor(private readonly options: SagaWorkerOptions) {
+    workers += 1;
+    this.owner = `${options.owner}/${incarnation(process.pid)}.${String(workers)}`;
+    this.leaseMs = options.leaseMs ?? 15_000;
+    this.sweepMs = options.sweepMs ?? 5000;
+  }
 
   register(definition: SagaDefinition): void {
     if (this.definitions.has(definition.kind)) throw new Error(`saga ${definition.kind} is registered twice`);
@@ -39,8 +67,12 @@ export class LeasingWorker implements SagaWorker {
   }
 
   async start(): Promise<void> {
-    await this.options.database.run('saga.reclaim', (tx) => dropLeases(tx, this.options.owner));
-    this.timers = [setInterval(() => this.wake(), SWEEP_MS), setInterval(() => void this.heartbeat(), LEASE_MS / 3)];
+    await this.options.database.run('saga.reclaim', async (tx) => {
+      const dead = (await leaseOwners(tx, `${this.options.owner}/`)).filter(isDead);
+      if (dead.length > 0) await dropLeases(tx, dead);
+    });
+    this.every(this.sweepMs, () => this.wake());
+    this.every(this.leaseMs / 3, () => void this.heartbeat());
     this.wake();
   }
 
@@ -48,71 +80,155 @@ export class LeasingWorker implements SagaWorker {
     this.closing.abort();
     for (const timer of this.timers) clearInterval(timer);
     await this.looking;
-    await Promise.allSettled(this.running);
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      Promise.allSettled(this.running),
+      new Promise((resolve) => {
+        timer = setTimeout(resolve, this.options.drainMs ?? 10_000);
+      }),
+    ]);
+    clearTimeout(timer);
+    // Steps that take longer are begun again elsewhere; what they still say here is fenced off.
+    await this.options.database
+      .run('saga.release', (tx) => dropLeases(tx, [this.owner]))
+      .catch((error: unknown) => this.options.log.warn(null, 'saga.release_failed', { error: String(error) }));
   }
 
-  /** Looks for due runs; called by the doorbell, by the sweeper and whenever one has ended. */
-  wake(): void {
+  /** Whether this worker would take a run of the kind now. */
+  wants(kind: string): boolean {
+    return this.definitions.has(kind) && !this.closing.signal.aborted && this.room() > 0;
+  }
+
+  /** Looks for due runs: one that was rung, or all of them. */
+  wake(bell?: Pick<Bell, 'id' | 'kind'>): void {
     if (this.closing.signal.aborted || this.definitions.size === 0) return;
-    if (this.claiming) {
-      this.again = true;
+    if (bell === undefined) this.wanted = 'all';
+    else if (this.active.has(bell.id)) {
+      this.rung.add(bell.id);
+      void this.heartbeat();
+      return;
+    } else if (this.definitions.has(bell.kind)) {
+      this.wanted ??= new Set();
+      if (this.wanted !== 'all') this.wanted.add(bell.id);
+    }
+    if (this.looking === null && this.wanted !== null) this.look();
+  }
+
+  private room(): number {
+    return (this.options.concurrency ?? 32) - this.active.size;
+  }
+
+  private look(): void {
+    const room = this.room();
+    if (room <= 0) {
+      this.saturated = true;
+      this.wanted = null;
       return;
     }
-    const room = (this.options.concurrency ?? 32) - this.active.size;
-    if (room <= 0) return;
-    this.claiming = true;
-    this.again = false;
-    this.looking = this.claim(room)
-      .then((claimed) => {
-        this.claiming = false;
-        if (this.again || claimed === room) this.wake();
-      })
+    const { wanted } = this;
+    this.wanted = null;
+    this.looking = this.claim(room, wanted === 'all' || wanted === null ? null : [...wanted])
       .catch((error: unknown) => {
-        this.claiming = false;
         this.options.log.warn(null, 'saga.claim_failed', { error: String(error) });
+        this.later(AFTER_OUTAGE_MS);
+      })
+      .finally(() => {
+        this.looking = null;
+        if (this.wanted !== null && !this.closing.signal.aborted) this.look();
       });
   }
 
-  private async claim(room: number): Promise<number> {
-    const { options } = this;
+  private async claim(room: number, ids: readonly string[] | null): Promise<void> {
+    const { options, owner, leaseMs } = this;
+    const sentAt = performance.now();
+    const kinds = [...this.definitions.keys()];
+    const active = [...this.active.keys()];
     const rows = await options.database.read('saga.claim', (tx) =>
-      claim(tx, options.owner, [...this.definitions.keys()], room),
+      claim(tx, { owner, kinds, limit: room, leaseMs, active, ids }),
     );
-    if (this.closing.signal.aborted) {
-      // It ended meanwhile: others need not wait for what it has not begun.
-      await options.database.run('saga.park', async (tx) => {
-        for (const row of rows) await park(tx, row.id, row.lease_epoch, 0, false);
-      });
-      return 0;
+    // `close` gives back what it finds in our name.
+    if (this.closing.signal.aborted) return;
+    for (const row of rows) this.begin(row, sentAt);
+    if (rows.length === room) this.saturated = true;
+  }
+
+  private begin(row: SagaRow, claimedAt: number): void {
+    const definition = this.definitions.get(row.kind);
+    if (definition === undefined) return;
+    const left = this.waiting.get(row.id);
+    this.waiting.delete(row.id);
+    const known = left !== undefined && left.epoch + 1 === row.lease_epoch ? left.nodes : null;
+    const options = { ...this.options, leaseMs: this.leaseMs };
+    const execution = new Execution(row, definition, options, this.closing.signal, claimedAt, known);
+    this.active.set(row.id, execution);
+    const run = execution.execute().then((outcome) => {
+      this.active.delete(row.id);
+      this.running.delete(run);
+      this.ended(execution, outcome);
+    });
+    this.running.add(run);
+  }
+
+  private ended(execution: Execution, outcome: Outcome): void {
+    const { id, epoch, nodes } = execution;
+    const rung = this.rung.delete(id);
+    if (this.closing.signal.aborted) return;
+    if (outcome.type === 'parked') {
+      if (this.waiting.size >= MOST_WAITING) this.waiting.clear();
+      this.waiting.set(id, { nodes, epoch });
+      if (rung) this.wake({ id, kind: execution.kind });
+      else if (outcome.afterMs < this.sweepMs) this.later(outcome.afterMs);
+    } else if (outcome.type === 'interrupted') this.later(AFTER_OUTAGE_MS);
+    if (this.saturated) {
+      this.saturated = false;
+      this.wake();
     }
-    for (const row of rows) {
-      const definition = this.definitions.get(row.kind);
-      if (definition === undefined) continue;
-      const execution = new Execution(row, definition, options, this.closing.signal);
-      this.active.set(row.id, execution);
-      const run = execution.execute().finally(() => {
-        if (this.active.get(row.id) === execution) this.active.delete(row.id);
-        this.running.delete(run);
-        this.wake();
-      });
-      this.running.add(run);
-    }
-    return rows.length;
   }
 
   private async heartbeat(): Promise<void> {
     if (this.active.size === 0) return;
+    const sentAt = performance.now();
     try {
-      const { options } = this;
-      const mine = await options.database.read('saga.renew', (tx) => renew(tx, options.owner, [...this.active.keys()]));
-      for (const { id, cancel_requested: cancel } of mine) if (cancel) this.active.get(id)?.requestCancel();
+      const mine = await this.options.database.read('saga.renew', (tx) =>
+        renew(tx, this.owner, [...this.active.keys()], this.leaseMs),
+      );
+      for (const { id, lease_epoch: epoch, cancel_requested: cancel } of mine) {
+        const execution = this.active.get(id);
+        if (execution?.epoch !== epoch) continue;
+        execution.renewed(sentAt);
+        if (cancel) execution.requestCancel();
+      }
     } catch (error) {
       this.options.log.warn(null, 'saga.renew_failed', { error: String(error) });
     }
   }
+
+  private every(ms: number, act: () => void): void {
+    this.timers.add(setInterval(act, ms));
+  }
+
+  private later(ms: number): void {
+    if (this.closing.signal.aborted) return;
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      this.wake();
+    }, ms);
+    this.timers.add(timer);
+  }
 }
 
-/** A worker, and the function that wakes it. */
-export function createSagaWorker(options: SagaWorkerOptions): SagaWorker & { wake(): void } {
+/** A process among all that ever ran on its machine: its id, and when it began where the system tells. */
+function incarnation(pid: number): string {
+  return `${String(pid)}-${processStat(pid)?.startTicks ?? '0'}`;
+}
+
+/** Whether the process that an owner's name tells of has ended. */
+function isDead(owner: string): boolean {
+  const [, name = '', pid = ''] = /\/((\d+)-\d+)\.\d+$/.exec(owner) ?? [];
+  return incarnation(Number(pid)) !== name || !alive(Number(pid));
+}
+
+/** A worker, and the functions of its doorbell. */
+export function createSagaWorker(options: SagaWorkerOptions): LeasingWorker {
   return new LeasingWorker(options);
 }
