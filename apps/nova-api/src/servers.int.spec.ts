@@ -308,6 +308,40 @@ describe('a delete', () => {
     expect(volume.status).toBe('available');
   }, 30_000);
 
+  it('that a host was away for makes no guest when the host returns', async () => {
+    const host = await bench.startHost(`away-${bench.hosts.length}`);
+    await host.stop();
+    const id = await bench.boot({ availability_zone: `nova:${host.name}` }, { as: `${bench.project}:admin` });
+    await bench.eventually(
+      'the boot is at its host',
+      async () => (await bench.show(id))?.['OS-EXT-STS:task_state'] === 'spawning',
+    );
+    await bench.call('PUT', '/os-services/force-down', {
+      as: `${bench.project}:admin`,
+      version: '2.11',
+      body: { host: host.name, binary: 'nova-compute', forced_down: true },
+    });
+    await bench.until(id, 'ERROR');
+    bench.hosts.splice(bench.hosts.indexOf(host), 1);
+    const again = await bench.startHost(host.name);
+    await bench.eventually('the command that was left behind is dealt with', async () => {
+      const { rows } = await bench.query<{ up: boolean }>(
+        "SELECT last_seen_up > now() - interval '5 seconds' AS up FROM service WHERE host = $1",
+        [host.name],
+      );
+      return rows[0]?.up === true;
+    });
+    await bench.call('PUT', '/os-services/force-down', {
+      as: `${bench.project}:admin`,
+      version: '2.11',
+      body: { host: host.name, binary: 'nova-compute', forced_down: false },
+    });
+    const next = await bench.boot({ availability_zone: `nova:${host.name}` }, { as: `${bench.project}:admin` });
+    await bench.until(next, 'ACTIVE');
+    expect((await again.driver.guests()).map(({ uuid }) => uuid)).toEqual([next]);
+    await remove(id);
+  }, 60_000);
+
   it('of a server whose host is down is done without it, and the host puts itself in order later', async () => {
     const host = await bench.startHost(`late-${bench.hosts.length}`);
     const id = await bench.boot({ availability_zone: `nova:${host.name}` }, { as: `${bench.project}:admin` });

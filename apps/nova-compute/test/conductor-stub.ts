@@ -47,6 +47,10 @@ export function conductorStub(state: ConductorState) {
       };
     }
 
+    async guest_wanted(_ctx: RequestContext, { instance_uuid: uuid }: RpcArgs<Methods['guest_wanted']>) {
+      return { wanted: state.wanted.some(({ instance }) => instance.uuid === uuid) };
+    }
+
     async power_state_changed(_ctx: RequestContext, args: RpcArgs<Methods['power_state_changed']>) {
       state.powers.push({ uuid: args.instance_uuid, power: args.power_state });
       return null;

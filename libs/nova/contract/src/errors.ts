@@ -125,6 +125,7 @@ export const NovaError = defineErrors({
   HostBinaryNotFound: { kind: 'notFound', template: 'Could not find binary {binary} on host {host}.' },
   HypervisorNotFound: { kind: 'notFound', template: 'Compute host {hypervisor_id} could not be found.' },
   ComputeServiceUnavailable: { kind: 'conflict', template: 'Compute service of {host} is unavailable at this time.' },
+  GuestNotWanted: { kind: 'conflict', template: 'Instance {instance_uuid} does not belong on host {host} any more.' },
   NoValidHost: { kind: 'conflict', status: 500, template: 'No valid host was found. {reason}' },
   TooManyInstances: {
     kind: 'overQuota',

@@ -4,7 +4,9 @@ import { ConnectionInfo, GuestVolume, InstanceSpec, Nic } from './types';
 
 const Uuid = Type.String();
 const Power = Type.Object({ power_state: Type.Integer() });
-const LONG = 900_000;
+/** How long commands to hosts wait for their answer at most. */
+export const COMPUTE_COMMAND_MS = 900_000;
+const LONG = COMPUTE_COMMAND_MS;
 
 /**
  * What nova-compute does on its host, sent to `compute.<host>`. Every method is idempotent: it makes what it names true

@@ -45,6 +45,14 @@ export const ConductorRpc = defineRpc({
         ),
       }),
     },
+    /** Whether a guest still belongs on a host: asked before a command is carried out that has waited long for its host. */
+    guest_wanted: {
+      kind: 'call',
+      since: '3.0',
+      idempotent: true,
+      args: Type.Object({ host: Type.String(), instance_uuid: Type.String() }),
+      reply: Type.Object({ wanted: Type.Boolean() }),
+    },
     /** A guest's power state changed by itself (powered off inside, crashed, started by its host). */
     power_state_changed: {
       kind: 'cast',

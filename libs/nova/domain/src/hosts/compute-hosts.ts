@@ -131,6 +131,14 @@ export class ComputeHosts {
     });
   }
 
+  /** Whether a guest still belongs on a host. */
+  wants(host: string, uuid: string): Promise<boolean> {
+    return this.deps.tx.read('compute_host.wants', async (tx) => {
+      const instance = await this.deps.instances.find(tx, uuid);
+      return instance !== null && instance.host === host && instance.task_state !== 'deleting';
+    });
+  }
+
   /**
    * A guest's power state changed by itself. A guest that ended is shown as stopped; one that runs although it was stopped
    * is stopped again. What happens while an operation is under way is that operation's, and news from before the end of

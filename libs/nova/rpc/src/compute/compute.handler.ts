@@ -1,21 +1,42 @@
 import { Controller, Inject } from '@nestjs/common';
-import type { RequestContext } from '@nestack/kernel/context';
-import { HandlesRpc, type RpcArgs, type RpcHandlers } from '@nestack/kernel/rpc';
-import { ComputeRpc } from '@nestack/nova/contract';
+import { childContext, type RequestContext } from '@nestack/kernel/context';
+import {
+  HandlesRpc,
+  RPC_CLIENTS,
+  type RpcArgs,
+  type RpcClient,
+  type RpcClients,
+  type RpcHandlers,
+  type RpcMessageInfo,
+} from '@nestack/kernel/rpc';
+import { COMPUTE_COMMAND_MS, ComputeRpc, ConductorRpc, NovaError } from '@nestack/nova/contract';
 import { ComputeManager, HYPERVISOR, type HypervisorDriver } from '@nestack/nova/domain';
 
 type Methods = (typeof ComputeRpc)['methods'];
+
+/** Commands that are older were left here while the host was away; what they are about may be decided otherwise by now. */
+const FRESH_MS = 5000;
 
 /** Serves `compute.<host>`. */
 @Controller()
 @HandlesRpc(ComputeRpc, { queues: 'host' })
 export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
+  private readonly conductor: RpcClient<typeof ConductorRpc>;
+
   constructor(
     @Inject(ComputeManager) private readonly manager: ComputeManager,
     @Inject(HYPERVISOR) private readonly driver: HypervisorDriver,
-  ) {}
+    @Inject(RPC_CLIENTS) clients: RpcClients,
+  ) {
+    this.conductor = clients.client(ConductorRpc);
+  }
 
-  async build_and_run_instance(ctx: RequestContext, { instance }: RpcArgs<Methods['build_and_run_instance']>) {
+  async build_and_run_instance(
+    ctx: RequestContext,
+    { instance }: RpcArgs<Methods['build_and_run_instance']>,
+    info: RpcMessageInfo,
+  ) {
+    await this.assertWanted(ctx, instance.uuid, info);
     const { power, rootDevice } = await this.manager.build(ctx, instance);
     return { power_state: power, root_device_name: rootDevice };
   }
@@ -25,7 +46,8 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return null;
   }
 
-  async start_instance(ctx: RequestContext, { instance }: RpcArgs<Methods['start_instance']>) {
+  async start_instance(ctx: RequestContext, { instance }: RpcArgs<Methods['start_instance']>, info: RpcMessageInfo) {
+    await this.assertWanted(ctx, instance.uuid, info);
     return { power_state: await this.manager.start(ctx, instance) };
   }
 
@@ -33,7 +55,8 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return { power_state: await this.manager.stop(ctx, args.instance_uuid, args.clean_shutdown ? args.timeout_s : 0) };
   }
 
-  async reboot_instance(ctx: RequestContext, args: RpcArgs<Methods['reboot_instance']>) {
+  async reboot_instance(ctx: RequestContext, args: RpcArgs<Methods['reboot_instance']>, info: RpcMessageInfo) {
+    await this.assertWanted(ctx, args.instance.uuid, info);
     return { power_state: await this.manager.reboot(ctx, args.instance, args.reboot_type, args.timeout_s) };
   }
 
@@ -86,5 +109,17 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
 
   async get_host_uptime() {
     return { uptime: (await this.driver.facts()).uptime ?? '' };
+  }
+
+  /** Commands that make a guest must not make one that was given up while they waited. */
+  private async assertWanted(ctx: RequestContext, uuid: string, info: RpcMessageInfo): Promise<void> {
+    const age = ctx.deadline === null ? 0 : COMPUTE_COMMAND_MS - (ctx.deadline - Date.now());
+    if (age < FRESH_MS || info.host === null) return;
+    const { wanted } = await this.conductor.guest_wanted(
+      childContext(ctx, { deadline: null }),
+      { host: info.host, instance_uuid: uuid },
+      { timeoutMs: 20_000 },
+    );
+    if (!wanted) throw NovaError.GuestNotWanted({ instance_uuid: uuid, host: info.host });
   }
 }

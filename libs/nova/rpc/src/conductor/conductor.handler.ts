@@ -25,6 +25,10 @@ export class ConductorHandler implements RpcHandlers<typeof ConductorRpc> {
     return this.hosts.guests(host, present);
   }
 
+  async guest_wanted(_ctx: RequestContext, args: RpcArgs<Methods['guest_wanted']>) {
+    return { wanted: await this.hosts.wants(args.host, args.instance_uuid) };
+  }
+
   async power_state_changed(ctx: RequestContext, args: RpcArgs<Methods['power_state_changed']>) {
     const at = new Date(/Z$/.test(args.at) ? args.at : `${args.at}Z`);
     await this.hosts.powerChanged(ctx, args.host, args.instance_uuid, args.power_state as PowerState, at);
