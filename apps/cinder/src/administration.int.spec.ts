@@ -83,7 +83,7 @@ describe('the service', () => {
     expect(pools.json['pools']).toMatchObject([
       { name: `${host}@fake#fake`, capabilities: { total_capacity_gb: 100_000, storage_protocol: 'fake' } },
     ]);
-    expect((await ask('GET', `/capabilities/${host}@fake`)).json).toMatchObject({ vendor_name: 'nestack' });
+    expect((await ask('GET', `/capabilities/${host}@fake`)).json).toMatchObject({ vendor_name: 'Open Source' });
     expect((await ask('GET', '/capabilities/nothing')).status).toBe(404);
     expect((await ask('GET', '/os-hosts')).json['hosts']).toHaveLength(2);
     expect((await ask('GET', `/os-hosts/${host}@fake`)).json['host']).toMatchObject([

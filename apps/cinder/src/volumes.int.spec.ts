@@ -39,10 +39,10 @@ describe('volumes', () => {
       consistencygroup_id: null,
       multiattach: false,
       attachments: [],
-      'os-vol-tenant-attr:tenant_id': 'p1',
     });
     const made = await cinder.reaches(asked.id, 'available', { as: 'p1:admin' });
     expect(made).toMatchObject({
+      'os-vol-tenant-attr:tenant_id': 'p1',
       'os-vol-host-attr:host': `${String(cinder.config.host)}@fake#fake`,
       group_id: null,
       service_uuid: null,

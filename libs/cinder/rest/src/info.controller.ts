@@ -52,7 +52,14 @@ export class InfoController {
   async enable(request: RequestOf<typeof enableService>) {
     const { host, binary } = named(request.body);
     const service = await this.services.setDisabled(host, binary, false, null);
-    return { host: service.host, service: binary, binary, disabled: false, status: 'enabled' };
+    return {
+      host: service.host,
+      service: binary,
+      binary,
+      disabled: false,
+      status: 'enabled',
+      disabled_reason: null,
+    };
   }
 
   @Handles(disableService)

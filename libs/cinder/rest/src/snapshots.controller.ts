@@ -36,7 +36,7 @@ export class SnapshotsController {
   async create(request: RequestOf<typeof createSnapshot>) {
     const wanted = request.body.snapshot;
     const snapshot = await this.snapshots.create(request.ctx, {
-      volume_id: wanted.volume_id,
+      volume_id: wanted.volume_id ?? 'None',
       name: trimmed(wanted.name ?? wanted.display_name),
       description: trimmed(wanted.description ?? wanted.display_description),
       metadata: wanted.metadata ?? {},

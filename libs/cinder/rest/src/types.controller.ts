@@ -24,7 +24,7 @@ import {
 } from '@nestack/cinder/contract';
 import { isPrivileged, VolumeTypes } from '@nestack/cinder/domain';
 import { MAX_LIMIT, offsetOf } from './list-query';
-import { typeView, visibleSpecs } from './views';
+import { changedTypeView, typeView, visibleSpecs } from './views';
 
 const id = (request: ApiRequest): string => request.params['type_id'] ?? '';
 const key = (request: ApiRequest): string => request.params['key'] ?? '';
@@ -72,7 +72,7 @@ export class TypesController {
       is_public: isPublic === undefined || truthy(isPublic),
       extra_specs: wanted.extra_specs ?? {},
     });
-    return { volume_type: typeView(type, true) };
+    return { volume_type: { ...changedTypeView(type, true), 'os-volume-type-access:is_public': type.is_public } };
   }
 
   @Handles(updateType)
@@ -88,7 +88,7 @@ export class TypesController {
       ...(description === undefined || description === null ? {} : { description }),
       ...(is_public === undefined ? {} : { is_public: truthy(is_public) }),
     });
-    return { volume_type: typeView(type, true) };
+    return { volume_type: changedTypeView(type, true) };
   }
 
   @Handles(deleteType)

@@ -29,8 +29,26 @@ export function volumeSummaryView(volume: Volume, request: Request): Record<stri
   return { id: volume.id, name: volume.name, links: linksOf(request, 'volumes', volume.id) };
 }
 
-/** A volume with details. upstream: cinder/api/v3/views/volumes.py, cinder/api/contrib/volume_*_attribute.py */
+/** A volume as it is read: what extensions add comes with it. upstream: cinder/api/contrib/volume_*_attribute.py */
 export function volumeView(volume: Volume, request: Request): Record<string, unknown> {
+  return {
+    ...changedVolumeView(volume, request),
+    'os-vol-tenant-attr:tenant_id': volume.project_id,
+    ...(volume.image_metadata === null || Object.keys(volume.image_metadata).length === 0
+      ? {}
+      : { volume_image_metadata: volume.image_metadata }),
+    ...(isPrivileged(request.ctx)
+      ? {
+          'os-vol-host-attr:host': volume.host,
+          'os-vol-mig-status-attr:migstat': null,
+          'os-vol-mig-status-attr:name_id': null,
+        }
+      : {}),
+  };
+}
+
+/** A volume as the answers to its creation and change show it. upstream: cinder/api/v3/views/volumes.py */
+export function changedVolumeView(volume: Volume, request: Request): Record<string, unknown> {
   const { version } = request;
   const admin = isPrivileged(request.ctx);
   return {
@@ -64,18 +82,7 @@ export function volumeView(volume: Volume, request: Request): Record<string, unk
         device: one.mountpoint ?? '',
         attached_at: timeOf(one.attach_time),
       })),
-    'os-vol-tenant-attr:tenant_id': volume.project_id,
-    ...(volume.image_metadata === null || Object.keys(volume.image_metadata).length === 0
-      ? {}
-      : { volume_image_metadata: volume.image_metadata }),
-    ...(admin
-      ? {
-          migration_status: null,
-          'os-vol-host-attr:host': volume.host,
-          'os-vol-mig-status-attr:migstat': null,
-          'os-vol-mig-status-attr:name_id': null,
-        }
-      : {}),
+    ...(admin ? { migration_status: null } : {}),
     ...(version.atLeast('3.13') ? { group_id: null } : {}),
     ...(version.atLeast('3.21') && admin ? { provider_id: null } : {}),
     ...(version.atLeast('3.48') ? { service_uuid: null, shared_targets: false } : {}),
@@ -141,13 +148,20 @@ export function visibleSpecs(specs: Metadata, admin: boolean): Metadata {
 
 export function typeView(type: VolumeType, admin: boolean): Record<string, unknown> {
   return {
+    ...changedTypeView(type, admin),
+    'os-volume-type-access:is_public': type.is_public,
+    ...(admin ? { qos_specs_id: type.qos_specs_id } : {}),
+  };
+}
+
+/** A type as the answer to its change shows it. upstream: cinder/api/v3/views/types.py */
+export function changedTypeView(type: VolumeType, admin: boolean): Record<string, unknown> {
+  return {
     id: type.id,
     name: type.name,
     is_public: type.is_public,
     description: type.description,
-    'os-volume-type-access:is_public': type.is_public,
     extra_specs: visibleSpecs(type.extra_specs, admin),
-    ...(admin ? { qos_specs_id: type.qos_specs_id } : {}),
   };
 }
 

@@ -20,7 +20,7 @@ import {
 import { CreateVolume, Volumes, type Volume } from '@nestack/cinder/domain';
 import { VOLUMES } from './list-kinds';
 import { flagOf, listQueryOf } from './list-query';
-import { volumeSummaryView, volumeView } from './views';
+import { changedVolumeView, volumeSummaryView, volumeView } from './views';
 
 const id = (request: ApiRequest): string => request.params['volume_id'] ?? '';
 const key = (request: ApiRequest): string => request.params['key'] ?? '';
@@ -75,7 +75,7 @@ export class VolumesController {
       source_volid: wanted.source_volid ?? null,
       multiattach: truthy(wanted.multiattach ?? false),
     });
-    return { volume: volumeView(volume, request) };
+    return { volume: changedVolumeView(volume, request) };
   }
 
   @Handles(showVolume)
@@ -93,7 +93,7 @@ export class VolumesController {
       ...(description === undefined ? {} : { description: trimmed(description) }),
       ...(wanted.metadata === undefined || wanted.metadata === null ? {} : { metadata: wanted.metadata }),
     });
-    return { volume: volumeView(volume, request) };
+    return { volume: changedVolumeView(volume, request) };
   }
 
   @Handles(deleteVolume)

@@ -1,6 +1,6 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { BooleanLike, Metadata, NullableMetadata, NullableText } from './common';
+import { BooleanLike, Metadata, NullableMetadata, NullableRef, NullableText } from './common';
 
 export const listSnapshots = operation({
   id: 'listSnapshots',
@@ -26,7 +26,8 @@ export const createSnapshot = operation({
   body: Type.Object({
     snapshot: Type.Object(
       {
-        volume_id: Type.String(),
+        // Upstream looks for the volume `None`.
+        volume_id: NullableRef,
         name: Type.Optional(NullableText),
         display_name: Type.Optional(NullableText),
         description: Type.Optional(NullableText),

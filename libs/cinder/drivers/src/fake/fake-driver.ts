@@ -164,7 +164,8 @@ export class FakeVolumeDriver implements VolumeDriver {
       volume_backend_name: this.options.backend,
       driver_version: '1.0',
       storage_protocol: 'fake',
-      vendor_name: 'nestack',
+      // What upstream's own drivers say, and clients' tests look for.
+      vendor_name: 'Open Source',
       total_capacity_gb: total,
       free_capacity_gb: Math.max(0, total - used),
       multiattach: true,

@@ -212,7 +212,8 @@ export class NbdVolumeDriver implements VolumeDriver {
       volume_backend_name: this.options.backend,
       driver_version: '1.0',
       storage_protocol: 'nbd',
-      vendor_name: 'nestack',
+      // What upstream's own drivers say, and clients' tests look for.
+      vendor_name: 'Open Source',
       total_capacity_gb: total,
       free_capacity_gb: free,
       multiattach: true,
