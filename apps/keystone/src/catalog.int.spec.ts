@@ -95,3 +95,30 @@ describe('endpoint filters', () => {
     expect((await keystone.call('PUT', grouped, { token })).status).toBe(403);
   });
 });
+
+describe("a domain's configuration", () => {
+  it('is kept by groups and options, without showing its secrets', async () => {
+    const domain = await keystone.make('domains', 'domain', { name: 'configured' });
+    const path = `/domains/${domain}/config`;
+    const put = (config: unknown) => keystone.call('PUT', path, { body: { config } });
+    expect((await keystone.call('GET', path)).status).toBe(404);
+    const first = await put({ ldap: { url: 'ldap://x', password: 'secret' } });
+    expect([first.status, first.json['config']]).toEqual([201, { ldap: { url: 'ldap://x' } }]);
+    expect((await put({ identity: { driver: 'ldap' }, ldap: { url: 'ldap://y' } })).status).toBe(200);
+    const changed = await keystone.call('PATCH', `${path}/ldap/url`, { body: { config: { url: 'ldap://z' } } });
+    expect(changed.json['config']).toEqual({ identity: { driver: 'ldap' }, ldap: { url: 'ldap://z' } });
+    expect((await keystone.call('GET', `${path}/ldap/url`)).json['config']).toEqual({ url: 'ldap://z' });
+    expect((await keystone.call('GET', `${path}/identity`)).json['config']).toEqual({ identity: { driver: 'ldap' } });
+    expect((await keystone.call('DELETE', `${path}/ldap`)).status).toBe(204);
+    expect((await keystone.call('GET', `${path}/ldap`)).status).toBe(404);
+    expect((await keystone.call('GET', '/domains/config/identity/driver/default')).json['config']).toEqual({
+      driver: 'sql',
+    });
+    for (const bad of [{}, { nova: { a: 1 } }, { ldap: { nonsense: 1 } }, { ldap: 'x' }]) {
+      expect((await put(bad)).status).toBe(403);
+    }
+    expect(
+      (await keystone.call('PUT', `/domains/${UNKNOWN}/config`, { body: { config: { identity: {} } } })).status,
+    ).toBe(404);
+  });
+});

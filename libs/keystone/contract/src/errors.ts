@@ -70,5 +70,9 @@ export const KeystoneError = defineErrors({
   RegisteredLimitNotFound: { kind: 'notFound', template: 'Could not find registered limit for {id}.' },
   LimitNotFound: { kind: 'notFound', template: 'Could not find limit for {id}.' },
   EndpointGroupNotFound: { kind: 'notFound', template: 'Could not find Endpoint Group: {id}.' },
+  DomainConfigNotFound: {
+    kind: 'notFound',
+    template: 'Could not find {what} in domain configuration for domain {domain_id}.',
+  },
   AccessRuleNotFound: { kind: 'notFound', template: 'Could not find Access Rule: {access_rule_id}.' },
 });

@@ -252,4 +252,13 @@ export const keystoneMigrations: readonly Migration[] = [
        FOR EACH ROW EXECUTE FUNCTION forget_endpoint()`,
     ],
   },
+  {
+    name: '0008-domain-config',
+    up: [
+      `CREATE TABLE domain_config (
+        domain_id text PRIMARY KEY REFERENCES project (id) ON DELETE CASCADE,
+        settings jsonb NOT NULL
+      )`,
+    ],
+  },
 ];

@@ -18,6 +18,7 @@ import type {
   Stores,
 } from '@nestack/keystone/domain';
 import { AssignmentsRepository } from './assignments.repository';
+import { DomainConfigRepository } from './domain-config.repository';
 import { EndpointFilterRepository, PICKED } from './endpoint-filter.repository';
 import { GroupsRepository } from './groups.repository';
 import { ProjectsRepository } from './projects.repository';
@@ -179,6 +180,7 @@ export function createStores(announcer: Announcer): Stores {
       clash: byId,
     }),
     endpointFilter: new EndpointFilterRepository(),
+    domainConfig: new DomainConfigRepository(),
     revocations: new RevocationsRepository(announcer),
     tokenFacts,
     catalog,

@@ -3,6 +3,7 @@ export * from './assignments';
 export * from './auth-request';
 export * from './bootstrap';
 export * from './catalog';
+export * from './domain-config';
 export * from './ec2';
 export * from './endpoint-filter';
 export * from './groups';

@@ -1,4 +1,5 @@
 import type { Tx } from '@nestack/kernel/context';
+import type { DomainSettings } from './domain-config';
 import type {
   AccessRule,
   AccessRuleRef,
@@ -155,6 +156,12 @@ export interface EndpointFilterStore {
   groupsOf(tx: Tx, projectId: string): Promise<string[]>;
 }
 
+export interface DomainConfigStore {
+  /** Null for a domain without any. */
+  read(tx: Tx, domainId: string): Promise<DomainSettings | null>;
+  write(tx: Tx, domainId: string, settings: DomainSettings): Promise<void>;
+}
+
 export interface TrustStore extends Store<Trust> {
   /** The trust and all that it was passed on as; empty when it does not exist. */
   withRedelegated(tx: Tx, id: string): Promise<Trust[]>;
@@ -234,6 +241,7 @@ export interface Stores {
   readonly limits: Store<Limit>;
   readonly endpointGroups: Store<EndpointGroup>;
   readonly endpointFilter: EndpointFilterStore;
+  readonly domainConfig: DomainConfigStore;
   readonly revocations: RevocationStore;
   /** In one statement; null when the user is gone. */
   tokenFacts(tx: Tx, question: TokenQuestion): Promise<TokenFacts | null>;

@@ -3,6 +3,7 @@ export { AssignmentsController } from './assignments.controller';
 export { AuthController } from './auth.controller';
 export { CatalogController } from './catalog.controller';
 export { CredentialsController } from './credentials.controller';
+export { DomainConfigController } from './domain-config.controller';
 export { DomainsController } from './domains.controller';
 export { Ec2Controller } from './ec2.controller';
 export { EndpointFilterController } from './endpoint-filter.controller';

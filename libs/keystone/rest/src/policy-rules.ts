@@ -92,6 +92,8 @@ export const keystonePolicies: readonly PolicyRule[] = [
   ...rules(`${READER} or token.project.domain.id:%(target.domain.id)s or domain_id:%(target.domain.id)s`, 'get_domain'),
   ...rules(`${READER} or ${domainReader('target.domain.id')}`, 'list_domains'),
   ...rules(ADMIN, 'create_domain', 'update_domain', 'delete_domain'),
+  ...rules(READER, 'get_domain_config', 'get_domain_config_default'),
+  ...rules(ADMIN, 'create_domain_config', 'update_domain_config', 'delete_domain_config'),
 
   ...rules(`${READER} or (role:manager and not domain_id:None)`, 'list_roles', 'get_role'),
   ...rules(ADMIN, 'create_role', 'update_role', 'delete_role'),

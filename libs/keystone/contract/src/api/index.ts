@@ -1,6 +1,7 @@
 import { defineApi, keystoneEnvelope, type ErrorEnvelope } from '@nestack/kernel/http';
 import { authOperations } from './auth';
 import { catalogOperations } from './catalog';
+import { domainConfigOperations } from './domain-config';
 import { ec2Operations } from './ec2';
 import { endpointFilterOperations } from './endpoint-filter';
 import { limitOperations } from './limits';
@@ -13,6 +14,7 @@ import { keystoneDocuments } from './versions';
 
 export * from './auth';
 export * from './catalog';
+export * from './domain-config';
 export * from './ec2';
 export * from './endpoint-filter';
 export * from './limits';
@@ -44,6 +46,7 @@ export const keystoneApi = defineApi({
     ...roleOperations,
     ...catalogOperations,
     ...trustOperations,
+    ...domainConfigOperations,
     ...ec2Operations,
     ...limitOperations,
     ...policyOperations,
