@@ -7,12 +7,13 @@ import { newContext } from '@nestack/kernel/context';
 import { newUuid } from '@nestack/kernel/ids';
 import { waitFor } from '@nestack/kernel/process';
 import type { RpcClient } from '@nestack/kernel/rpc';
+import { testBrokerUrl } from '@nestack/kernel/testing';
 import { AgentRpc, tapName, type DeviceDetails, type DhcpNetwork, type NetworkInfo } from '@nestack/neutron/contract';
 import type { FakeState } from '@nestack/neutron/drivers';
 import { ServerState, serverStub } from '../test/server-stub';
 import { app } from './app.module';
 
-const url = process.env['NESTACK_TEST_AMQP_URL'] ?? '';
+const url = testBrokerUrl();
 const host = `h-${newUuid().slice(0, 8)}`;
 const ctx = newContext();
 const stateDir = mkdtempSync(path.join(tmpdir(), 'neutron-agent-'));

@@ -8,6 +8,7 @@ import { newContext } from '@nestack/kernel/context';
 import { newUuid } from '@nestack/kernel/ids';
 import { tryRun, waitFor } from '@nestack/kernel/process';
 import type { RpcClient } from '@nestack/kernel/rpc';
+import { testBrokerUrl } from '@nestack/kernel/testing';
 import {
   AgentRpc,
   bridgeName,
@@ -26,7 +27,7 @@ const missing = await whatIsMissing();
 if (missing !== null) process.stdout.write(`left out: agents on real networks need ${missing}\n`);
 const describeReal = missing === null ? describe : describe.skip;
 
-const url = process.env['NESTACK_TEST_AMQP_URL'] ?? '';
+const url = testBrokerUrl();
 const cloud = `a${newUuid().slice(0, 6)}`;
 const ctx = newContext();
 const stateDir = mkdtempSync(path.join(tmpdir(), 'na-'));

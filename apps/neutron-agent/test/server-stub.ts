@@ -84,6 +84,28 @@ export function serverStub(state: ServerState) {
       return { network: found?.host === args.host ? found.network : null };
     }
 
+    async get_ports(_ctx: RequestContext, args: RpcArgs<Methods['get_ports']>) {
+      answering();
+      const found = [...state.ports.values()]
+        .map((one) => one.details)
+        .filter(
+          (one) => one.network.id === args.network_id && one.fixed_ips.some((ip) => ip.ip_address === args.ip_address),
+        );
+      return {
+        ports: found.map((one) => ({
+          id: one.port_id,
+          network_id: one.network.id,
+          project_id: one.project_id,
+          mac_address: one.mac_address,
+          fixed_ips: one.fixed_ips,
+          device_id: one.device_id,
+          device_owner: one.device_owner,
+          extra_dhcp_opts: [],
+          revision_number: 1,
+        })),
+      };
+    }
+
     async sync_routers(_ctx: RequestContext, { host, router_ids: ids }: RpcArgs<Methods['sync_routers']>) {
       answering();
       const here = [...state.routers.values()].filter((one) => one.host === host).map((one) => one.router);

@@ -1,12 +1,12 @@
 import { defineRpc } from '@nestack/kernel/rpc';
 import Type from 'typebox';
-import { AgentState, DeviceDetails, DhcpNetwork, RouterInfo, SecurityGroupInfo } from './types';
+import { AgentState, DeviceDetails, DhcpNetwork, DhcpPort, RouterInfo, SecurityGroupInfo } from './types';
 
 /** What neutron-agents ask the server. Method names are upstream's (neutron/agent/rpc.py, dhcp_rpc.py). */
 export const PluginRpc = defineRpc({
   exchange: 'neutron',
   topic: 'q-plugin',
-  version: '1.1',
+  version: '1.2',
   methods: {
     /** The heartbeat; the row of the agent is made or renewed. */
     report_state: { kind: 'cast', since: '1.0', args: Type.Object({ agent_state: AgentState }) },
@@ -64,6 +64,15 @@ export const PluginRpc = defineRpc({
       timeoutMs: 30_000,
       args: Type.Object({ host: Type.String(), network_id: Type.String() }),
       reply: Type.Object({ network: Type.Union([DhcpNetwork, Type.Null()]) }),
+    },
+    /** The ports that have an address on a network: who asks for metadata by way of a router. */
+    get_ports: {
+      kind: 'call',
+      since: '1.2',
+      idempotent: true,
+      timeoutMs: 15_000,
+      args: Type.Object({ network_id: Type.String(), ip_address: Type.String() }),
+      reply: Type.Object({ ports: Type.Array(DhcpPort) }),
     },
     /**
      * The routers that the host carries: those named, or all when none are named (routers without a host are given to it then).

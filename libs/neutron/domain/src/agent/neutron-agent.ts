@@ -4,6 +4,7 @@ import { AGENT_TYPE, type AgentState, type DhcpPort } from '@nestack/neutron/con
 import type { Dataplane } from '../ports';
 import { CarriedNetworks } from './carried-networks';
 import { DhcpAgent } from './dhcp-agent';
+import { MetadataCallers } from './metadata-callers';
 import type { AgentLog, Plugin } from './plugin';
 import { PortAgent } from './port-agent';
 import { RouterAgent } from './router-agent';
@@ -55,8 +56,9 @@ export class NeutronAgent {
 
   /** Begins; the server may come later than this host. */
   async start(): Promise<void> {
-    const { dataplane } = this.options;
-    await dataplane.metadata.start((networkId, address) => this.dhcp.resolve(networkId, address));
+    const { dataplane, plugin } = this.options;
+    const callers = new MetadataCallers(this.dhcp, this.routers, plugin);
+    await dataplane.metadata.start((request) => callers.find(request));
     await dataplane.l2.start({
       onDevice: (device) => this.ports.deviceCame(device),
       onDeviceGone: (device) => this.ports.deviceGone(device),

@@ -1,5 +1,12 @@
 import type { RequestContext } from '@nestack/kernel/context';
-import type { AgentState, DeviceDetails, DhcpNetwork, RouterInfo, SecurityGroupInfo } from '@nestack/neutron/contract';
+import type {
+  AgentState,
+  DeviceDetails,
+  DhcpNetwork,
+  DhcpPort,
+  RouterInfo,
+  SecurityGroupInfo,
+} from '@nestack/neutron/contract';
 
 /** The server, as an agent asks it; the client of `PluginRpc` is one. */
 export interface Plugin {
@@ -19,6 +26,7 @@ export interface Plugin {
     ctx: RequestContext,
     args: { host: string; network_id: string },
   ): Promise<{ network: DhcpNetwork | null }>;
+  get_ports(ctx: RequestContext, args: { network_id: string; ip_address: string }): Promise<{ ports: DhcpPort[] }>;
   sync_routers(
     ctx: RequestContext,
     args: { host: string; router_ids: string[] | null },

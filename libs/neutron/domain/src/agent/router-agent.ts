@@ -1,6 +1,6 @@
 import type { Clock } from '@nestack/kernel/clock';
 import { newContext, type RequestContext } from '@nestack/kernel/context';
-import type { RouterInfo, RouterPort } from '@nestack/neutron/contract';
+import { contains, parseCidr, parseIp, type RouterInfo, type RouterPort } from '@nestack/neutron/contract';
 import type { RouterDataplane } from '../ports';
 import type { CarriedNetworks } from './carried-networks';
 import { KeyedQueue } from './keyed-queue';
@@ -18,10 +18,17 @@ export interface RouterAgentDeps {
 const PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 
+interface Carried {
+  readonly networks: ReadonlySet<string>;
+  readonly told: ReadonlySet<string>;
+  /** Subnets of its inner networks. */
+  readonly subnets: readonly { readonly network_id: string; readonly cidr: string }[];
+}
+
 /** Keeps the routers that the server gave to this host. */
 export class RouterAgent {
   /** By id: the networks that each router holds, and the ports that the server was told of. */
-  private readonly carried = new Map<string, { networks: ReadonlySet<string>; told: ReadonlySet<string> }>();
+  private readonly carried = new Map<string, Carried>();
   private readonly asked = new Map<string, RequestContext>();
   /** How long each router that failed waits for its next try, in milliseconds. */
   private readonly pauses = new Map<string, number>();
@@ -43,6 +50,12 @@ export class RouterAgent {
       ctx,
       [...this.carried].flatMap(([id, { networks }]) => (networks.has(networkId) ? [id] : [])),
     );
+  }
+
+  /** On which of a router's inner networks an address lies; null for none. */
+  networkOf(routerId: string, address: string): string | null {
+    const subnets = this.carried.get(routerId)?.subnets ?? [];
+    return subnets.find((one) => holds(one.cidr, address))?.network_id ?? null;
   }
 
   /** Makes all routers of this host true and removes the rest; throws when the server cannot be asked. */
@@ -122,7 +135,10 @@ export class RouterAgent {
       const statuses = Object.fromEntries(changed) as Record<string, string>;
       await plugin.update_floatingip_statuses(ctx, { host, router_id: router.id, fip_statuses: statuses });
     }
-    this.carried.set(router.id, { networks: now, told: new Set(ports.map((port) => port.id)) });
+    const subnets = router.interfaces.flatMap((port) =>
+      port.subnets.map((subnet) => ({ network_id: port.network.id, cidr: subnet.cidr })),
+    );
+    this.carried.set(router.id, { networks: now, told: new Set(ports.map((port) => port.id)), subnets });
   }
 
   private async remove(id: string): Promise<void> {
@@ -135,4 +151,10 @@ export class RouterAgent {
 
 function portsOf(router: RouterInfo): RouterPort[] {
   return [...(router.gateway_port === null ? [] : [router.gateway_port]), ...router.interfaces];
+}
+
+function holds(cidr: string, address: string): boolean {
+  const network = parseCidr(cidr);
+  const ip = parseIp(address);
+  return network !== null && ip !== null && contains(network, ip);
 }

@@ -73,8 +73,15 @@ export interface MetadataCaller {
   readonly project_id: string;
 }
 
-/** Finds the port of an address on a network; null when there is none. */
-export type MetadataResolver = (networkId: string, address: string) => MetadataCaller | null;
+/** By way of which network's DHCP namespace or which router a guest asks, and from which address. */
+export interface MetadataRequest {
+  readonly network_id: string | null;
+  readonly router_id: string | null;
+  readonly address: string;
+}
+
+/** Finds the port that asks; null when there is none. */
+export type MetadataResolver = (request: MetadataRequest) => Promise<MetadataCaller | null>;
 
 export interface MetadataProxy {
   start(resolve: MetadataResolver): Promise<void>;

@@ -4,6 +4,7 @@ import {
   type AgentState,
   type DeviceDetails,
   type DhcpNetwork,
+  type DhcpPort,
   type NetworkInfo,
   type SecurityGroupInfo,
   type SubnetInfo,
@@ -98,6 +99,18 @@ export class HostPlugin {
       const [found] = network === null ? [] : await this.dhcpNetworks(tx, host, [network]);
       return found ?? null;
     });
+  }
+
+  /** The ports that have an address on a network. */
+  async portsAt(networkId: string, address: string): Promise<DhcpPort[]> {
+    const { parts } = this;
+    const filters = new Map([
+      ['network_id', [networkId]],
+      ['fixed_ips', [`ip_address=${address}`]],
+    ]);
+    const query = { filters, sort: [], limit: null, marker: null, reverse: false };
+    const ports = await parts.db.read('plugin.ports_at', (tx) => parts.ports.list(tx, EVERYTHING, query));
+    return ports.map(dhcpPortOf);
   }
 
   private async dhcpAgent(host: string): Promise<string | null> {

@@ -234,7 +234,7 @@ describeReal('the Linux data plane', () => {
       extra_dhcp_opts: [],
       revision_number: 1,
     }));
-    await planes[0]?.metadata.start((networkId, address) => {
+    await planes[0]?.metadata.start(async ({ network_id: networkId, address }) => {
       const found = ports.find((one) => one.fixed_ips[0]?.ip_address === address);
       return networkId === network.id && found !== undefined
         ? { port_id: found.port_id, device_id: found.device_id, project_id: project }

@@ -49,7 +49,7 @@ export function createLinuxDataplane(options: LinuxDataplaneOptions): Dataplane 
       dnsmasq: { domain: options.dnsDomain, servers: options.dnsServers },
       log,
     }),
-    routers: new LinuxRouters({ namespace, stateDir, log }),
+    routers: new LinuxRouters({ namespace, stateDir, metadataSocket: socket, log }),
     metadata: new UnixMetadataProxy({ socket, ...options.metadata, log }),
   };
 }

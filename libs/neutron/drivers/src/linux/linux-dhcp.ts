@@ -16,6 +16,7 @@ import {
   type Lease,
 } from './dnsmasq-config';
 import { absentNamespace, ensureNamespace, NetworkNamespace } from './host';
+import { haproxyConfig } from './haproxy-config';
 import { ensureAddresses } from './host-network';
 import { SupervisedProcess } from './supervised-process';
 
@@ -185,7 +186,7 @@ export class LinuxDhcp implements DhcpDataplane {
 
   private async ensureHaproxy(networkId: string, haproxy: SupervisedProcess, socket: string): Promise<void> {
     const file = path.join(this.dir(networkId), 'haproxy.conf');
-    await replaceFile(file, haproxyConfig(networkId, socket));
+    await replaceFile(file, haproxyConfig(`${METADATA_ADDRESS}:80`, { network: networkId }, socket));
     await haproxy.ensure('haproxy', ['-db', '-f', file]);
   }
 
@@ -205,29 +206,6 @@ export class LinuxDhcp implements DhcpDataplane {
   private dir(networkId: string): string {
     return path.join(this.options.stateDir, 'dhcp', networkId);
   }
-}
-
-/** Everything that comes to the metadata address goes to the agent, with the network that it came from. */
-export function haproxyConfig(networkId: string, socket: string): string {
-  return `global
-  nbthread 1
-  maxconn 256
-defaults
-  mode http
-  option forwardfor
-  option http-server-close
-  retries 3
-  timeout http-request 30s
-  timeout connect 30s
-  timeout client 32s
-  timeout server 32s
-  timeout http-keep-alive 30s
-listen metadata
-  bind ${METADATA_ADDRESS}:80
-  http-request del-header X-Forwarded-For
-  http-request set-header X-Neutron-Network-ID ${networkId}
-  server agent unix@${socket}
-`;
 }
 
 async function replaceFile(file: string, text: string): Promise<void> {

@@ -12,20 +12,26 @@ import {
 } from '@nestack/neutron/contract';
 import type { RouterDataplane } from '@nestack/neutron/domain';
 import { absentNamespace, ensureNamespace, NetworkNamespace } from './host';
+import { haproxyConfig } from './haproxy-config';
 import { ensureAddresses } from './host-network';
 import { ensureRoutes, routesOf } from './router-routes';
-import { radvdConfig, routerRules } from './router-rules';
+import { METADATA_PORT, radvdConfig, routerRules, servesMetadata } from './router-rules';
 import { SupervisedProcess } from './supervised-process';
+
+const PROGRAMS = ['radvd', 'haproxy'] as const;
+type Program = (typeof PROGRAMS)[number];
 
 export interface LinuxRoutersOptions {
   readonly namespace: NetworkNamespace;
   readonly stateDir: string;
+  /** Unix socket of the agent's metadata proxy. */
+  readonly metadataSocket: string;
   readonly log: Logger;
 }
 
 /** One namespace per router: a leg in each of its networks, one outside, address translation by nftables, radvd for IPv6. */
 export class LinuxRouters implements RouterDataplane {
-  private readonly radvd = new Map<string, SupervisedProcess>();
+  private readonly processes = new Map<string, SupervisedProcess>();
 
   constructor(private readonly options: LinuxRoutersOptions) {}
 
@@ -45,12 +51,15 @@ export class LinuxRouters implements RouterDataplane {
     for (const { port, device, outside } of ports) await this.ensureLeg(inside, router, port, device, outside);
     await ensureRoutes(inside, routesOf(router));
     await this.ensureRadvd(router, inside);
+    await this.ensureMetadata(router, inside);
   }
 
   async absentRouter(routerId: string): Promise<void> {
-    const process = this.process(routerId, new NetworkNamespace(routerNamespace(routerId), this.options.log));
-    await process.stop();
-    this.radvd.delete(routerId);
+    const namespace = new NetworkNamespace(routerNamespace(routerId), this.options.log);
+    for (const name of PROGRAMS) {
+      await this.process(routerId, name, namespace).stop();
+      this.processes.delete(`${routerId} ${name}`);
+    }
     for (const portId of await this.knownPorts(routerId)) await this.absentLeg(portId);
     await absentNamespace(routerNamespace(routerId), this.options.log);
     await rm(this.dir(routerId), { recursive: true, force: true });
@@ -63,8 +72,8 @@ export class LinuxRouters implements RouterDataplane {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.radvd.values()].map((one) => one.stop()));
-    this.radvd.clear();
+    await Promise.all([...this.processes.values()].map((one) => one.stop()));
+    this.processes.clear();
   }
 
   /** The veth pair of a port: `tap…` in the network's bridge, `qr-…` or `qg-…` in the router. */
@@ -119,7 +128,7 @@ export class LinuxRouters implements RouterDataplane {
 
   /** Router advertisements on the networks whose IPv6 subnets want them. */
   private async ensureRadvd(router: RouterInfo, inside: NetworkNamespace): Promise<void> {
-    const process = this.process(router.id, inside);
+    const process = this.process(router.id, 'radvd', inside);
     const text = radvdConfig(router);
     if (text === null) {
       await process.stop();
@@ -133,11 +142,26 @@ export class LinuxRouters implements RouterDataplane {
     if (started === 'kept' && !same) process.signal('SIGHUP');
   }
 
-  private process(routerId: string, namespace: NetworkNamespace): SupervisedProcess {
-    let process = this.radvd.get(routerId);
+  /** The way to the metadata service for guests that have none by DHCP. */
+  private async ensureMetadata(router: RouterInfo, inside: NetworkNamespace): Promise<void> {
+    const process = this.process(router.id, 'haproxy', inside);
+    if (!servesMetadata(router)) {
+      await process.stop();
+      return;
+    }
+    const file = path.join(this.dir(router.id), 'haproxy.conf');
+    await writeFile(file, haproxyConfig(`:${METADATA_PORT}`, { router: router.id }, this.options.metadataSocket), {
+      mode: 0o600,
+    });
+    await process.ensure('haproxy', ['-db', '-f', file]);
+  }
+
+  private process(routerId: string, name: Program, namespace: NetworkNamespace): SupervisedProcess {
+    const key = `${routerId} ${name}`;
+    let process = this.processes.get(key);
     if (process === undefined) {
-      process = new SupervisedProcess({ name: 'radvd', dir: this.dir(routerId), namespace, log: this.options.log });
-      this.radvd.set(routerId, process);
+      process = new SupervisedProcess({ name, dir: this.dir(routerId), namespace, log: this.options.log });
+      this.processes.set(key, process);
     }
     return process;
   }

@@ -1,8 +1,19 @@
 import { gatewayDeviceName, routerDeviceName, type RouterInfo, type RouterPort } from '@nestack/neutron/contract';
+import { METADATA_ADDRESS } from './dnsmasq-config';
 
 /** Marks what came in from outside. */
 const FROM_OUTSIDE = '0x2';
 const TABLE = 'router';
+/** Where a router's metadata proxy listens. */
+export const METADATA_PORT = 9697;
+
+/** Only what was redirected comes through: the proxy is nobody else's. */
+const PROXY_GUARD = [`tcp dport ${METADATA_PORT} ct status dnat accept`, `tcp dport ${METADATA_PORT} drop`];
+
+/** Whether guests behind the router have no DHCP server that could lead them to the metadata service. */
+export function servesMetadata(router: RouterInfo): boolean {
+  return router.interfaces.some((port) => port.subnets.some((one) => one.ip_version === 4 && !one.enable_dhcp));
+}
 
 /**
  * A router's address translation, replacing what was there: floating IPs both ways, everything else under the gateway's own
@@ -12,29 +23,46 @@ export function routerRules(router: RouterInfo): string {
   const { gateway_port: gateway } = router;
   const address = gateway?.fixed_ips.find((ip) => !ip.ip_address.includes(':'))?.ip_address;
   const head = `add table ip ${TABLE}\ndelete table ip ${TABLE}\n`;
-  if (gateway === null || address === undefined) return head;
-  const outside = `"${gatewayDeviceName(gateway.id)}"`;
-  const floating = router.floating_ips;
-  const map = (pairs: readonly (readonly [string, string])[]): string =>
-    `{ ${pairs.map(([from, to]) => `${from} : ${to}`).join(', ')} }`;
-  const inward = map(floating.map((ip) => [ip.floating_ip_address, ip.fixed_ip_address]));
-  const outward = map(floating.map((ip) => [ip.fixed_ip_address, ip.floating_ip_address]));
-  const lines = {
-    pre: floating.length === 0 ? [] : [`dnat to ip daddr map ${inward}`],
-    post: [
-      // Between the router's own networks nothing is translated, save what was sent to a floating IP.
-      `oifname != ${outside} ct status dnat meta mark != ${FROM_OUTSIDE} snat to ${address}`,
-      ...(floating.length === 0 ? [] : [`oifname ${outside} snat to ip saddr map ${outward}`]),
-      ...(router.enable_snat ? [`oifname ${outside} snat to ${address}`] : []),
-    ],
-  };
+  const outside = gateway === null || address === undefined ? null : `"${gatewayDeviceName(gateway.id)}"`;
+  const metadata = servesMetadata(router)
+    ? [`iifname "qr-*" ip daddr ${METADATA_ADDRESS} tcp dport 80 redirect to :${METADATA_PORT}`]
+    : [];
+  const inward = outside === null ? [] : inwardRules(router);
+  const outward = outside === null || address === undefined ? [] : outwardRules(router, outside, address);
+  const chain = (rules: readonly string[]): string => rules.map((one) => `${one}; `).join('');
   return `${head}table ip ${TABLE} {
-  chain marks { type filter hook prerouting priority -150; policy accept; iifname ${outside} meta mark set ${FROM_OUTSIDE}; }
-  chain inward { type nat hook prerouting priority -100; policy accept; ${lines.pre.map((one) => `${one}; `).join('')}}
-  chain local { type nat hook output priority -100; policy accept; ${lines.pre.map((one) => `${one}; `).join('')}}
-  chain outward { type nat hook postrouting priority 100; policy accept; ${lines.post.map((one) => `${one}; `).join('')}}
+  chain marks { type filter hook prerouting priority -150; policy accept; ${
+    outside === null ? '' : `iifname ${outside} meta mark set ${FROM_OUTSIDE}; `
+  }}
+  chain guard { type filter hook input priority 0; policy accept; ${chain(PROXY_GUARD)}}
+  chain inward { type nat hook prerouting priority -100; policy accept; ${chain([...metadata, ...inward])}}
+  chain own { type nat hook output priority -100; policy accept; ${chain(inward)}}
+  chain outward { type nat hook postrouting priority 100; policy accept; ${chain(outward)}}
 }
 `;
+}
+
+function map(pairs: readonly (readonly [string, string])[]): string {
+  return `{ ${pairs.map(([from, to]) => `${from} : ${to}`).join(', ')} }`;
+}
+
+function inwardRules({ floating_ips: floating }: RouterInfo): string[] {
+  if (floating.length === 0) return [];
+  return [`dnat to ip daddr map ${map(floating.map((ip) => [ip.floating_ip_address, ip.fixed_ip_address]))}`];
+}
+
+function outwardRules(
+  { floating_ips: floating, enable_snat: snat }: RouterInfo,
+  outside: string,
+  own: string,
+): string[] {
+  const addresses = map(floating.map((ip) => [ip.fixed_ip_address, ip.floating_ip_address]));
+  return [
+    // Between the router's own networks nothing is translated, save what was sent to a floating IP.
+    `oifname != ${outside} ct status dnat meta mark != ${FROM_OUTSIDE} snat to ${own}`,
+    ...(floating.length === 0 ? [] : [`oifname ${outside} snat to ip saddr map ${addresses}`]),
+    ...(snat ? [`oifname ${outside} snat to ${own}`] : []),
+  ];
 }
 
 /** Settings of radvd for the router's IPv6 subnets, or null when none wants advertisements. */

@@ -9,7 +9,7 @@ import {
 } from 'node:http';
 import path from 'node:path';
 import type { Logger } from '@nestack/kernel/log';
-import type { MetadataProxy, MetadataResolver } from '@nestack/neutron/domain';
+import type { MetadataCaller, MetadataProxy, MetadataResolver } from '@nestack/neutron/domain';
 
 export interface UnixMetadataProxyOptions {
   /** Unix socket that haproxy connects to. */
@@ -31,6 +31,7 @@ const OWN_HEADERS = new Set([
   'x-tenant-id',
   'x-instance-id-signature',
   'x-neutron-network-id',
+  'x-neutron-router-id',
   'x-forwarded-for',
   'host',
   'connection',
@@ -53,7 +54,7 @@ export class UnixMetadataProxy implements MetadataProxy {
       throw new Error(`the path of the metadata socket is too long: ${socket}`);
     await mkdir(path.dirname(socket), { recursive: true });
     await rm(socket, { force: true });
-    const server = createServer((message, response) => this.forward(message, response, resolve));
+    const server = createServer((message, response) => void this.forward(message, response, resolve));
     await new Promise<void>((done, failed) => {
       server.once('error', failed);
       server.listen(socket, done);
@@ -69,19 +70,27 @@ export class UnixMetadataProxy implements MetadataProxy {
     await new Promise<void>((done) => server.close(() => done()));
   }
 
-  private forward(message: IncomingMessage, response: ServerResponse, resolve: MetadataResolver): void {
-    const network = String(message.headers['x-neutron-network-id'] ?? '');
-    const address =
-      String(message.headers['x-forwarded-for'] ?? '')
-        .split(',')
-        .at(-1)
-        ?.trim() ?? '';
-    const caller = resolve(network, address);
+  private async forward(message: IncomingMessage, response: ServerResponse, resolve: MetadataResolver): Promise<void> {
+    const network = headerOf(message, 'x-neutron-network-id');
+    const router = headerOf(message, 'x-neutron-router-id');
+    const address = headerOf(message, 'x-forwarded-for')?.split(',').at(-1)?.trim() ?? '';
+    let caller: MetadataCaller | null;
+    try {
+      caller = await resolve({ network_id: network, router_id: router, address });
+    } catch (error) {
+      this.options.log.warn(null, 'metadata.failed', { address, error: String(error) });
+      answer(response, 503);
+      return;
+    }
     if (caller === null || caller.device_id === '') {
-      this.options.log.warn(null, 'metadata.unknown_caller', { network_id: network, address });
+      this.options.log.warn(null, 'metadata.unknown_caller', { network_id: network, router_id: router, address });
       answer(response, 404);
       return;
     }
+    this.pass(message, response, caller, address);
+  }
+
+  private pass(message: IncomingMessage, response: ServerResponse, caller: MetadataCaller, address: string): void {
     const headers: Record<string, string | string[]> = {};
     for (const [name, value] of Object.entries(message.headers)) {
       if (value !== undefined && !OWN_HEADERS.has(name)) headers[name] = value;
@@ -112,6 +121,11 @@ export class UnixMetadataProxy implements MetadataProxy {
     });
     message.pipe(outgoing);
   }
+}
+
+function headerOf(message: IncomingMessage, name: string): string | null {
+  const value = message.headers[name];
+  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 function answer(response: ServerResponse, status: number): void {

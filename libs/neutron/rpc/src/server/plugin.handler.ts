@@ -52,6 +52,10 @@ export class PluginHandler implements RpcHandlers<typeof PluginRpc> {
     return { network: await this.plugin.network(host, networkId) };
   }
 
+  async get_ports(_ctx: RequestContext, { network_id: networkId, ip_address: address }: RpcArgs<Methods['get_ports']>) {
+    return { ports: await this.plugin.portsAt(networkId, address) };
+  }
+
   async sync_routers(ctx: RequestContext, { host, router_ids: ids }: RpcArgs<Methods['sync_routers']>) {
     return { routers: await this.routers.sync(ctx, host, ids) };
   }
