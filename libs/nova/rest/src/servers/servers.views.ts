@@ -94,7 +94,7 @@ export function serverView(item: InstanceListItem, options: ServerViewOptions): 
     updated: isoSeconds(instance.updated_at),
     addresses: status === 'DELETED' ? {} : addressesOf(instance.nics),
     accessIPv4: instance.access_ip_v4 ?? '',
-    accessIPv6: instance.access_ip_v6 ?? '',
+    accessIPv6: shortIpv6(instance.access_ip_v6),
     links: serverLinks(baseUrl, instance.uuid),
     ...(status === 'ERROR' || status === 'DELETED' ? faultOf(instance, options.admin) : {}),
     ...(['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING'].includes(status)
@@ -167,4 +167,9 @@ function extendedAttributes(instance: Instance, version: ApiVersion) {
         }
       : {}),
   };
+}
+
+/** An IPv6 address in its shortest form, as upstream shows it, however it was written; empty without one. */
+function shortIpv6(address: string | null): string {
+  return address === null || address === '' ? '' : new URL(`http://[${address}]/`).hostname.slice(1, -1);
 }
