@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { tryRun, waitFor } from '@nestack/kernel/process';
 import * as daemon from '@nestack/nova/drivers';
@@ -8,6 +8,10 @@ import type { Layout } from './layout';
 /** Folder of one host's libvirt. */
 function dirOf(layout: Layout, host: string): string {
   return path.join(layout.host(host), 'libvirt');
+}
+
+function capabilitiesOf(layout: Layout, host: string): string {
+  return path.join(dirOf(layout, host), 'cache', 'qemu', 'capabilities');
 }
 
 /** The URI of one host's private libvirt. */
@@ -24,6 +28,13 @@ export async function prepareLibvirt(
   options: { readonly host: string; readonly netns: string | null },
 ): Promise<ProcessSpec> {
   const dir = dirOf(layout, options.host);
+  // What QEMU can do is found out once for all hosts of the machine; libvirt sees by itself when that has changed.
+  const known = path.join(layout.root, 'hosts');
+  const other = existsSync(known)
+    ? readdirSync(known).find((host) => host !== options.host && existsSync(capabilitiesOf(layout, host)))
+    : undefined;
+  if (other !== undefined && !existsSync(capabilitiesOf(layout, options.host)))
+    cpSync(capabilitiesOf(layout, other), capabilitiesOf(layout, options.host), { recursive: true });
   const become = await daemon.prepareLibvirtd(dir);
   const [command, ...args] =
     options.netns === null ? become : ['nsenter', `--net=/run/netns/${options.netns}`, '--', ...become];
