@@ -189,7 +189,14 @@ describe('projects', () => {
     });
     const refused = await keystone.call('DELETE', `/projects/${top}`);
     expect([refused.status, refused.json['error']?.['message']]).toEqual([403, expect.stringContaining('not a leaf')]);
+    const set = async (id: string, enabled: boolean) =>
+      (await keystone.call('PATCH', `/projects/${id}`, { body: { project: { enabled } } })).status;
+    expect(await set(middle, false)).toBe(403);
+    expect([await set(leaf, false), await set(middle, false)]).toEqual([200, 200]);
+    expect(await set(leaf, true)).toBe(403);
+    const user = await keystone.make('users', 'user', { name: 'leafy', default_project_id: leaf });
     for (const id of [leaf, middle, top]) expect((await keystone.call('DELETE', `/projects/${id}`)).status).toBe(204);
+    expect((await keystone.call('GET', `/users/${user}`)).json['user']).not.toHaveProperty('default_project_id');
     const orphan = await keystone.call('POST', '/projects', { body: { project: { name: 'o', parent_id: UNKNOWN } } });
     expect(orphan.status).toBe(404);
     let parent = 'default';

@@ -1,5 +1,5 @@
 import type { Tx } from '@nestack/kernel/context';
-import { sql, sqlOne } from '@nestack/kernel/db';
+import { execute, sql, sqlOne } from '@nestack/kernel/db';
 import type { Project, ProjectInDomain, ProjectStore } from '@nestack/keystone/domain';
 import { TableStore } from './table-store';
 
@@ -45,6 +45,12 @@ export class ProjectsRepository extends TableStore<Project> implements ProjectSt
       [name, domain.id ?? null, domain.name ?? null],
     );
     return this.joined(row);
+  }
+
+  /** Users lose it as their default project. */
+  override async remove(tx: Tx, id: string): Promise<boolean> {
+    await execute(tx, 'UPDATE local_user SET default_project_id = NULL WHERE default_project_id = $1', [id]);
+    return super.remove(tx, id);
   }
 
   async hasChildren(tx: Tx, id: string): Promise<boolean> {

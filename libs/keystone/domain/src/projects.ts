@@ -92,6 +92,9 @@ export class Projects {
         throw KeystoneError.InvalidInput({ reason: 'Update of `is_domain` is not allowed.' });
       }
       checkMutable(domain ? 'domain' : 'project', before, fields);
+      if (!before.is_domain && fields.enabled !== undefined && fields.enabled !== before.enabled) {
+        await this.checkSwitch(tx, id, fields.enabled);
+      }
       const after = await this.stores.projects.update(tx, id, {
         ...(fields.name === undefined ? {} : { name: fields.name.trim() }),
         ...(fields.enabled === undefined ? {} : { enabled: fields.enabled }),
@@ -126,6 +129,19 @@ export class Projects {
         });
       }
       await this.removeIn(tx, project);
+    });
+  }
+
+  /** No enabled project lies in a disabled one. */
+  private async checkSwitch(tx: Tx, id: string, enable: boolean): Promise<void> {
+    const family = enable
+      ? await this.stores.projects.ancestors(tx, id)
+      : await this.stores.projects.descendants(tx, id);
+    if (!family.some((one) => one.enabled !== enable && !one.is_domain)) return;
+    throw KeystoneError.ForbiddenAction({
+      action: enable
+        ? `cannot enable project ${id} since it has disabled parents`
+        : `cannot disable project ${id} since its subtree contains enabled projects`,
     });
   }
 
