@@ -11,8 +11,12 @@ export interface TestDatabase {
 }
 
 /** A database of its own for one test file, with a schema and a role that owns nothing else, migrated. */
-export async function createTestDatabase(schema: string, migrations: readonly Migration[] = []): Promise<TestDatabase> {
-  const adminUrl = process.env['NESTACK_TEST_PG_URL'];
+export async function createTestDatabase(
+  schema: string,
+  migrations: readonly Migration[] = [],
+  /** A server of the test's own instead of the run's. */
+  adminUrl = process.env['NESTACK_TEST_PG_URL'],
+): Promise<TestDatabase> {
   if (adminUrl === undefined)
     throw new Error('NESTACK_TEST_PG_URL is not set: integration tests run through npm run jest');
   const name = `t_${randomBytes(6).toString('hex')}`;

@@ -1,3 +1,4 @@
 export * from './broker';
 export * from './database';
 export * from './infra';
+export { sagaKillSuite, type SagaKillScenario } from './saga-kill-suite';
