@@ -49,7 +49,6 @@ const NO_NETWORK = 'real networks need it; the same API works with simulated one
 
 /** What a cloud with these settings needs of the machine. */
 export function needsOf(wishes: Wishes): Need[] {
-  const arm = process.arch === 'arm64';
   const needs: Need[] = [];
   if (wishes.brokerUrl === null) {
     needs.push({
@@ -62,8 +61,9 @@ export function needsOf(wishes: Wishes): Need[] {
   if (wishes.virt === 'libvirt') {
     needs.push(
       {
-        package: arm ? 'qemu-system-arm' : 'qemu-system-x86',
-        proof: arm ? 'qemu-system-aarch64' : 'qemu-system-x86_64',
+        // Guests are x86 machines wherever they run; on other processors they are emulated.
+        package: 'qemu-system-x86',
+        proof: 'qemu-system-x86_64',
         why: 'runs the guests',
         without: NO_GUESTS,
       },

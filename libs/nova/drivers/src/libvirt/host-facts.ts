@@ -1,7 +1,10 @@
 import { statfs } from 'node:fs/promises';
-import { arch, cpus, freemem, loadavg, totalmem, uptime } from 'node:os';
+import { cpus, freemem, loadavg, totalmem, uptime } from 'node:os';
 import type { HostFacts } from '@nestack/nova/contract';
 import { traitsOf } from './traits';
+
+/** Guests are x86 machines wherever they run. */
+const ARCHITECTURE = 'x86_64';
 
 export interface FactsInput {
   readonly host: string;
@@ -18,7 +21,6 @@ export async function hostFacts(input: FactsInput): Promise<HostFacts> {
   const disk = await statfs(input.instancesDir);
   const gib = (blocks: number): number => Math.floor((blocks * disk.bsize) / 1024 ** 3);
   const mib = (bytes: number): number => Math.floor(bytes / 1024 ** 2);
-  const architecture = arch() === 'arm64' ? 'aarch64' : 'x86_64';
   return {
     hypervisor_hostname: input.host,
     host_ip: input.hostIp,
@@ -32,13 +34,13 @@ export async function hostFacts(input: FactsInput): Promise<HostFacts> {
     local_gb_used: gib(disk.blocks - disk.bfree),
     running_vms: input.runningGuests,
     cpu_info: {
-      arch: architecture,
+      arch: ARCHITECTURE,
       model: input.virtType === 'kvm' ? (processors[0]?.model ?? 'host') : 'qemu64',
       vendor: 'unknown',
       topology: { sockets: 1, cores: processors.length, threads: 1 },
       features: [],
     },
-    supported_instances: [[architecture, input.virtType, 'hvm']],
+    supported_instances: [[ARCHITECTURE, input.virtType, 'hvm']],
     traits: [...(await traitsOf(input.virtType))],
     uptime: uptimeText(new Date(), uptime(), loadavg()),
   };
