@@ -91,7 +91,7 @@ function nulls(column: string, dir: 'asc' | 'desc'): string {
 }
 
 /**
- * ORDER BY and the condition of what follows the marker row `m`. Nulls sort as in upstream's database: first when
+ * ORDER BY and the condition of what follows the marker, the one row of the relation `marker`. Nulls sort as in upstream's database: first when
  * ascending, last when descending.
  */
 export function instanceOrder(
@@ -107,9 +107,10 @@ export function instanceOrder(
   if (!marker) return { order, after: 'TRUE' };
   const [first] = keys;
   if (keys.every(({ column, dir }) => NEVER_NULL.has(column) && dir === first?.dir)) {
-    // One comparison of rows, which the index of the order answers.
-    const row = (alias: string): string => `(${keys.map(({ column }) => of(alias, column)).join(', ')})`;
-    return { order, after: `${row('i')} ${first?.dir === 'asc' ? '>' : '<'} ${row('m')}` };
+    // One comparison of rows, which the index of the order answers: the marker's values are constants for it.
+    const mine = keys.map(({ column }) => of('i', column)).join(', ');
+    const his = keys.map(({ column }) => `(SELECT ${of('m', column)} FROM marker m)`).join(', ');
+    return { order, after: `ROW(${mine}) ${first?.dir === 'asc' ? '>' : '<'} ROW(${his})` };
   }
   const branches = keys.map(({ column, dir }, at) => {
     const before = keys.slice(0, at).map((key) => `${of('i', key.column)} IS NOT DISTINCT FROM ${of('m', key.column)}`);
@@ -120,5 +121,5 @@ export function instanceOrder(
         : `(${mine} < ${his} OR (${mine} IS NULL AND ${his} IS NOT NULL))`;
     return `(${[...before, beyond].join(' AND ')})`;
   });
-  return { order, after: `(${branches.join(' OR ')})` };
+  return { order, after: `EXISTS (SELECT 1 FROM marker m WHERE ${branches.join(' OR ')})` };
 }

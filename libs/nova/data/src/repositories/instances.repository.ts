@@ -82,18 +82,18 @@ export class InstancesRepository implements InstanceRepository {
   private async select<Row>(tx: Tx, columns: string, query: InstanceQuery): Promise<Row[]> {
     const params: unknown[] = [];
     const where = instanceFilters(query, params);
-    let from = 'instance i';
+    let before = '';
     if (query.marker !== undefined) {
       if ((await this.find(tx, query.marker, { deleted: true })) === null)
         throw NovaError.ListMarkerNotFound({ marker: query.marker });
       params.push(query.marker);
-      from = `instance i JOIN instance m ON m.uuid = $${params.length}::uuid`;
+      before = `WITH marker AS (SELECT * FROM instance WHERE uuid = $${params.length}::uuid) `;
     }
     const { order, after } = instanceOrder(query.sort, query.marker !== undefined);
     params.push(query.limit);
     return sql<Row>(
       tx,
-      `SELECT ${columns} FROM ${from} WHERE ${where} AND ${after} ORDER BY ${order} LIMIT $${params.length}`,
+      `${before}SELECT ${columns} FROM instance i WHERE ${where} AND ${after} ORDER BY ${order} LIMIT $${params.length}`,
       params,
     );
   }
