@@ -17,22 +17,40 @@ import { hidden, listQueryOf, pageLinks } from './list-query';
 import { ruledAttributes } from './policy-rules';
 
 type Entity = Readonly<Record<string, unknown>>;
+type Read = (entity: Entity) => unknown;
+
+/** Attributes that are shown under another name or have to be computed. */
+export type Computed = Readonly<Record<string, Read>>;
+
+interface Shown {
+  readonly name: string;
+  readonly read: Read;
+  /** The rule of those that not everybody sees. */
+  readonly rule: string | null;
+}
 
 /** One kind of resource between the wire and its use cases: bodies in, views out. */
 export class Presenter<N extends string, P extends string, A extends Attributes> {
-  /** Attributes that not everybody sees. */
-  private readonly guarded: readonly string[];
-  private readonly visible: readonly (readonly [string, string])[];
+  private readonly shown: readonly Shown[];
+  /** What a caller sees of a project's resources: the same for all items of a list. */
+  private readonly seen = new WeakMap<RequestContext, Map<unknown, readonly Shown[]>>();
 
   constructor(
     readonly resource: Resource<N, P, A>,
     private readonly policy: PolicyEnforcer,
-    /** What is shown under another name or has to be computed; a key with undefined is left out. */
-    private readonly extra: (entity: Entity) => Entity = () => ({}),
+    computed: Computed = {},
   ) {
-    const shown = Object.entries(resource.attributes).filter(([, one]) => one.hidden !== true);
-    this.guarded = shown.map(([name]) => name).filter((name) => ruledAttributes.has(`get_${resource.name}:${name}`));
-    this.visible = shown.map(([name, one]) => [name, one.aliasOf ?? name] as const);
+    this.shown = Object.entries(resource.attributes)
+      .filter(([, one]) => one.hidden !== true)
+      .map(([name, one]) => {
+        const source = one.aliasOf ?? name;
+        const rule = `get_${resource.name}:${name}`;
+        return {
+          name,
+          read: computed[source] ?? ((entity) => entity[source]),
+          rule: ruledAttributes.has(rule) ? rule : null,
+        };
+      });
   }
 
   query(request: ApiRequest): ListQuery {
@@ -50,19 +68,28 @@ export class Presenter<N extends string, P extends string, A extends Attributes>
 
   view(ctx: RequestContext, entity: object, fields: ReadonlySet<string> | null = null): ViewOf<A> {
     const from = entity as Entity;
-    const computed = this.extra(from);
     const shown: Record<string, unknown> = {};
-    for (const [name, source] of this.visible) {
+    for (const { name, read } of this.seenBy(ctx, from['project_id'] ?? null)) {
       if (fields !== null && !fields.has(name)) continue;
-      const value = Object.hasOwn(computed, source) ? computed[source] : from[source];
+      const value = read(from);
       if (value !== undefined) shown[name] = value instanceof Date ? isoSeconds(value) : value;
     }
-    for (const name of this.guarded) {
-      if (!(name in shown)) continue;
-      const target = { project_id: from['project_id'] ?? null };
-      if (!this.policy.allows(ctx, `get_${this.resource.name}:${name}`, target)) delete shown[name];
-    }
     return shown as ViewOf<A>;
+  }
+
+  private seenBy(ctx: RequestContext, projectId: unknown): readonly Shown[] {
+    let known = this.seen.get(ctx);
+    if (known === undefined) {
+      known = new Map();
+      this.seen.set(ctx, known);
+    }
+    let seen = known.get(projectId);
+    if (seen === undefined) {
+      const target = { project_id: projectId };
+      seen = this.shown.filter(({ rule }) => rule === null || this.policy.allows(ctx, rule, target));
+      known.set(projectId, seen);
+    }
+    return seen;
   }
 
   one(request: ApiRequest, entity: object): Record<N, ViewOf<A>> {

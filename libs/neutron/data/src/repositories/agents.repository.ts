@@ -136,7 +136,19 @@ export class AgentsRepository implements AgentRepository {
     return this.pick(tx, AGENT_TYPE.dhcp, 'network_dhcp_agent', zones);
   }
 
+  async lockScheduling(tx: Tx): Promise<void> {
+    await sql(tx, "SELECT pg_advisory_xact_lock(hashtext('neutron.scheduling'))");
+  }
+
   private async pick(tx: Tx, type: string, table: string, zones: readonly string[]): Promise<Agent | null> {
+    const known = await this.best(tx, type, table, zones);
+    if (known !== null) return known;
+    // One that reports just now either is seen after this lock, or sees what we leave behind after our commit.
+    await sql(tx, "SELECT pg_advisory_xact_lock_shared(hashtext('neutron.scheduling'))");
+    return this.best(tx, type, table, zones);
+  }
+
+  private async best(tx: Tx, type: string, table: string, zones: readonly string[]): Promise<Agent | null> {
     return sqlOne<Agent>(
       tx,
       `SELECT ${this.columns} FROM agent a WHERE a.agent_type = $1 AND a.admin_state_up AND ${this.living}

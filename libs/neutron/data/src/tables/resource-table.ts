@@ -11,6 +11,11 @@ export interface Column {
   readonly column?: string;
   /** Computed instead of stored. `{viewer}` stands for the viewer's project. */
   readonly expression?: string;
+  /**
+   * Gathered from other rows, for all found rows at once: a query of `id` and `value`, in which `{ids}` is the array of found
+   * ids, and what stands for none. A list asks each other table once, however small the planner thinks it is.
+   */
+  readonly gathered?: { readonly query: string; readonly none: string };
   /** Null is a value: sorted apart. */
   readonly nullable?: boolean;
 }
@@ -38,11 +43,34 @@ const LOCKS: Readonly<Record<RowLock, string>> = {
 /** Rows of one kind of resource: found, listed, inserted and changed by the names of their attributes. */
 export class ResourceTable<T extends { readonly id: string }> {
   private readonly selection: string;
+  /** What is put around a query of rows to add what is gathered. */
+  private readonly gathering: { readonly before: string; readonly columns: string; readonly joins: string } | null;
 
   constructor(readonly declaration: TableDeclaration<T>) {
-    this.selection = this.columns()
-      .map(([name]) => `${this.expression(name)} AS "${name}"`)
-      .join(', ');
+    const own = this.columns().filter(([, column]) => column.gathered === undefined);
+    this.selection = own.map(([name]) => `${this.expression(name)} AS "${name}"`).join(', ');
+    const gathered = this.columns().flatMap(([name, column]) =>
+      column.gathered === undefined ? [] : [{ name, ...column.gathered }],
+    );
+    this.gathering =
+      gathered.length === 0
+        ? null
+        : {
+            before: gathered
+              .map((one, at) => `, g${String(at)} AS (${one.query.replaceAll('{ids}', 'ARRAY(SELECT id FROM page)')})`)
+              .join(''),
+            columns: gathered
+              .map((one, at) => `, coalesce(g${String(at)}.value, ${one.none}) AS "${one.name}"`)
+              .join(''),
+            joins: gathered.map((_, at) => ` LEFT JOIN g${String(at)} ON g${String(at)}.id = page.id`).join(''),
+          };
+  }
+
+  /** The rows of a query with what is gathered for them; `order` says which come first. */
+  private whole(rows: string, order: string): string {
+    if (this.gathering === null) return rows;
+    const { before, columns, joins } = this.gathering;
+    return `WITH page AS (${rows})${before} SELECT page.*${columns} FROM page${joins} ORDER BY ${order}`;
   }
 
   /** The resource if the viewer may see it. */
@@ -51,7 +79,8 @@ export class ResourceTable<T extends { readonly id: string }> {
     const { table, alias } = this.declaration;
     const text = `SELECT ${this.selection} FROM ${table} ${alias} WHERE ${alias}.id = $2 AND ${this.seen(viewer)}
       ${options.lock === undefined ? '' : `${LOCKS[options.lock]} OF ${alias}`}`;
-    const row = await sqlOne<Row>(tx, text.replaceAll('{viewer}', '$1::text'), [viewer.projectId, id]);
+    const whole = this.whole(text, '1').replaceAll('{viewer}', '$1::text');
+    const row = await sqlOne<Row>(tx, whole, [viewer.projectId, id]);
     return row === null ? null : this.entity(row);
   }
 
@@ -66,7 +95,8 @@ export class ResourceTable<T extends { readonly id: string }> {
     const { table, alias } = this.declaration;
     const text = `SELECT ${this.selection} FROM ${table} ${alias} WHERE ${alias}.id = ANY($2::uuid[]) AND ${this.seen(viewer)}
       ORDER BY ${alias}.id ${options.lock === undefined ? '' : `${LOCKS[options.lock]} OF ${alias}`}`;
-    const rows = await sql<Row>(tx, text.replaceAll('{viewer}', '$1::text'), [viewer.projectId, known]);
+    const whole = this.whole(text, 'page.id').replaceAll('{viewer}', '$1::text');
+    const rows = await sql<Row>(tx, whole, [viewer.projectId, known]);
     return rows.map((row) => this.entity(row));
   }
 
@@ -78,10 +108,11 @@ export class ResourceTable<T extends { readonly id: string }> {
     const conditions = [this.seen(viewer), ...this.conditions(query, add)];
     const order = this.order(query);
     if (after !== null) conditions.push(this.beyond(order, after, add));
-    const text = `SELECT ${this.selection} FROM ${table} ${alias} WHERE ${conditions.join(' AND ')}
-      ORDER BY ${order.map((key) => `${key.sql} ${key.direction}`).join(', ')}
-      ${query.limit === null ? '' : `LIMIT ${String(query.limit)}`}`;
-    const rows = await sql<Row>(tx, text.replaceAll('{viewer}', '$1::text'), params);
+    const sorted = `ORDER BY ${order.map((key) => `${key.sql} ${key.direction}`).join(', ')}`;
+    const place = this.gathering === null ? '' : `, row_number() OVER (${sorted}) AS "#"`;
+    const text = `SELECT ${this.selection}${place} FROM ${table} ${alias} WHERE ${conditions.join(' AND ')}
+      ${sorted} ${query.limit === null ? '' : `LIMIT ${String(query.limit)}`}`;
+    const rows = await sql<Row>(tx, this.whole(text, 'page."#"').replaceAll('{viewer}', '$1::text'), params);
     const found = rows.map((row) => this.entity(row));
     return query.reverse ? found.reverse() : found;
   }
@@ -184,7 +215,7 @@ export class ResourceTable<T extends { readonly id: string }> {
   }
 
   private stored(): [string, Column][] {
-    return this.columns().filter(([, column]) => column.expression === undefined);
+    return this.columns().filter(([, column]) => column.expression === undefined && column.gathered === undefined);
   }
 
   private columnOf(name: string): Column {

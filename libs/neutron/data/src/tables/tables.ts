@@ -49,7 +49,11 @@ export const networkTable = new ResourceTable<Network>({
     status: { type: 'text', expression: "CASE WHEN n.admin_state_up THEN 'ACTIVE' ELSE 'DOWN' END" },
     subnets: {
       type: 'uuids',
-      expression: 'ARRAY(SELECT s.id::text FROM subnet s WHERE s.network_id = n.id ORDER BY s.created_at, s.id)',
+      gathered: {
+        query: `SELECT s.network_id AS id, array_agg(s.id::text ORDER BY s.created_at, s.id) AS value FROM subnet s
+          WHERE s.network_id = ANY({ids}) GROUP BY s.network_id`,
+        none: "'{}'::text[]",
+      },
     },
     admin_state_up: boolean,
     shared: { type: 'boolean', expression: granted('n.id', SHARED) },
@@ -99,8 +103,12 @@ export const subnetTable = new ResourceTable<Subnet>({
     subnetpool_id: { type: 'uuid', nullable: true },
     allocation_pools: {
       type: 'json',
-      expression: `SELECT coalesce(json_agg(json_build_object('start', host(a.first_ip), 'end', host(a.last_ip)) ORDER BY a.ordinal), '[]')
-        FROM allocation_pool a WHERE a.subnet_id = s.id`,
+      gathered: {
+        query: `SELECT a.subnet_id AS id,
+            json_agg(json_build_object('start', host(a.first_ip), 'end', host(a.last_ip)) ORDER BY a.ordinal) AS value
+          FROM allocation_pool a WHERE a.subnet_id = ANY({ids}) GROUP BY a.subnet_id`,
+        none: "'[]'::json",
+      },
     },
     segment_id: { type: 'text', nullable: true, expression: 'NULL::text' },
   },
@@ -130,12 +138,20 @@ export const portTable = new ResourceTable<Port>({
     device_owner: text,
     fixed_ips: {
       type: 'json',
-      expression: `SELECT coalesce(json_agg(json_build_object('subnet_id', i.subnet_id, 'ip_address', host(i.ip_address))
-        ORDER BY i.ordinal), '[]') FROM ip_allocation i WHERE i.port_id = p.id`,
+      gathered: {
+        query: `SELECT i.port_id AS id, json_agg(json_build_object('subnet_id', i.subnet_id, 'ip_address', host(i.ip_address))
+            ORDER BY i.ordinal) AS value
+          FROM ip_allocation i WHERE i.port_id = ANY({ids}) GROUP BY i.port_id`,
+        none: "'[]'::json",
+      },
     },
     security_groups: {
       type: 'uuids',
-      expression: `ARRAY(SELECT g.security_group_id::text FROM port_security_group g WHERE g.port_id = p.id ORDER BY g.ordinal)`,
+      gathered: {
+        query: `SELECT g.port_id AS id, array_agg(g.security_group_id::text ORDER BY g.ordinal) AS value
+          FROM port_security_group g WHERE g.port_id = ANY({ids}) GROUP BY g.port_id`,
+        none: "'{}'::text[]",
+      },
     },
     port_security_enabled: boolean,
     allowed_address_pairs: json,

@@ -199,6 +199,9 @@ export interface AgentRepository {
   /** Hosts on which a living agent of the type is. */
   livingOn(tx: Tx, type: string, host: string): Promise<boolean>;
 
+  /** Waits for those who found nobody to serve what they make, so that it is seen from here on. */
+  lockScheduling(tx: Tx): Promise<void>;
+
   /** Networks that DHCP agents serve. */
   dhcpNetworks(tx: Tx, agentId: string): Promise<string[]>;
   dhcpAgents(tx: Tx, networkId: string): Promise<Agent[]>;

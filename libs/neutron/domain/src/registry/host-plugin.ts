@@ -41,6 +41,7 @@ export class HostPlugin {
         starts: state.start_flag,
       });
       if (!changed) return;
+      await parts.agents.lockScheduling(tx);
       if (state.agent_type === AGENT_TYPE.dhcp)
         await parts.dhcp.adopt(ctx, tx, await parts.agents.networksWithoutDhcp(tx));
       if (state.agent_type === AGENT_TYPE.l3) await parts.l3.adopt(ctx, tx);

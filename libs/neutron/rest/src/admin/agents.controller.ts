@@ -21,7 +21,7 @@ import {
   showAgent,
   updateAgent,
 } from '@nestack/neutron/contract';
-import { Agents, Routers, type Agent } from '@nestack/neutron/domain';
+import { Agents, Routers } from '@nestack/neutron/domain';
 import { gatewayInfo } from '../l3/gateway-info';
 import { Presenter } from '../presenter';
 import { inMemory } from './in-memory';
@@ -38,10 +38,16 @@ export class AgentsController {
     @Inject(Routers) private readonly routers: Routers,
     @Inject(POLICY) policy: PolicyEnforcer,
   ) {
-    this.shown = new Presenter(agentResource, policy, (agent) => dated(agent as unknown as Agent));
+    // Agents' dates have a form of their own.
+    this.shown = new Presenter(agentResource, policy, {
+      created_at: (agent) => spacedSeconds(agent['created_at'] as Date),
+      started_at: (agent) => spacedSeconds(agent['started_at'] as Date),
+      heartbeat_timestamp: (agent) => spacedSeconds(agent['heartbeat_timestamp'] as Date),
+      resources_synced: () => null,
+    });
     this.zones = new Presenter(availabilityZoneResource, policy);
     this.networks = new Presenter(networkResource, policy);
-    this.routerViews = new Presenter(routerResource, policy, gatewayInfo);
+    this.routerViews = new Presenter(routerResource, policy, { external_gateway_info: gatewayInfo });
   }
 
   private id(request: ApiRequest): string {
@@ -132,14 +138,4 @@ export class AgentsController {
     const found = await this.agents.l3Agents(request.ctx, request.params['router_id'] ?? '');
     return { agents: found.map((one) => this.shown.view(request.ctx, one)) };
   }
-}
-
-/** Agents' dates have a form of their own. */
-function dated(agent: Agent) {
-  return {
-    created_at: spacedSeconds(agent.created_at),
-    started_at: spacedSeconds(agent.started_at),
-    heartbeat_timestamp: spacedSeconds(agent.heartbeat_timestamp),
-    resources_synced: null,
-  };
 }

@@ -24,13 +24,14 @@ export class PortsController {
     @Inject(POLICY) policy: PolicyEnforcer,
     @Inject(SETTINGS) settings: NeutronSettings,
   ) {
-    this.shown = new Presenter(portResource, policy, (port) => ({
-      dns_assignment: assignments(
-        String(port['dns_name']),
-        port['fixed_ips'] as readonly FixedIp[],
-        String(port['dns_domain'] || settings.dnsDomain),
-      ),
-    }));
+    this.shown = new Presenter(portResource, policy, {
+      dns_assignment: (port) =>
+        assignments(
+          String(port['dns_name']),
+          port['fixed_ips'] as readonly FixedIp[],
+          String(port['dns_domain'] || settings.dnsDomain),
+        ),
+    });
   }
 
   @Handles(listPorts)

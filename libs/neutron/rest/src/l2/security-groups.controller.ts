@@ -30,7 +30,7 @@ export class SecurityGroupsController {
     @Inject(POLICY) policy: PolicyEnforcer,
   ) {
     this.shown = new Presenter(securityGroupResource, policy);
-    this.rules = new Presenter(securityGroupRuleResource, policy, normalized);
+    this.rules = new Presenter(securityGroupRuleResource, policy, { normalized_cidr: normalized });
   }
 
   @Handles(listSecurityGroups)
@@ -110,5 +110,5 @@ export class SecurityGroupsController {
 /** The prefix without host bits, beside the one that was written. */
 function normalized(rule: Readonly<Record<string, unknown>>) {
   const prefix = parseCidr(rule['remote_ip_prefix']);
-  return { normalized_cidr: prefix === null ? null : formatCidr(prefix) };
+  return prefix === null ? null : formatCidr(prefix);
 }

@@ -6,5 +6,5 @@ export function gatewayInfo(router: Readonly<Record<string, unknown>>) {
     enable_snat: router['enable_snat'],
     external_fixed_ips: router['gateway_fixed_ips'],
   };
-  return { external_gateway_info: network === null ? null : info };
+  return network === null ? null : info;
 }

@@ -30,7 +30,7 @@ export class RoutersController {
     @Inject(RouterInterfaces) private readonly interfaces: RouterInterfaces,
     @Inject(POLICY) policy: PolicyEnforcer,
   ) {
-    this.shown = new Presenter(routerResource, policy, gatewayInfo);
+    this.shown = new Presenter(routerResource, policy, { external_gateway_info: gatewayInfo });
   }
 
   @Handles(listRouters)
