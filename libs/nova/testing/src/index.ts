@@ -2,4 +2,5 @@ export { FakeImages } from './fake-images';
 export { FakeNetworks, type FakePort } from './fake-networks';
 export { FakePlacement } from './fake-placement';
 export { FakeVolumes, type FakeAttachment, type FakeVolume } from './fake-volumes';
+export { anInstance } from './instances';
 export { Faults, outage, refusal } from './faults';

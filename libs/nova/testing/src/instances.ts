@@ -1,0 +1,66 @@
+import { newUuid } from '@nestack/kernel/ids';
+import type { Instance } from '@nestack/nova/domain';
+
+/** An instance that runs on no host yet, with the given fields. */
+export function anInstance(fields: Partial<Instance> = {}): Instance {
+  const uuid = fields.uuid ?? newUuid();
+  const at = new Date();
+  return {
+    uuid,
+    project_id: 'p1',
+    user_id: 'u1',
+    display_name: 'vm',
+    hostname: 'vm',
+    display_description: null,
+    vm_state: 'active',
+    task_state: null,
+    power_state: 1,
+    progress: 100,
+    host: null,
+    node: null,
+    availability_zone: 'nova',
+    launch_index: 0,
+    reservation_id: 'r-1',
+    flavor: {
+      id: '1',
+      name: 'm1.tiny',
+      vcpus: 1,
+      memory_mb: 64,
+      root_gb: 1,
+      ephemeral_gb: 0,
+      swap_mb: 0,
+      extra_specs: {},
+      description: null,
+    },
+    image: null,
+    key_name: null,
+    key_data: null,
+    user_data: null,
+    config_drive: false,
+    metadata: {},
+    tags: [],
+    access_ip_v4: null,
+    access_ip_v6: null,
+    disk_config: 'MANUAL',
+    locked_by: null,
+    locked_reason: null,
+    root_device_name: '/dev/vda',
+    nics: [],
+    fault: null,
+    request: {
+      networks: 'none',
+      security_groups: [],
+      security_group_names: [],
+      scheduler_hints: {},
+      availability_zone: null,
+      force_host: null,
+      personality: [],
+    },
+    created_at: at,
+    updated_at: at,
+    launched_at: at,
+    terminated_at: null,
+    deleted_at: null,
+    ...fields,
+  };
+}
