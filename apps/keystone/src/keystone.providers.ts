@@ -156,7 +156,7 @@ export function keystoneProviders(config: KeystoneConfig): Provider[] {
       (parts) => new ApplicationCredentials(parts.db, parts.stores, parts.hasher, systemClock),
     ),
     from(Catalog, (parts) => new Catalog(parts.db, parts.stores)),
-    from(Projects, (parts) => new Projects(parts.db, parts.stores, parts.users, systemClock)),
+    from(Projects, (parts) => new Projects(parts.db, parts.stores, systemClock)),
     from(Groups, (parts) => new Groups(parts.db, parts.stores, systemClock)),
     from(Roles, (parts) => new Roles(parts.db, parts.stores, systemClock)),
     from(Assignments, (parts) => new Assignments(parts.db, parts.stores)),

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Agent } from 'undici';
 import { RemoteAuthenticator, ServiceSession, type RevocationEvent } from '@nestack/kernel/auth';
 import { silentLogger } from '@nestack/kernel/log';
 import { acquireBroker, createFanoutBus, releaseBroker } from '@nestack/kernel/rpc';
@@ -12,6 +13,7 @@ const WITHIN = 1000;
 let keystone: TestKeystone;
 /** Another service's token filter, as every service has it: it keeps what keystone said. */
 let elsewhere: RemoteAuthenticator;
+const connections = new Agent({ connections: 4 });
 
 beforeAll(async () => {
   keystone = await TestKeystone.start();
@@ -19,7 +21,12 @@ beforeAll(async () => {
   const user = await keystone.make('users', 'user', { name: 'glance', password: 'glance' });
   await keystone.call('PUT', `/projects/${project}/users/${user}/roles/${await keystone.role('service')}`);
   elsewhere = new RemoteAuthenticator({
-    session: new ServiceSession({ keystone_url: keystone.url, username: 'glance', password: 'glance' }, 'glance'),
+    session: new ServiceSession(
+      { keystone_url: keystone.url, username: 'glance', password: 'glance' },
+      'glance',
+      connections,
+    ),
+    dispatcher: connections,
     publicKeysDirectory: String(keystone.config['jws_public_keys']),
     log: silentLogger,
   });
@@ -33,6 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await releaseBroker(testBrokerUrl());
   await keystone.close();
+  await connections.close();
 }, 30_000);
 
 const rolesElsewhere = async (token: string): Promise<readonly string[] | null> => {

@@ -81,18 +81,24 @@ export class ProjectsRepository extends TableStore<Project> implements ProjectSt
     );
   }
 
-  async contentOfDomain(
-    tx: Tx,
-    id: string,
-  ): Promise<{ readonly users: string[]; readonly groups: string[]; readonly roles: string[] }> {
-    const row = await sqlOne<{ users: string[]; groups: string[]; roles: string[] }>(
+  async emptyDomain(tx: Tx, id: string): Promise<void> {
+    await execute(
       tx,
-      `SELECT ARRAY(SELECT id FROM local_user WHERE domain_id = $1) AS users,
-              ARRAY(SELECT id FROM local_group WHERE domain_id = $1) AS groups,
-              ARRAY(SELECT id FROM role WHERE domain_id = $1) AS roles`,
+      `DELETE FROM assignment WHERE
+         actor_id IN (SELECT id FROM local_user WHERE domain_id = $1 UNION ALL SELECT id FROM local_group WHERE domain_id = $1)
+         OR target_id IN (SELECT id FROM project WHERE domain_id = $1)`,
       [id],
     );
-    return row ?? { users: [], groups: [], roles: [] };
+    await execute(tx, 'DELETE FROM local_group WHERE domain_id = $1', [id]);
+    await execute(tx, 'DELETE FROM local_user WHERE domain_id = $1', [id]);
+    await execute(
+      tx,
+      `UPDATE local_user SET default_project_id = NULL WHERE default_project_id IN (SELECT id FROM project WHERE domain_id = $1)`,
+      [id],
+    );
+    // All at once, so that no order of parents and children matters.
+    await execute(tx, 'DELETE FROM project WHERE domain_id = $1', [id]);
+    await execute(tx, 'DELETE FROM role WHERE domain_id = $1', [id]);
   }
 
   tree(

@@ -6,28 +6,34 @@ import type { Revocation, RevocationStore } from '@nestack/keystone/domain';
 /** The fanout exchange that every service's token filter listens to. */
 export const REVOCATIONS = 'keystone.revocations';
 
-/** Takes a message into the transaction and delivers it after the commit. */
+/** Takes messages into the transaction and delivers them after the commit. */
 export interface Announcer {
-  add(tx: Tx, destination: string, message: unknown): Promise<void>;
+  addAll(tx: Tx, destination: string, messages: readonly unknown[]): Promise<void>;
 }
 
 /** Ends of tokens: recorded here for those that ask, announced to those that keep answers. */
 export class RevocationsRepository implements RevocationStore {
   constructor(private readonly announcer: Announcer) {}
 
-  async announce(tx: Tx, revocation: Revocation): Promise<void> {
-    await this.announcer.add(tx, REVOCATIONS, revocation satisfies RevocationEvent);
-    if (revocation.userId === null) return;
+  async announce(tx: Tx, ...revocations: readonly Revocation[]): Promise<void> {
+    const users = revocations.flatMap((one) => (one.userId === null ? [] : [one.userId]));
     // Tokens of a trust show one of its two users and depend on both.
-    const partners = await sql<{ id: string }>(
-      tx,
-      `SELECT trustor_user_id AS id FROM trust WHERE trustee_user_id = $1
-       UNION SELECT trustee_user_id FROM trust WHERE trustor_user_id = $1`,
-      [revocation.userId],
-    );
-    for (const { id } of partners) {
-      await this.announcer.add(tx, REVOCATIONS, { ...revocation, userId: id } satisfies RevocationEvent);
-    }
+    const partners =
+      users.length === 0
+        ? []
+        : await sql<{ id: string; partner: string }>(
+            tx,
+            `SELECT trustee_user_id AS id, trustor_user_id AS partner FROM trust WHERE trustee_user_id = ANY ($1::text[])
+             UNION SELECT trustor_user_id, trustee_user_id FROM trust WHERE trustor_user_id = ANY ($1::text[])`,
+            [users],
+          );
+    const events: RevocationEvent[] = [
+      ...revocations,
+      ...partners.flatMap(({ id, partner }) =>
+        revocations.filter((one) => one.userId === id).map((one) => ({ ...one, userId: partner })),
+      ),
+    ];
+    await this.announcer.addAll(tx, REVOCATIONS, events);
   }
 
   async record(tx: Tx, revocation: Revocation): Promise<void> {

@@ -72,7 +72,7 @@ export class Groups {
       const members = await this.stores.groups.members(tx, [id]);
       await this.stores.assignments.forget(tx, { actor: id });
       await this.stores.groups.remove(tx, id);
-      for (const member of members) await this.changed(tx, member.user_id);
+      await this.changed(tx, ...members.map((member) => member.user_id));
     });
   }
 
@@ -111,8 +111,9 @@ export class Groups {
     });
   }
 
-  private async changed(tx: Tx, userId: string): Promise<void> {
-    await this.stores.revocations.announce(tx, revocation(this.clock.now(), { userId }));
+  private async changed(tx: Tx, ...userIds: readonly string[]): Promise<void> {
+    const now = this.clock.now();
+    await this.stores.revocations.announce(tx, ...userIds.map((userId) => revocation(now, { userId })));
   }
 
   private async require(tx: Tx, id: string): Promise<Group> {

@@ -87,11 +87,8 @@ export interface ProjectStore extends Store<Project> {
   ancestors(tx: Tx, id: string): Promise<Project[]>;
   /** Everything below a project or domain, parents before their children. */
   descendants(tx: Tx, id: string): Promise<Project[]>;
-  /** Ids of what belongs to a domain besides its projects. */
-  contentOfDomain(
-    tx: Tx,
-    id: string,
-  ): Promise<{ readonly users: string[]; readonly groups: string[]; readonly roles: string[] }>;
+  /** Deletes all that belongs to a domain, with its assignments. */
+  emptyDomain(tx: Tx, id: string): Promise<void>;
   /** Id, parent and domain of every project. */
   tree(
     tx: Tx,
@@ -172,7 +169,7 @@ export interface TrustStore extends Store<Trust> {
 /** Recorded and announced ends of tokens. */
 export interface RevocationStore {
   /** Tells all services to look anew at what matches (and at tokens of trusts with that user), with the commit. */
-  announce(tx: Tx, revocation: Revocation): Promise<void>;
+  announce(tx: Tx, ...revocations: readonly Revocation[]): Promise<void>;
   /** Records that matching tokens issued before the moment are dead, and announces it. */
   record(tx: Tx, revocation: Revocation): Promise<void>;
   /** Forgets records older than the longest life of a token. */

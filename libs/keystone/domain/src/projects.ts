@@ -6,7 +6,6 @@ import type { Extra, Project } from './model';
 import type { Filter, Stores } from './ports';
 import { revocation } from './revocations';
 import { checkMutable, merged } from './options';
-import type { Users } from './users';
 
 export interface ProjectFields {
   readonly name?: string | undefined;
@@ -28,7 +27,6 @@ export class Projects {
   constructor(
     private readonly db: TransactionRunner,
     private readonly stores: Stores,
-    private readonly users: Users,
     private readonly clock: Clock,
   ) {}
 
@@ -122,7 +120,13 @@ export class Projects {
             reason: 'Cannot delete a domain that is enabled, please disable it first.',
           });
         }
-        await this.emptyDomain(tx, id);
+        // Tokens of its users and projects end with the domain itself; those of trusts with others do not.
+        const members = await this.stores.users.list(tx, [{ field: 'domain_id', op: 'eq', value: id }]);
+        await this.stores.revocations.announce(
+          tx,
+          ...members.map((user) => revocation(this.clock.now(), { userId: user.id })),
+        );
+        await this.stores.projects.emptyDomain(tx, id);
       } else if (await this.stores.projects.hasChildren(tx, id)) {
         throw KeystoneError.Forbidden({
           reason: `Cannot delete the project ${id} since it is not a leaf in the hierarchy. Use the cascade option if you want to delete a whole subtree.`,
@@ -143,18 +147,6 @@ export class Projects {
         ? `cannot enable project ${id} since it has disabled parents`
         : `cannot disable project ${id} since its subtree contains enabled projects`,
     });
-  }
-
-  private async emptyDomain(tx: Tx, id: string): Promise<void> {
-    const content = await this.stores.projects.contentOfDomain(tx, id);
-    for (const user of content.users) await this.users.removeIn(tx, user);
-    for (const group of content.groups) {
-      await this.stores.assignments.forget(tx, { actor: group });
-      await this.stores.groups.remove(tx, group);
-    }
-    const projects = await this.stores.projects.descendants(tx, id);
-    for (const project of projects.reverse()) await this.removeIn(tx, project);
-    for (const role of content.roles) await this.stores.roles.remove(tx, role);
   }
 
   private async removeIn(tx: Tx, project: Project): Promise<void> {

@@ -207,13 +207,11 @@ export class Roles {
     const now = this.clock.now();
     const direct =
       assignment.target_type === 'project' && !assignment.inherited ? { projectId: assignment.target_id } : {};
-    if (assignment.actor_type === 'user') {
-      await this.stores.revocations.announce(tx, revocation(now, { userId: assignment.actor_id, ...direct }));
-      return;
-    }
-    for (const member of await this.stores.groups.members(tx, [assignment.actor_id])) {
-      await this.stores.revocations.announce(tx, revocation(now, { userId: member.user_id, ...direct }));
-    }
+    const users =
+      assignment.actor_type === 'user'
+        ? [assignment.actor_id]
+        : (await this.stores.groups.members(tx, [assignment.actor_id])).map((member) => member.user_id);
+    await this.stores.revocations.announce(tx, ...users.map((userId) => revocation(now, { userId, ...direct })));
   }
 
   private async announceRole(tx: Tx, id: string): Promise<void> {

@@ -46,8 +46,9 @@ export class Tokens {
     if (auth.identity.methods.includes('application_credential') && auth.scope !== undefined) {
       throw KeystoneError.AppCredScope();
     }
-    const proven = await this.authentication.prove(auth.identity);
+    // Before the proof is looked at: what ends the user's tokens meanwhile ends this one, too.
     const now = this.clock.now();
+    const proven = await this.authentication.prove(auth.identity);
     const { issued, wanted } = await this.db.read('tokens.issue', async (tx) => {
       if (proven.parent !== null) await this.lookup.require(tx, proven.parent);
       const asked = await wantedScope(tx, this.stores, auth, proven, now);

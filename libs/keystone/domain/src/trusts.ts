@@ -91,9 +91,9 @@ export class Trusts {
     await this.db.run('trusts.remove', async (tx) => {
       const ended = await this.stores.trusts.withRedelegated(tx, id);
       if (ended.length === 0) throw KeystoneError.TrustNotFound({ trust_id: id });
-      for (const userId of new Set(ended.flatMap((one) => [one.trustor_user_id, one.trustee_user_id]))) {
-        await this.stores.revocations.announce(tx, revocation(this.clock.now(), { userId }));
-      }
+      const users = new Set(ended.flatMap((one) => [one.trustor_user_id, one.trustee_user_id]));
+      const now = this.clock.now();
+      await this.stores.revocations.announce(tx, ...[...users].map((userId) => revocation(now, { userId })));
       await this.stores.trusts.remove(tx, id);
     });
   }

@@ -107,16 +107,11 @@ export class Users {
 
   async remove(_ctx: RequestContext, id: string): Promise<void> {
     await this.db.run('users.remove', async (tx) => {
-      if (!(await this.removeIn(tx, id))) throw KeystoneError.UserNotFound({ user_id: id });
+      await this.stores.assignments.forget(tx, { actor: id });
+      // Before the user is gone: his trusts say whose tokens depend on him.
+      await this.endTokens(tx, id);
+      if (!(await this.stores.users.remove(tx, id))) throw KeystoneError.UserNotFound({ user_id: id });
     });
-  }
-
-  /** Deletes a user with all that is his, in a transaction of the caller. */
-  async removeIn(tx: Tx, id: string): Promise<boolean> {
-    await this.stores.assignments.forget(tx, { actor: id });
-    // Before the user is gone: his trusts say whose tokens depend on him.
-    await this.endTokens(tx, id);
-    return this.stores.users.remove(tx, id);
   }
 
   /** Projects and domains that the user can work in; the system as well. */
