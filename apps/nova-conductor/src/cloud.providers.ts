@@ -1,11 +1,12 @@
 import type { Provider } from '@nestjs/common';
 import { API_CLIENTS, type ApiClients } from '@nestack/kernel/http';
-import { CinderClient, NeutronClient, PlacementClient } from '@nestack/nova/clients';
-import { NETWORK_PORT, PLACEMENT_PORT, VOLUME_PORT } from '@nestack/nova/domain';
+import { CinderClient, GlanceClient, NeutronClient, PlacementClient } from '@nestack/nova/clients';
+import { IMAGE_PORT, NETWORK_PORT, PLACEMENT_PORT, VOLUME_PORT } from '@nestack/nova/domain';
 
 /** The other services as nova's ports. */
 export const cloudProviders: readonly Provider[] = (
   [
+    [IMAGE_PORT, GlanceClient],
     [NETWORK_PORT, NeutronClient],
     [VOLUME_PORT, CinderClient],
     [PLACEMENT_PORT, PlacementClient],

@@ -16,9 +16,11 @@ import {
 } from '@nestack/nova/data';
 import {
   ComputeHosts,
+  IMAGE_PORT,
   NETWORK_PORT,
   PLACEMENT_PORT,
   VOLUME_PORT,
+  type ImagePort,
   type NetworkPort,
   type PlacementPort,
   type VolumePort,
@@ -31,10 +33,17 @@ import type { NovaConductorConfig } from './nova-conductor.config';
 const PARTS = Symbol('NovaConductorParts');
 const REGISTRATION = Symbol('SagaRegistration');
 
-function makeParts(db: Database, networks: NetworkPort, volumes: VolumePort, placement: PlacementPort) {
+function makeParts(
+  db: Database,
+  images: ImagePort,
+  networks: NetworkPort,
+  volumes: VolumePort,
+  placement: PlacementPort,
+) {
   return {
     tx: db,
     clock: systemClock,
+    images,
     networks,
     volumes,
     placement,
@@ -56,7 +65,7 @@ export function novaConductorProviders(config: ConductorSettings): Provider[] {
   return [
     {
       provide: PARTS,
-      inject: [DATABASE, NETWORK_PORT, VOLUME_PORT, PLACEMENT_PORT],
+      inject: [DATABASE, IMAGE_PORT, NETWORK_PORT, VOLUME_PORT, PLACEMENT_PORT],
       useFactory: makeParts,
     },
     {

@@ -1,7 +1,14 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import type { ApiClient, ApiClients } from '@nestack/kernel/http';
-import { downloadImageFile, glanceApi, showImage } from '@nestack/glance/contract';
+import {
+  createImage,
+  deleteImage,
+  downloadImageFile,
+  glanceApi,
+  showImage,
+  uploadImageFile,
+} from '@nestack/glance/contract';
 import type { As, ImagePort } from '@nestack/nova/domain';
 
 /** Members of glance's flat image that are not its user properties. */
@@ -32,6 +39,9 @@ const FIXED = new Set([
   'os_hidden',
   'locations',
 ]);
+
+/** How long an image's data may be on its way, milliseconds. */
+const TRANSFER_MS = 3_600_000;
 
 /** Glance as nova's image store. */
 export class GlanceClient implements ImagePort {
@@ -74,5 +84,31 @@ export class GlanceClient implements ImagePort {
   async download(ctx: RequestContext, imageId: string, as: As): Promise<NodeJS.ReadableStream> {
     const { body } = await this.api.stream(ctx, downloadImageFile, { params: { image_id: imageId } }, as);
     return body;
+  }
+
+  async ensure(
+    ctx: RequestContext,
+    image: Readonly<Record<string, unknown>> & { readonly id: string },
+    as: As,
+  ): Promise<void> {
+    try {
+      await this.api.call(ctx, createImage, { body: image as never }, as);
+    } catch (error) {
+      // Made already, by an attempt whose answer was lost.
+      if (!(error instanceof DomainError && error.kind === 'conflict')) throw error;
+    }
+  }
+
+  async upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void> {
+    const call = { params: { image_id: imageId }, stream: data, timeoutMs: TRANSFER_MS };
+    await this.api.call(ctx, uploadImageFile, call, 'service');
+  }
+
+  async remove(ctx: RequestContext, imageId: string): Promise<void> {
+    try {
+      await this.api.call(ctx, deleteImage, { params: { image_id: imageId } }, 'service');
+    } catch (error) {
+      if (!(error instanceof DomainError && error.kind === 'notFound')) throw error;
+    }
   }
 }

@@ -91,6 +91,13 @@ export const NovaError = defineErrors({
     kind: 'conflict',
     template: "Cannot '{action}' instance {instance_uuid} while it is in {attr} {state}",
   },
+  InstanceNotRescuable: { kind: 'badRequest', template: 'Instance {instance_id} cannot be rescued: {reason}' },
+  PreserveEphemeralNotSupported: {
+    kind: 'conflict',
+    template: 'The current driver does not support preserving ephemeral partitions.',
+  },
+  GuestAgentNotEnabled: { kind: 'conflict', template: 'QEMU guest agent is not enabled' },
+  ImageIsBusy: { kind: 'unavailable', template: 'Data of the image {image_id} is still on its way.' },
   InstanceIsLocked: { kind: 'conflict', template: 'Instance {instance_uuid} is locked' },
   InstanceNotReady: { kind: 'conflict', template: 'Instance not yet ready' },
   InstanceActionNotFound: {

@@ -18,6 +18,31 @@ export const NovaSagas = {
   },
   serverPause: { kind: 'server.pause', action: 'pause', params: Type.Object({ instance_uuid: Uuid }) },
   serverUnpause: { kind: 'server.unpause', action: 'unpause', params: Type.Object({ instance_uuid: Uuid }) },
+  serverSuspend: { kind: 'server.suspend', action: 'suspend', params: Type.Object({ instance_uuid: Uuid }) },
+  serverResume: { kind: 'server.resume', action: 'resume', params: Type.Object({ instance_uuid: Uuid }) },
+  /** What is rescued with is kept in the instance's request; `was` is where a failure leads back to. */
+  serverRescue: {
+    kind: 'server.rescue',
+    action: 'rescue',
+    params: Type.Object({ instance_uuid: Uuid, was: Type.String() }),
+  },
+  serverUnrescue: { kind: 'server.unrescue', action: 'unrescue', params: Type.Object({ instance_uuid: Uuid }) },
+  /** The instance has its new image already; a server that was stopped is stopped again. */
+  serverRebuild: {
+    kind: 'server.rebuild',
+    action: 'rebuild',
+    params: Type.Object({ instance_uuid: Uuid, stopped: Type.Boolean(), preserve_ephemeral: Type.Boolean() }),
+  },
+  /** The image as glance's create takes it; its id is chosen by the request that starts the operation. */
+  createImage: {
+    kind: 'server.create_image',
+    action: 'createImage',
+    params: Type.Object({
+      instance_uuid: Uuid,
+      image_id: Uuid,
+      image: Type.Record(Type.String(), Type.Unknown()),
+    }),
+  },
   /** The block device mapping and the cinder attachment (reserved) exist when it starts. */
   attachVolume: {
     kind: 'server.attach_volume',

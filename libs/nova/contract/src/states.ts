@@ -33,6 +33,14 @@ export type TaskState =
   | 'unpausing'
   | 'suspending'
   | 'resuming'
+  | 'rescuing'
+  | 'unrescuing'
+  | 'rebuilding'
+  | 'rebuild_spawning'
+  | 'image_snapshot_pending'
+  | 'image_snapshot'
+  | 'image_pending_upload'
+  | 'image_uploading'
   | 'deleting';
 
 /** Power states as numbers on the wire. */
@@ -54,6 +62,7 @@ export type ServerStatus =
   | 'HARD_REBOOT'
   | 'PAUSED'
   | 'REBOOT'
+  | 'REBUILD'
   | 'RESCUE'
   | 'RESIZE'
   | 'SHELVED'
@@ -86,6 +95,11 @@ export function serverStatus(vmState: VmState, taskState: TaskState | null): Ser
     if (taskState === 'rebooting_hard' || taskState === 'reboot_pending_hard' || taskState === 'reboot_started_hard')
       return 'HARD_REBOOT';
   }
+  if (
+    (taskState === 'rebuilding' || taskState === 'rebuild_spawning') &&
+    (vmState === 'active' || vmState === 'stopped' || vmState === 'error')
+  )
+    return 'REBUILD';
   return STATUS[vmState];
 }
 

@@ -83,6 +83,10 @@ export type InstancePatch = Partial<
     | 'access_ip_v4'
     | 'access_ip_v6'
     | 'disk_config'
+    | 'image'
+    | 'key_name'
+    | 'key_data'
+    | 'user_data'
     | 'locked_by'
     | 'locked_reason'
     | 'root_device_name'
@@ -115,6 +119,8 @@ export interface BootRequest {
   readonly availability_zone: string | null;
   readonly force_host: string | null;
   readonly personality: readonly { readonly path: string; readonly contents: string }[];
+  /** The image that it is rescued with, while it is. */
+  readonly rescue?: ImageSnapshot;
 }
 
 export type BdmSource = 'image' | 'volume' | 'snapshot' | 'blank';

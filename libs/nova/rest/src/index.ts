@@ -9,5 +9,6 @@ export { AttachmentsController } from './servers/attachments.controller';
 export { HiddenServers } from './servers/hidden-servers';
 export { SecurityGroupsController } from './servers/security-groups.controller';
 export { ServerActionsController } from './servers/server-actions.controller';
+export { ServerDisksController } from './servers/server-disks.controller';
 export { ServerPartsController } from './servers/server-parts.controller';
 export { ServersController } from './servers/servers.controller';

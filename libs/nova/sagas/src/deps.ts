@@ -9,6 +9,7 @@ import {
   type BlockDevice,
   type BlockDeviceRepository,
   type ExternalEventRepository,
+  type ImagePort,
   type Instance,
   type InstanceRepository,
   type NetworkPort,
@@ -29,6 +30,7 @@ export interface SagaDeps {
   readonly scheduler: RpcClient<typeof SchedulerRpc>;
   readonly networks: NetworkPort;
   readonly volumes: VolumePort;
+  readonly images: ImagePort;
   readonly placement: PlacementPort;
   /** Seconds that a guest gets to power itself off. upstream: shutdown_timeout */
   readonly shutdownTimeoutS: number;

@@ -4,6 +4,9 @@ import type { SagaDeps } from './deps';
 import { createServerSaga } from './server-create.saga';
 import { deleteServerSaga } from './server-delete.saga';
 import { powerSagas } from './server-power.sagas';
+import { rebuildSaga } from './server-rebuild.saga';
+import { rescueSagas } from './server-rescue.sagas';
+import { createImageSaga } from './server-snapshot.saga';
 
 export type { SagaDeps } from './deps';
 
@@ -14,5 +17,8 @@ export function novaSagas(deps: SagaDeps): readonly SagaDefinition[] {
     deleteServerSaga(deps),
     ...powerSagas(deps),
     ...attachmentSagas(deps),
+    ...rescueSagas(deps),
+    rebuildSaga(deps),
+    createImageSaga(deps),
   ] as unknown as readonly SagaDefinition[];
 }

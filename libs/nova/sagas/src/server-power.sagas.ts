@@ -1,7 +1,7 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { defineSaga, type SagaDefinition, type SagaRun } from '@nestack/kernel/saga';
 import { NovaSagas, type PowerState, type VmState } from '@nestack/nova/contract';
-import { toInstanceSpec, type Instance } from '@nestack/nova/domain';
+import { toInstanceSpec, type Instance, type InstanceFault } from '@nestack/nova/domain';
 import type { TSchema } from 'typebox';
 import { load, onHost, type Loaded, type SagaDeps } from './deps';
 
@@ -55,12 +55,7 @@ function hostAction<S extends TSchema>(
     onUnwound: async (_ctx, tx, run) => {
       const instance = await deps.instances.find(tx, uuid(run), { lock: true });
       if (instance === null) return;
-      const fault = {
-        code: 500,
-        message: run.failure?.message ?? 'The operation failed.',
-        details: run.failure?.code ?? null,
-        created: deps.clock.now().toISOString(),
-      };
+      const fault = faultOf(deps, run);
       await deps.instances.update(tx, instance.uuid, {
         ...endTask(instance),
         ...(states.failed === undefined ? {} : { vm_state: states.failed }),
@@ -70,8 +65,18 @@ function hostAction<S extends TSchema>(
   }) as unknown as SagaDefinition<S>;
 }
 
+/** What made a run unwind, as the server's `fault` shows it. */
+export function faultOf(deps: SagaDeps, { failure }: Pick<SagaRun<unknown>, 'failure'>): InstanceFault {
+  return {
+    code: 500,
+    message: failure?.message ?? 'The operation failed.',
+    details: failure?.code ?? null,
+    created: deps.clock.now().toISOString(),
+  };
+}
+
 /** A delete that waits for its turn keeps its task. */
-function endTask(instance: Instance) {
+export function endTask(instance: Instance) {
   return instance.task_state === 'deleting' ? {} : { task_state: null };
 }
 
@@ -121,6 +126,18 @@ export function powerSagas(deps: SagaDeps): readonly SagaDefinition[] {
       deps,
       NovaSagas.serverUnpause,
       (ctx, { instance }, _run, to) => compute.unpause_instance(ctx, { instance_uuid: instance.uuid }, to),
+      { done: 'active' },
+    ),
+    hostAction(
+      deps,
+      NovaSagas.serverSuspend,
+      (ctx, { instance }, _run, to) => compute.suspend_instance(ctx, { instance_uuid: instance.uuid }, to),
+      { done: 'suspended' },
+    ),
+    hostAction(
+      deps,
+      NovaSagas.serverResume,
+      (ctx, loaded, _run, to) => compute.resume_instance(ctx, { instance: spec(loaded) }, to),
       { done: 'active' },
     ),
   ];

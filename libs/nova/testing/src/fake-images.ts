@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { newUuid } from '@nestack/kernel/ids';
 import type { RequestContext } from '@nestack/kernel/context';
+import { NovaError } from '@nestack/nova/contract';
 import type { As, ImagePort, ImageSnapshot } from '@nestack/nova/domain';
 import { Faults } from './faults';
 
@@ -55,6 +56,35 @@ export class FakeImages implements ImagePort {
     return this.faults.run('download', () => {
       if (!this.images.has(imageId)) throw new Error(`there is no image ${imageId}`);
       return Readable.from([Buffer.alloc(16)]);
+    });
+  }
+
+  ensure(ctx: RequestContext, image: Readonly<Record<string, unknown>> & { readonly id: string }): Promise<void> {
+    return this.faults.run('ensure', () => {
+      if (this.images.has(image.id)) return;
+      const id = this.add({ status: 'queued', project_id: ctx.actor?.projectId ?? '' });
+      const made = this.images.get(id);
+      this.images.delete(id);
+      if (made === undefined) return;
+      made.image = { ...made.image, id: image.id, properties: { ...image } };
+      this.images.set(image.id, made);
+    });
+  }
+
+  upload(_ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void> {
+    return this.faults.run('upload', async () => {
+      let size = 0;
+      for await (const chunk of data) size += chunk.length;
+      const found = this.images.get(imageId);
+      if (found === undefined) throw NovaError.ImageNotFoundApi();
+      found.status = 'active';
+      found.image = { ...found.image, size };
+    });
+  }
+
+  remove(_ctx: RequestContext, imageId: string): Promise<void> {
+    return this.faults.run('remove', () => {
+      this.images.delete(imageId);
     });
   }
 }

@@ -1,6 +1,6 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Any, Nullable, Strict } from './common';
+import { Any, LooseBoolean, Metadata, Name, Nullable, Strict, versions } from './common';
 
 /** `POST /servers/{server_id}/action` with one key. */
 function action<const S extends Type.TSchema>(
@@ -8,7 +8,13 @@ function action<const S extends Type.TSchema>(
   id: string,
   policy: string,
   value: S,
-  more: { status?: number; response?: Type.TSchema; minVersion?: string; maxVersion?: string } = {},
+  more: {
+    status?: number;
+    response?: Type.TSchema;
+    errors?: readonly string[];
+    minVersion?: string;
+    maxVersion?: string;
+  } = {},
 ) {
   return operation({
     id,
@@ -22,7 +28,7 @@ function action<const S extends Type.TSchema>(
     ...(more.minVersion === undefined ? {} : { minVersion: more.minVersion }),
     ...(more.maxVersion === undefined ? {} : { maxVersion: more.maxVersion }),
     policy,
-    errors: ['InstanceNotFound', 'InstanceIsLocked', 'InstanceInvalidState'],
+    errors: ['InstanceNotFound', 'InstanceIsLocked', 'InstanceInvalidState', ...(more.errors ?? [])],
   });
 }
 
@@ -36,6 +42,117 @@ export const rebootServer = action(
 );
 export const pauseServer = action('pause', 'pauseServer', 'os_compute_api:os-pause-server:pause', Any);
 export const unpauseServer = action('unpause', 'unpauseServer', 'os_compute_api:os-pause-server:unpause', Any);
+export const suspendServer = action('suspend', 'suspendServer', 'os_compute_api:os-suspend-server:suspend', Any);
+export const resumeServer = action('resume', 'resumeServer', 'os_compute_api:os-suspend-server:resume', Any);
+
+/** upstream: nova/api/openstack/compute/schemas/rescue.py */
+export const rescueServer = action(
+  'rescue',
+  'rescueServer',
+  'os_compute_api:os-rescue',
+  Nullable(
+    Strict({
+      adminPass: Type.Optional(Type.String()),
+      rescue_image_ref: Type.Optional(Type.String({ format: 'uuid' })),
+    }),
+  ),
+  { status: 200, response: Type.Object({ adminPass: Type.String() }), errors: ['InstanceNotRescuable'] },
+);
+export const unrescueServer = action('unrescue', 'unrescueServer', 'os_compute_api:os-unrescue', Any);
+
+/** Below 2.45 the image's address is in the header `Location`. */
+export const createServerImage = action(
+  'createImage',
+  'createServerImage',
+  'os_compute_api:servers:create_image',
+  Strict({ name: Name, metadata: Type.Optional(Metadata) }),
+  { errors: ['MetadataLimitExceeded'] },
+);
+
+/** upstream: nova/api/openstack/compute/schemas/servers.py, rebuild */
+function rebuildBody(since: string): { since: string; schema: Type.TSchema } {
+  const minor = Number(since.split('.')[1]);
+  const fields: Type.TProperties = {
+    imageRef: Type.String(),
+    name: Type.Optional(Name),
+    adminPass: Type.Optional(Type.String()),
+    metadata: Type.Optional(Metadata),
+    preserve_ephemeral: Type.Optional(LooseBoolean),
+    'OS-DCF:diskConfig': Type.Optional(Type.Enum(['AUTO', 'MANUAL'])),
+    accessIPv4: Type.Optional(Type.String()),
+    accessIPv6: Type.Optional(Type.String()),
+    ...(minor < 57
+      ? { personality: Type.Optional(Type.Array(Strict({ path: Type.String(), contents: Type.String() }))) }
+      : {}),
+    ...(minor >= 19 ? { description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) } : {}),
+    ...(minor >= 54 ? { key_name: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255 }))) } : {}),
+    ...(minor >= 57
+      ? { user_data: Type.Optional(Nullable(Type.String({ maxLength: 65_535, format: 'base64' }))) }
+      : {}),
+    ...(minor >= 63
+      ? {
+          trusted_image_certificates: Type.Optional(
+            Nullable(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 50, uniqueItems: true })),
+          ),
+        }
+      : {}),
+    ...(minor >= 90
+      ? {
+          hostname: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: minor >= 94 ? 255 : 63,
+              pattern: minor >= 94 ? '^[a-zA-Z0-9-.]*$' : '^[a-zA-Z0-9-]*$',
+            }),
+          ),
+        }
+      : {}),
+  };
+  return { since, schema: Strict({ rebuild: Strict(fields) }) };
+}
+
+/** Fields of a rebuild request after validation, over all microversions. */
+export interface RebuildFields {
+  readonly imageRef: string;
+  readonly name?: string;
+  readonly adminPass?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly preserve_ephemeral?: unknown;
+  readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL';
+  readonly accessIPv4?: string;
+  readonly accessIPv6?: string;
+  readonly personality?: readonly { readonly path: string; readonly contents: string }[];
+  readonly description?: string | null;
+  readonly key_name?: string | null;
+  readonly user_data?: string | null;
+  readonly hostname?: string;
+}
+
+export const rebuildServer = operation({
+  id: 'rebuildServer',
+  summary: 'Server action rebuild',
+  method: 'POST',
+  path: '/servers/{server_id}/action',
+  action: 'rebuild',
+  status: 202,
+  body: versions<Type.TObject<{ rebuild: Type.TObject }>>(
+    ['2.1', '2.19', '2.54', '2.57', '2.63', '2.90', '2.94'].map(rebuildBody),
+  ),
+  response: Type.Object({ server: Type.Record(Type.String(), Any) }),
+  policy: 'os_compute_api:servers:rebuild',
+  errors: ['InstanceNotFound', 'InstanceIsLocked', 'InstanceInvalidState', 'ImageNotFound', 'FlavorDiskTooSmall'],
+});
+
+/** Guests here have no agent that could set a password. */
+export const changeServerPassword = action(
+  'changePassword',
+  'changeServerPassword',
+  'os_compute_api:os-admin-password',
+  Strict({ adminPass: Type.String() }),
+  { errors: ['GuestAgentNotEnabled'] },
+);
+/** Servers are deleted at once, so there is never one to restore. */
+export const restoreServer = action('restore', 'restoreServer', 'os_compute_api:os-deferred-delete:restore', Any);
 export const lockServer = action(
   'lock',
   'lockServer',
@@ -85,6 +202,14 @@ export const serverActionOperations = [
   rebootServer,
   pauseServer,
   unpauseServer,
+  suspendServer,
+  resumeServer,
+  rescueServer,
+  unrescueServer,
+  createServerImage,
+  rebuildServer,
+  changeServerPassword,
+  restoreServer,
   lockServer,
   unlockServer,
   getConsoleOutput,

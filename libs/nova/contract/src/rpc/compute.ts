@@ -79,6 +79,73 @@ export const ComputeRpc = defineRpc({
       args: Type.Object({ instance_uuid: Uuid }),
       reply: Power,
     },
+    /** Writes the guest's memory to disk and ends its process. */
+    suspend_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance_uuid: Uuid }),
+      reply: Power,
+    },
+    resume_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance: InstanceSpec }),
+      reply: Power,
+    },
+    /** Ensures the guest runs from a fresh disk of its rescue image, its own disk beside it. */
+    rescue_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance: InstanceSpec }),
+      reply: Power,
+    },
+    /** Ensures the guest runs from its own disk again and nothing of the rescue is left. */
+    unrescue_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance: InstanceSpec }),
+      reply: Power,
+    },
+    /** Replaces the guest's disks by fresh ones of its image and starts it; volumes and NICs stay. Repeated with the same message id it does so once. */
+    rebuild_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance: InstanceSpec }),
+      reply: Type.Object({ power_state: Type.Integer(), root_device_name: Type.String() }),
+    },
+    /** Ensures a whole copy of the guest's disk as it is now lies on the host; a guest that runs goes on running. */
+    snapshot_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance_uuid: Uuid, image_id: Uuid, running: Type.Boolean() }),
+    },
+    /** Ensures the copy is in glance as the image's data. */
+    upload_snapshot: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance_uuid: Uuid, image_id: Uuid }),
+    },
+    /** Removes the copy; a guest that was halted for it goes on. */
+    remove_snapshot: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid, image_id: Uuid, running: Type.Boolean() }),
+    },
     /** The last `tail_length` lines of the serial console (all that is kept when null). */
     get_console_output: {
       kind: 'call',

@@ -66,6 +66,19 @@ export const GuestVolume = Type.Object({
 });
 export type GuestVolume = Static<typeof GuestVolume>;
 
+/** An image as an instance keeps it. */
+export const ImageOfInstance = Type.Object({
+  id: Type.String(),
+  disk_format: Type.String(),
+  container_format: Type.String(),
+  size: Type.Integer(),
+  checksum: Nullable(Type.String()),
+  os_hash_algo: Nullable(Type.String()),
+  os_hash_value: Nullable(Type.String()),
+  min_disk: Type.Integer(),
+  properties: Type.Record(Type.String(), Type.Unknown()),
+});
+
 /** Everything that a host needs to make a guest; it asks no database. */
 export const InstanceSpec = Type.Object({
   uuid: Type.String(),
@@ -76,19 +89,7 @@ export const InstanceSpec = Type.Object({
   availability_zone: Nullable(Type.String()),
   flavor: FlavorSnapshot,
   /** Null when it boots from a volume. */
-  image: Nullable(
-    Type.Object({
-      id: Type.String(),
-      disk_format: Type.String(),
-      container_format: Type.String(),
-      size: Type.Integer(),
-      checksum: Nullable(Type.String()),
-      os_hash_algo: Nullable(Type.String()),
-      os_hash_value: Nullable(Type.String()),
-      min_disk: Type.Integer(),
-      properties: Type.Record(Type.String(), Type.Unknown()),
-    }),
-  ),
+  image: Nullable(ImageOfInstance),
   nics: Type.Array(Nic),
   volumes: Type.Array(GuestVolume),
   config_drive: Type.Boolean(),
@@ -99,6 +100,8 @@ export const InstanceSpec = Type.Object({
   metadata: Type.Record(Type.String(), Type.String()),
   launch_index: Type.Integer(),
   reservation_id: Type.String(),
+  /** What it is rescued with, while it is. */
+  rescue_image: Type.Optional(ImageOfInstance),
   personality: Type.Array(Type.Object({ path: Type.String(), contents: Type.String() })),
   created_at: Type.String(),
 });

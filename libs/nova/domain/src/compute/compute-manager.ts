@@ -1,12 +1,19 @@
 import type { RequestContext } from '@nestack/kernel/context';
-import { POWER_STATE, type ConnectionInfo, type InstanceSpec, type Nic, type PowerState } from '@nestack/nova/contract';
+import {
+  NovaError,
+  POWER_STATE,
+  type ConnectionInfo,
+  type InstanceSpec,
+  type Nic,
+  type PowerState,
+} from '@nestack/nova/contract';
 import { configDriveOf } from '../metadata/config-drive';
 import type { GuestDisk, GuestSpec, HypervisorDriver, ImagePort } from '../ports';
 import { KeyedMutex } from './keyed-mutex';
 
 export interface ComputeManagerDeps {
   readonly driver: HypervisorDriver;
-  readonly images: Pick<ImagePort, 'download'>;
+  readonly images: Pick<ImagePort, 'download' | 'get' | 'upload'>;
   readonly host: string;
   /** Config drives for all guests, asked for or not. */
   readonly forceConfigDrive: boolean;
@@ -30,11 +37,7 @@ export class ComputeManager {
 
   /** Ensures the guest runs. */
   build(ctx: RequestContext, instance: InstanceSpec): Promise<{ power: PowerState; rootDevice: string }> {
-    return this.command(instance.uuid, () =>
-      this.deps.driver.ensureGuest(ctx, this.guestOf(instance), (span, imageId) =>
-        this.deps.images.download(span, imageId, 'service'),
-      ),
-    );
+    return this.command(instance.uuid, () => this.deps.driver.ensureGuest(ctx, this.guestOf(instance), this.fetch));
   }
 
   /** Ensures that nothing is left of it. */
@@ -60,6 +63,45 @@ export class ComputeManager {
 
   unpause(ctx: RequestContext, uuid: string): Promise<PowerState> {
     return this.command(uuid, () => this.deps.driver.unpause(ctx, uuid));
+  }
+
+  suspend(ctx: RequestContext, uuid: string): Promise<PowerState> {
+    return this.command(uuid, () => this.deps.driver.suspend(ctx, uuid));
+  }
+
+  resume(ctx: RequestContext, instance: InstanceSpec): Promise<PowerState> {
+    return this.command(instance.uuid, () => this.deps.driver.resume(ctx, this.guestOf(instance)));
+  }
+
+  rescue(ctx: RequestContext, instance: InstanceSpec): Promise<PowerState> {
+    return this.command(instance.uuid, () => this.deps.driver.rescue(ctx, this.guestOf(instance), this.fetch));
+  }
+
+  unrescue(ctx: RequestContext, instance: InstanceSpec): Promise<PowerState> {
+    return this.command(instance.uuid, () => this.deps.driver.unrescue(ctx, this.guestOf(instance)));
+  }
+
+  /** Makes its disks anew. */
+  rebuild(ctx: RequestContext, instance: InstanceSpec): Promise<{ power: PowerState; rootDevice: string }> {
+    return this.command(instance.uuid, () => this.deps.driver.rebuild(ctx, this.guestOf(instance), this.fetch));
+  }
+
+  snapshot(ctx: RequestContext, uuid: string, imageId: string, running: boolean): Promise<void> {
+    return this.command(uuid, () => this.deps.driver.ensureSnapshot(ctx, uuid, imageId, running));
+  }
+
+  /** Gives a snapshot to glance; the guest takes other commands meanwhile. Throws while another upload of it is not over. */
+  async uploadSnapshot(ctx: RequestContext, uuid: string, imageId: string): Promise<void> {
+    const { images, driver } = this.deps;
+    const found = await images.get(ctx, imageId, 'service');
+    if (found === null) throw NovaError.ImageNotFoundApi();
+    if (found.status === 'active') return;
+    if (found.status === 'saving') throw NovaError.ImageIsBusy({ image_id: imageId });
+    await images.upload(ctx, imageId, await driver.openSnapshot(uuid, imageId));
+  }
+
+  removeSnapshot(ctx: RequestContext, uuid: string, imageId: string, running: boolean): Promise<void> {
+    return this.command(uuid, () => this.deps.driver.absentSnapshot(ctx, uuid, imageId, running));
   }
 
   console(uuid: string, lines: number | null): Promise<string> {
@@ -156,6 +198,9 @@ export class ComputeManager {
     return { known: [...new Map(known.map((one) => [one.uuid, one])).values()], failed };
   }
 
+  private readonly fetch = (ctx: RequestContext, imageId: string): Promise<NodeJS.ReadableStream> =>
+    this.deps.images.download(ctx, imageId, 'service');
+
   private command<T>(uuid: string, work: () => Promise<T>): Promise<T> {
     this.commanded.add(uuid);
     return this.mutex.run(uuid, work);
@@ -175,6 +220,7 @@ export class ComputeManager {
         boot: volume.boot_index === 0,
       })),
       configDrive: instance.config_drive || this.deps.forceConfigDrive ? configDriveOf(instance) : null,
+      rescue: instance.rescue_image ?? null,
     };
   }
 }

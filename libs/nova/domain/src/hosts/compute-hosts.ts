@@ -173,7 +173,7 @@ export class ComputeHosts {
 
 function hasEnded(instance: Instance, power: PowerState): boolean {
   const off = power === POWER_STATE.shutdown || power === POWER_STATE.crashed;
-  return off && ['active', 'paused', 'suspended'].includes(instance.vm_state);
+  return off && ['active', 'paused'].includes(instance.vm_state);
 }
 
 /** A host's inventory as Placement takes it; what it has none of is left out. */

@@ -20,6 +20,16 @@ export interface ImagePort {
   } | null>;
   /** The image's bytes. */
   download(ctx: RequestContext, imageId: string, as: As): Promise<NodeJS.ReadableStream>;
+  /** Ensures the image, as yet without data; `image` is what glance's create takes, with an `id`. */
+  ensure(
+    ctx: RequestContext,
+    image: Readonly<Record<string, unknown>> & { readonly id: string },
+    as: As,
+  ): Promise<void>;
+  /** Gives the image its data; it becomes active. */
+  upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void>;
+  /** Gone already is no error. */
+  remove(ctx: RequestContext, imageId: string): Promise<void>;
 }
 
 export interface PortSummary {

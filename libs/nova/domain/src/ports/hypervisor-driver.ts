@@ -31,6 +31,8 @@ export interface GuestSpec {
   readonly disks: readonly GuestDisk[];
   /** Null when the guest has no config drive. */
   readonly configDrive: ConfigDriveFiles | null;
+  /** What it is rescued with: its root disk is then one of this image, its own comes behind it. */
+  readonly rescue: ImageSnapshotWire | null;
 }
 
 /** The bytes of an image as a stream; the driver decides whether it needs them. */
@@ -70,6 +72,25 @@ export interface HypervisorDriver {
   reboot(ctx: RequestContext, spec: GuestSpec, type: 'SOFT' | 'HARD', timeoutS: number): Promise<PowerState>;
   pause(ctx: RequestContext, uuid: string): Promise<PowerState>;
   unpause(ctx: RequestContext, uuid: string): Promise<PowerState>;
+  /** Keeps the guest's memory on disk and ends its process. */
+  suspend(ctx: RequestContext, uuid: string): Promise<PowerState>;
+  /** Goes on from the kept memory; boots when there is none. */
+  resume(ctx: RequestContext, spec: GuestSpec): Promise<PowerState>;
+  /** Ensures the guest runs from a disk of `spec.rescue`. */
+  rescue(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<PowerState>;
+  /** Ensures the guest runs from its own disk again; that of the rescue is gone. */
+  unrescue(ctx: RequestContext, spec: GuestSpec): Promise<PowerState>;
+  /** Makes disks and config drive anew and starts the guest; consoles, volumes and NICs stay. What cannot be fetched leaves the guest as it was. */
+  rebuild(
+    ctx: RequestContext,
+    spec: GuestSpec,
+    fetch: ImageFetch,
+  ): Promise<{ readonly power: PowerState; readonly rootDevice: string }>;
+  /** Ensures a whole copy of the guest's root disk as it is now; a guest that shall run (`running`) runs afterwards. */
+  ensureSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void>;
+  /** The bytes of the copy, qcow2; throws when there is none. */
+  openSnapshot(uuid: string, name: string): Promise<NodeJS.ReadableStream>;
+  absentSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void>;
   guests(): Promise<readonly GuestState[]>;
   /** Uuids of all guests that anything is left of on this host, be it a file of one that was never defined. */
   present(): Promise<readonly string[]>;

@@ -13,7 +13,7 @@ export async function resolveImage(
   ctx: RequestContext,
   images: ImagePort,
   imageId: string,
-  flavor: Flavor,
+  flavor: Pick<Flavor, 'memory_mb' | 'root_gb'>,
   localRoot: boolean,
 ): Promise<ImageSnapshot> {
   const found = await images.get(ctx, imageId, 'user');

@@ -23,6 +23,7 @@ export function toInstanceSpec(instance: Instance, devices: readonly BlockDevice
     reservation_id: instance.reservation_id,
     personality: instance.request.personality.map((file) => ({ ...file })),
     created_at: instance.created_at.toISOString(),
+    ...(instance.request.rescue === undefined ? {} : { rescue_image: instance.request.rescue }),
   };
 }
 

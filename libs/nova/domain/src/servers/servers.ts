@@ -11,7 +11,7 @@ import type {
   OperationHistory,
   Operations,
 } from '../ports';
-import { assertUnlocked, callerOf, enter, visible, type Gate } from './gate';
+import { assertUnlocked, callerOf, checkStates, enter, visible, type Gate } from './gate';
 import { toInstanceSpec } from './instance-spec';
 
 export interface ServersDeps {
@@ -127,6 +127,40 @@ export class Servers {
       { task_state: 'unpausing' },
       NovaSagas.serverUnpause,
     );
+  }
+
+  suspend(ctx: RequestContext, id: string): Promise<void> {
+    return this.begin(
+      ctx,
+      id,
+      { action: 'suspend', vm_states: ['active'] },
+      { task_state: 'suspending' },
+      NovaSagas.serverSuspend,
+    );
+  }
+
+  resume(ctx: RequestContext, id: string): Promise<void> {
+    return this.begin(
+      ctx,
+      id,
+      { action: 'resume', vm_states: ['suspended'] },
+      { task_state: 'resuming' },
+      NovaSagas.serverResume,
+    );
+  }
+
+  /** Guests have no agent that could set it. upstream: nova/virt/libvirt/driver.py, _can_set_admin_password */
+  async changePassword(ctx: RequestContext, id: string): Promise<void> {
+    const instance = await this.get(ctx, id);
+    assertUnlocked(ctx, instance);
+    checkStates(instance, { action: 'changePassword', vm_states: ['active'] });
+    throw NovaError.GuestAgentNotEnabled();
+  }
+
+  /** Nothing waits for its deletion here, so there is nothing to restore. */
+  async restore(ctx: RequestContext, id: string): Promise<void> {
+    const instance = await this.get(ctx, id);
+    checkStates(instance, { action: 'restore', vm_states: ['soft-delete'] });
   }
 
   /** upstream: nova/compute/api.py reboot: soft only for a running guest. */
@@ -277,6 +311,8 @@ export class Servers {
 /** Whether a guest of these states shall run when nothing is under way. */
 export function shouldRun(instance: Pick<Instance, 'vm_state' | 'power_state'>): boolean {
   return (
-    instance.vm_state === 'active' || (instance.vm_state === 'error' && instance.power_state === POWER_STATE.running)
+    instance.vm_state === 'active' ||
+    instance.vm_state === 'rescued' ||
+    (instance.vm_state === 'error' && instance.power_state === POWER_STATE.running)
   );
 }

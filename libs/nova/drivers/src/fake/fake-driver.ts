@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
@@ -15,6 +16,12 @@ export const FAKE_OPERATIONS = [
   'power_on',
   'power_off',
   'reboot',
+  'suspend',
+  'resume',
+  'rescue',
+  'unrescue',
+  'rebuild',
+  'snapshot',
   'attach_volume',
   'detach_volume',
   'attach_interface',
@@ -41,6 +48,9 @@ interface Guest {
   console: string[];
   volumes: Record<string, string>;
   nics: string[];
+  /** Disks that it was started from beside its own. */
+  rescue?: string;
+  snapshots?: string[];
 }
 
 /**
@@ -143,6 +153,65 @@ export class FakeDriver implements HypervisorDriver {
 
   unpause(_ctx: RequestContext, uuid: string): Promise<PowerState> {
     return this.setPower(uuid, POWER_STATE.running);
+  }
+
+  async suspend(_ctx: RequestContext, uuid: string): Promise<PowerState> {
+    await this.act('suspend');
+    return this.setPower(uuid, POWER_STATE.shutdown);
+  }
+
+  async resume(_ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
+    await this.act('resume');
+    this.guestsByUuid[spec.uuid] ??= this.newGuest(spec);
+    return this.setPower(spec.uuid, POWER_STATE.running);
+  }
+
+  async rescue(_ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
+    await this.act('rescue');
+    const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
+    if (guest.rescue === undefined) guest.console.push('[    0.000000] Linux version fake (rescue)');
+    guest.rescue = spec.rescue?.id ?? '';
+    return this.setPower(spec.uuid, POWER_STATE.running);
+  }
+
+  async unrescue(_ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
+    await this.act('unrescue');
+    const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
+    delete guest.rescue;
+    return this.setPower(spec.uuid, POWER_STATE.running);
+  }
+
+  async rebuild(
+    _ctx: RequestContext,
+    spec: GuestSpec,
+    _fetch: ImageFetch,
+  ): Promise<{ power: PowerState; rootDevice: string }> {
+    await this.act('rebuild');
+    const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
+    guest.name = spec.name;
+    guest.console.push(`[    0.000000] Linux version fake (rebuilt from ${spec.image?.id ?? 'its volume'})`);
+    return { power: await this.setPower(spec.uuid, POWER_STATE.running), rootDevice: '/dev/vda' };
+  }
+
+  async ensureSnapshot(_ctx: RequestContext, uuid: string, name: string): Promise<void> {
+    const guest = this.guest(uuid);
+    if (guest.snapshots?.includes(name) === true) return;
+    await this.act('snapshot');
+    guest.snapshots = [...(guest.snapshots ?? []), name];
+    await this.save(uuid);
+  }
+
+  async openSnapshot(uuid: string, name: string): Promise<NodeJS.ReadableStream> {
+    await Promise.resolve();
+    if (this.guest(uuid).snapshots?.includes(name) !== true) throw new Error(`there is no snapshot ${name}`);
+    return Readable.from([emptyQcow2()]);
+  }
+
+  async absentSnapshot(_ctx: RequestContext, uuid: string, name: string): Promise<void> {
+    const guest = this.guestsByUuid[uuid];
+    if (guest?.snapshots === undefined) return;
+    guest.snapshots = guest.snapshots.filter((one) => one !== name);
+    await this.save(uuid);
   }
 
   async guests(): Promise<readonly GuestState[]> {
@@ -263,4 +332,18 @@ export class FakeDriver implements HypervisorDriver {
     await writeFile(temporary, JSON.stringify(this.guestsByUuid[uuid]));
     await rename(temporary, this.file(uuid));
   }
+}
+
+/** The header of a qcow2 file of 1 MiB in which nothing was ever written. */
+function emptyQcow2(): Buffer {
+  const header = Buffer.alloc(65_536 * 3);
+  header.write('QFI\xfb', 0, 'latin1');
+  header.writeUInt32BE(2, 4);
+  header.writeUInt32BE(16, 20);
+  header.writeBigUInt64BE(1_048_576n, 24);
+  header.writeUInt32BE(1, 36);
+  header.writeBigUInt64BE(65_536n, 40);
+  header.writeBigUInt64BE(131_072n, 48);
+  header.writeUInt32BE(1, 56);
+  return header;
 }

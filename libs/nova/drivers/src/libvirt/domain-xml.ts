@@ -5,6 +5,9 @@ import { rootTarget, type DiskBus } from './hardware';
 /** Memory for translated code; QEMU would let an emulated guest have a gigabyte of it. upstream: libvirt/tb_cache_size */
 const TB_CACHE_MIB = 128;
 
+/** A server of volumes that is restarted costs guests a pause instead of errors; known to libvirt since 9.1, passed over before. */
+const RECONNECT = `<reconnect delay='60'/>`;
+
 /** Everything that a guest's definition says; files exist already. */
 export interface DomainPlan {
   readonly uuid: string;
@@ -18,7 +21,7 @@ export interface DomainPlan {
   readonly diskBus: DiskBus;
   readonly nicModel: string;
   /** The flavor's further disks. */
-  readonly extraDisks: readonly { readonly file: string; readonly target: string }[];
+  readonly extraDisks: readonly { readonly file: string; readonly target: string; readonly format?: 'qcow2' }[];
   /** A kernel that is started in place of the disk's boot loader. */
   readonly kernel: { readonly file: string; readonly ramdisk: string | null; readonly commandLine: string } | null;
   readonly configDrive: string | null;
@@ -76,7 +79,7 @@ export function domainXml(plan: DomainPlan): string {
     `<emulator>${escaped(plan.emulator)}</emulator>`,
     plan.diskBus === 'scsi' ? `<controller type='scsi' index='0' model='virtio-scsi'/>` : '',
     ...(plan.rootDisk === null ? [] : [fileDiskXml(plan.rootDisk, 'qcow2', rootTarget(plan.diskBus), plan.diskBus)]),
-    ...plan.extraDisks.map(({ file, target }) => fileDiskXml(file, 'raw', target, plan.diskBus)),
+    ...plan.extraDisks.map(({ file, target, format }) => fileDiskXml(file, format ?? 'raw', target, plan.diskBus)),
     ...plan.volumes.map(volumeXml),
     ...(plan.configDrive === null ? [] : [configDriveXml(plan.configDrive, plan.diskBus)]),
     ...plan.nics.map((nic) => interfaceXml(nic, plan.nicModel)),
@@ -116,7 +119,7 @@ export function volumeXml(volume: VolumePlan): string {
   return [
     `<disk type='network' device='disk'>`,
     `<driver name='qemu' type='raw' cache='none' discard='unmap'/>`,
-    `<source protocol='nbd'${name === null ? '' : ` name='${escaped(name)}'`}>${address}</source>`,
+    `<source protocol='nbd'${name === null ? '' : ` name='${escaped(name)}'`}>${address}${RECONNECT}</source>`,
     `<target dev='${escaped(volume.target)}' bus='${volume.bus}'/>`,
     data['access_mode'] === 'ro' ? `<readonly/>` : '',
     `<serial>${escaped(volume.volumeId)}</serial>`,

@@ -17,6 +17,9 @@ export class GuestFiles {
   readonly swap: string;
   readonly kernel: string;
   readonly ramdisk: string;
+  readonly rescueDisk: string;
+  readonly rescueKernel: string;
+  readonly rescueRamdisk: string;
   private readonly baseName: string;
 
   constructor(
@@ -32,6 +35,9 @@ export class GuestFiles {
     this.swap = path.join(this.dir, 'disk.swap');
     this.kernel = path.join(this.dir, 'kernel');
     this.ramdisk = path.join(this.dir, 'ramdisk');
+    this.rescueDisk = path.join(this.dir, 'disk.rescue');
+    this.rescueKernel = path.join(this.dir, 'kernel.rescue');
+    this.rescueRamdisk = path.join(this.dir, 'ramdisk.rescue');
     this.baseName = path.join(this.dir, 'disk.base');
   }
 
@@ -40,13 +46,13 @@ export class GuestFiles {
     await mkdir(this.dir, { recursive: true, mode: 0o750 });
   }
 
-  /** The guest's disk: what it writes, over the image's raw file. */
-  async ensureOverlay(ctx: RequestContext, base: BaseImage, bytes: number): Promise<void> {
-    if (existsSync(this.disk)) return;
-    const fresh = `${this.disk}.new`;
+  /** A disk of the guest, its own or that of a rescue: what it writes, over the image's raw file. */
+  async ensureOverlay(ctx: RequestContext, base: BaseImage, bytes: number, disk = this.disk): Promise<void> {
+    if (existsSync(disk)) return;
+    const fresh = `${disk}.new`;
     await rm(fresh, { force: true });
     // First, so that no image is taken for unused that a disk lies over.
-    await writeFile(this.baseName, path.basename(base.file));
+    await writeFile(disk === this.disk ? this.baseName : `${disk}.base`, path.basename(base.file));
     await this.commands.run(
       ctx,
       { to: 'qemu-img', name: 'qemu-img create', resource: `server:${this.uuid}` },
@@ -54,7 +60,7 @@ export class GuestFiles {
       ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base.file, fresh, String(bytes)],
     );
     await sync(fresh);
-    await rename(fresh, this.disk);
+    await rename(fresh, disk);
     await sync(this.dir);
   }
 
@@ -114,9 +120,27 @@ export class GuestFiles {
     }
   }
 
-  /** The image that the disk lies over; null when there is none. */
-  async base(): Promise<string | null> {
-    return readFile(this.baseName, 'utf8').catch(() => null);
+  /** The images that its disks lie over. */
+  async bases(): Promise<readonly string[]> {
+    const read = (file: string): Promise<string[]> =>
+      readFile(file, 'utf8').then(
+        (name) => [name],
+        () => [],
+      );
+    return [...(await read(this.baseName)), ...(await read(`${this.rescueDisk}.base`))];
+  }
+
+  /** Nothing of a rescue is left. */
+  async absentRescue(): Promise<void> {
+    for (const file of [this.rescueDisk, this.rescueKernel, this.rescueRamdisk, `${this.rescueDisk}.base`])
+      await rm(file, { force: true });
+  }
+
+  /** Nothing is left of what was made from image and flavor, nor its config drive. */
+  async absentDisks(): Promise<void> {
+    for (const file of [this.disk, this.kernel, this.ramdisk, this.ephemeral, this.swap, this.configDrive])
+      await rm(file, { force: true });
+    await this.absentRescue();
   }
 
   async absent(): Promise<void> {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { ImageSnapshotWire } from '@nestack/nova/contract';
 import type { GuestSpec } from '@nestack/nova/domain';
 import type { DomainPlan, VolumePlan } from './domain-xml';
 import type { GuestFiles } from './guest-files';
@@ -19,15 +20,20 @@ export function rootDeviceOf(spec: GuestSpec): string {
 }
 
 /** Which file or volume becomes which of the guest's devices. Throws UnsupportedHardware, TooManyDiskDevices. */
+/** In a rescue the root is a disk of the rescue's image, and the guest's own comes right behind it. */
 export function planOf(spec: GuestSpec, files: GuestFiles, host: HostPlan): DomainPlan {
-  const { diskBus, nicModel, kernelId, ramdiskId, commandLine } = hardwareOf(spec.image?.properties ?? {});
+  const { diskBus, nicModel, kernelId, ramdiskId, commandLine } = hardwareOf(
+    (spec.rescue ?? spec.image)?.properties ?? {},
+  );
+  const kernelFile = spec.rescue === null ? files.kernel : files.rescueKernel;
   const taken: string[] = [];
   const take = (wanted: string): string => {
     const target = freeTarget(wanted, taken, diskBus);
     taken.push(target);
     return target;
   };
-  const extraDisks: { file: string; target: string }[] = [];
+  const extraDisks: { file: string; target: string; format?: 'qcow2' }[] = [];
+  if (spec.rescue !== null) extraDisks.push({ file: files.disk, target: take(''), format: 'qcow2' });
   if (spec.flavor.ephemeral_gb > 0) extraDisks.push({ file: files.ephemeral, target: take('') });
   if (spec.flavor.swap_mb > 0) extraDisks.push({ file: files.swap, target: take('') });
   const volumes = spec.disks.map((disk): VolumePlan => ({
@@ -44,16 +50,16 @@ export function planOf(spec: GuestSpec, files: GuestFiles, host: HostPlan): Doma
     memoryMb: spec.flavor.memory_mb,
     virtType: host.virtType,
     emulator: EMULATOR,
-    rootDisk: spec.image === null ? null : files.disk,
+    rootDisk: spec.rescue !== null ? files.rescueDisk : spec.image === null ? null : files.disk,
     diskBus,
     nicModel,
     extraDisks,
     kernel:
-      kernelId === null || !existsSync(files.kernel)
+      kernelId === null || !existsSync(kernelFile)
         ? null
         : {
-            file: files.kernel,
-            ramdisk: ramdiskId === null ? null : files.ramdisk,
+            file: kernelFile,
+            ramdisk: ramdiskId === null ? null : spec.rescue === null ? files.ramdisk : files.rescueRamdisk,
             commandLine: `root=${root} ${commandLine ?? CONSOLES}`,
           },
     configDrive: spec.configDrive === null ? null : files.configDrive,
@@ -61,5 +67,25 @@ export function planOf(spec: GuestSpec, files: GuestFiles, host: HostPlan): Doma
     vncSocket: host.vncSocket,
     volumes,
     nics: spec.nics,
+  };
+}
+
+/** Bytes that a flavor's root disk has; null when it takes the image's size. */
+export function roomOf(rootGib: number): number | null {
+  return rootGib === 0 ? null : rootGib * 1024 ** 3;
+}
+
+/** A kernel or RAM disk: of these the guest's specification has the id alone. */
+export function plainImage(id: string): ImageSnapshotWire {
+  return {
+    id,
+    disk_format: 'aki',
+    container_format: 'aki',
+    size: 0,
+    checksum: null,
+    os_hash_algo: null,
+    os_hash_value: null,
+    min_disk: 0,
+    properties: {},
   };
 }

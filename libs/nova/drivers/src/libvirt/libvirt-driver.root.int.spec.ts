@@ -125,6 +125,7 @@ describeReal('real guests', () => {
         properties: {},
       },
       nics,
+      rescue: null,
       disks: [],
       configDrive: {
         'openstack/latest/meta_data.json': JSON.stringify({ uuid, hostname: `${name}.novalocal`, name }),

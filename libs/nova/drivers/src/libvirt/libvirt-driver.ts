@@ -14,7 +14,8 @@ import { definedTaps, domainName, domainXml } from './domain-xml';
 import { legacyDiagnostics, powerOf } from './domain-stats';
 import { GuestDevices } from './guest-devices';
 import { GuestFiles } from './guest-files';
-import { planOf, rootDeviceOf } from './guest-plan';
+import { GuestSnapshots } from './guest-snapshots';
+import { planOf, plainImage, roomOf, rootDeviceOf } from './guest-plan';
 import { hardwareOf } from './hardware';
 import { hostFacts } from './host-facts';
 import { ImageCache } from './image-cache';
@@ -54,6 +55,7 @@ export class LibvirtDriver implements HypervisorDriver {
   private readonly libvirt: LibvirtClient;
   private readonly devices: GuestDevices;
   private readonly images: ImageCache;
+  private readonly snapshots: GuestSnapshots;
   private readonly consoles: ConsoleKeeper;
   private readonly power: PowerWatch;
   private readonly kvm: KvmProbe;
@@ -70,6 +72,7 @@ export class LibvirtDriver implements HypervisorDriver {
     });
     this.devices = new GuestDevices(this.libvirt);
     this.images = new ImageCache(path.join(this.instancesDir, IMAGES), this.commands);
+    this.snapshots = new GuestSnapshots((uuid) => this.files(uuid), this.libvirt, this.commands);
     this.consoles = new ConsoleKeeper(log);
     this.power = new PowerWatch(() => this.powers(), log);
     this.kvm = new KvmProbe({ dir: stateDir, emulator: EMULATOR, kernel, initrd }, log);
@@ -187,6 +190,91 @@ export class LibvirtDriver implements HypervisorDriver {
     });
   }
 
+  suspend(ctx: RequestContext, uuid: string): Promise<PowerState> {
+    return this.power.during(uuid, async () => {
+      if (await this.requireDefined(uuid)) await this.libvirt.managedSave(ctx, uuid);
+      return POWER_STATE.shutdown;
+    });
+  }
+
+  resume(ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
+    return this.power.during(spec.uuid, async () => {
+      if (isUp(await this.powerNow(spec.uuid))) return POWER_STATE.running;
+      await this.ensureTaps(spec.nics);
+      return this.start(ctx, spec, { fromMemory: true });
+    });
+  }
+
+  rescue(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<PowerState> {
+    return this.power.during(spec.uuid, async () => {
+      const { rescue } = spec;
+      if (rescue === null) throw new Error(`the guest ${spec.uuid} has nothing to be rescued with`);
+      const files = this.files(spec.uuid);
+      const up = isUp(await this.powerNow(spec.uuid));
+      const definition = (await this.libvirt.xml(spec.uuid, 'current')) ?? '';
+      if (up && definition.includes(files.rescueDisk)) return POWER_STATE.running;
+      await this.ensureDisksOf(ctx, rescue, spec.flavor.root_gb, fetch, {
+        disk: files.rescueDisk,
+        kernel: files.rescueKernel,
+        ramdisk: files.rescueRamdisk,
+        files,
+      });
+      if (up) await this.destroy(ctx, spec.uuid);
+      await this.ensureTaps(spec.nics);
+      return this.start(ctx, spec);
+    });
+  }
+
+  unrescue(ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
+    return this.power.during(spec.uuid, async () => {
+      const files = this.files(spec.uuid);
+      const definition = (await this.libvirt.xml(spec.uuid, 'current')) ?? '';
+      const rescued = definition.includes(files.rescueDisk);
+      if (rescued && isUp(await this.powerNow(spec.uuid))) await this.destroy(ctx, spec.uuid);
+      await this.ensureTaps(spec.nics);
+      const own = { ...spec, rescue: null };
+      const power = isUp(await this.powerNow(spec.uuid)) ? POWER_STATE.running : await this.start(ctx, own);
+      await files.absentRescue();
+      return power;
+    });
+  }
+
+  rebuild(
+    ctx: RequestContext,
+    spec: GuestSpec,
+    fetch: ImageFetch,
+  ): Promise<{ readonly power: PowerState; readonly rootDevice: string }> {
+    return this.power.during(spec.uuid, async () => {
+      // Before the old disk goes.
+      if (spec.image !== null) await this.images.ensure(ctx, spec.image, roomOf(spec.flavor.root_gb), fetch);
+      if (isUp(await this.powerNow(spec.uuid))) await this.destroy(ctx, spec.uuid);
+      await this.files(spec.uuid).absentDisks();
+      await this.ensureTaps(spec.nics);
+      await this.ensureDisks(ctx, spec, fetch);
+      const power = await this.start(ctx, spec);
+      await this.removeUnusedImages();
+      return { power, rootDevice: rootDeviceOf(spec) };
+    });
+  }
+
+  ensureSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void> {
+    return this.power.during(uuid, async () => {
+      const power = await this.powerNow(uuid);
+      if (power === null) throw notFound(uuid);
+      await this.snapshots.ensure(ctx, uuid, name, { power, running });
+    });
+  }
+
+  openSnapshot(uuid: string, name: string): Promise<NodeJS.ReadableStream> {
+    return this.snapshots.open(uuid, name);
+  }
+
+  absentSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void> {
+    return this.power.during(uuid, async () => {
+      await this.snapshots.absent(ctx, uuid, name, { power: await this.powerNow(uuid), running });
+    });
+  }
+
   async guests(): Promise<readonly GuestState[]> {
     return [...(await this.powers())].map(([uuid, power]) => ({ uuid, power }));
   }
@@ -230,7 +318,11 @@ export class LibvirtDriver implements HypervisorDriver {
   }
 
   /** Defines the guest as specified and starts it; its disk is there. Throws InstanceDeployFailure. */
-  private async start(ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
+  private async start(
+    ctx: RequestContext,
+    spec: GuestSpec,
+    how: { readonly fromMemory: boolean } = { fromMemory: false },
+  ): Promise<PowerState> {
     const files = this.files(spec.uuid);
     await files.ensureDir();
     if (spec.image !== null && !existsSync(files.disk))
@@ -247,6 +339,7 @@ export class LibvirtDriver implements HypervisorDriver {
     });
     try {
       await this.libvirt.define(ctx, spec.uuid, domainXml(plan));
+      if (!how.fromMemory) await this.libvirt.managedSaveRemove(ctx, spec.uuid);
       await this.libvirt.create(ctx, spec.uuid);
     } catch (error) {
       if (!(error instanceof LibvirtError)) throw error;
@@ -264,22 +357,32 @@ export class LibvirtDriver implements HypervisorDriver {
 
   /** What is made from images. */
   private async ensureDisks(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<void> {
-    const { image, flavor } = spec;
     const files = this.files(spec.uuid);
     await files.ensureDir();
-    if (image === null) return;
+    if (spec.image === null) return;
+    const { disk, kernel, ramdisk } = files;
+    await this.ensureDisksOf(ctx, spec.image, spec.flavor.root_gb, fetch, { disk, kernel, ramdisk, files });
+  }
+
+  private async ensureDisksOf(
+    ctx: RequestContext,
+    image: ImageSnapshotWire,
+    rootGib: number,
+    fetch: ImageFetch,
+    { disk, kernel, ramdisk, files }: { disk: string; kernel: string; ramdisk: string; files: GuestFiles },
+  ): Promise<void> {
     const { kernelId, ramdiskId } = hardwareOf(image.properties);
     for (const [id, file] of [
-      [kernelId, files.kernel],
-      [ramdiskId, files.ramdisk],
+      [kernelId, kernel],
+      [ramdiskId, ramdisk],
     ] as const) {
       if (id === null || existsSync(file)) continue;
       await files.ensureLinked(await this.images.ensure(ctx, plainImage(id), null, fetch), file);
     }
-    if (existsSync(files.disk)) return;
-    const room = flavor.root_gb === 0 ? null : flavor.root_gb * 1024 ** 3;
+    if (existsSync(disk)) return;
+    const room = roomOf(rootGib);
     const base = await this.images.ensure(ctx, image, room, fetch);
-    await files.ensureOverlay(ctx, base, room ?? base.bytes);
+    await files.ensureOverlay(ctx, base, room ?? base.bytes, disk);
   }
 
   /** Asks the guest to shut down; false when it has not within the time. */
@@ -376,24 +479,9 @@ export class LibvirtDriver implements HypervisorDriver {
   }
 
   private async removeUnusedImages(): Promise<void> {
-    const bases = await Promise.all((await this.instanceFolders()).map((uuid) => this.files(uuid).base()));
-    await this.images.removeUnused(new Set(bases.filter((base) => base !== null)));
+    const bases = await Promise.all((await this.instanceFolders()).map((uuid) => this.files(uuid).bases()));
+    await this.images.removeUnused(new Set(bases.flat()));
   }
-}
-
-/** A kernel or RAM disk: of these the guest's specification has the id alone. */
-function plainImage(id: string): ImageSnapshotWire {
-  return {
-    id,
-    disk_format: 'aki',
-    container_format: 'aki',
-    size: 0,
-    checksum: null,
-    os_hash_algo: null,
-    os_hash_value: null,
-    min_disk: 0,
-    properties: {},
-  };
 }
 
 function notFound(uuid: string): DomainError {

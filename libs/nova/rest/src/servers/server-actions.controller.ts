@@ -5,6 +5,7 @@ import {
   ComputeRpc,
   NovaError,
   addSecurityGroup,
+  changeServerPassword,
   forceDeleteServer,
   getConsoleOutput,
   lockServer,
@@ -12,8 +13,11 @@ import {
   rebootServer,
   removeSecurityGroup,
   resetServerState,
+  restoreServer,
+  resumeServer,
   startServer,
   stopServer,
+  suspendServer,
   toInteger,
   unlockServer,
   unpauseServer,
@@ -64,6 +68,30 @@ export class ServerActionsController {
   @Handles(unpauseServer)
   async unpause(request: ApiRequest) {
     await this.servers.unpause(request.ctx, id(request));
+    return accepted();
+  }
+
+  @Handles(suspendServer)
+  async suspend(request: ApiRequest) {
+    await this.servers.suspend(request.ctx, id(request));
+    return accepted();
+  }
+
+  @Handles(resumeServer)
+  async resume(request: ApiRequest) {
+    await this.servers.resume(request.ctx, id(request));
+    return accepted();
+  }
+
+  @Handles(changeServerPassword)
+  async changePassword(request: ApiRequest) {
+    await this.servers.changePassword(request.ctx, id(request));
+    return accepted();
+  }
+
+  @Handles(restoreServer)
+  async restore(request: ApiRequest) {
+    await this.servers.restore(request.ctx, id(request));
     return accepted();
   }
 

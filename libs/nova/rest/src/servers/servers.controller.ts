@@ -23,7 +23,7 @@ import {
   type InstanceQuery,
 } from '@nestack/nova/domain';
 import { instanceQueryOf } from './list-query';
-import { serverBrief, serverLinks, serverView, type ServerViewOptions } from './servers.views';
+import { changedServerView, serverBrief, serverLinks, serverView, type ServerViewOptions } from './servers.views';
 
 /** `/servers` */
 @Injectable()
@@ -111,7 +111,7 @@ export class ServersController {
         : { disk_config: fields['OS-DCF:diskConfig'] as 'AUTO' | 'MANUAL' }),
     };
     const item = await this.servers.update(request.ctx, request.params['server_id'] ?? '', patch);
-    return { server: serverView(item, { request, admin: this.extended(request) && request.version.atLeast('2.75') }) };
+    return { server: changedServerView(item, { request, admin: this.extended(request) }) };
   }
 
   @Handles(deleteServer)

@@ -124,6 +124,17 @@ export function serverView(item: InstanceListItem, options: ServerViewOptions): 
   };
 }
 
+/** Attributes that answers to changes of a server lack before 2.75. upstream: nova/api/openstack/compute/servers.py, update and rebuild */
+const NOT_OF_CHANGES =
+  /^(OS-EXT-|OS-SRV-USG:|os-extended-volumes:|config_drive$|security_groups$|key_name$|host_status$)/;
+
+/** A server in the answer to a request that changes it. */
+export function changedServerView(item: InstanceListItem, options: ServerViewOptions): Record<string, unknown> {
+  const view = serverView(item, options);
+  if (options.request.version.atLeast('2.75')) return view;
+  return Object.fromEntries(Object.entries(view).filter(([key]) => !NOT_OF_CHANGES.test(key)));
+}
+
 function flavorOf(instance: Instance, version: ApiVersion, baseUrl: string) {
   if (version.atLeast('2.47')) return flavorEmbedded(instance.flavor);
   return { id: instance.flavor.id, links: resourceLinks(baseUrl, 'flavors', instance.flavor.id).slice(1) };

@@ -68,6 +68,42 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return { power_state: await this.manager.unpause(ctx, args.instance_uuid) };
   }
 
+  async suspend_instance(ctx: RequestContext, args: RpcArgs<Methods['suspend_instance']>) {
+    return { power_state: await this.manager.suspend(ctx, args.instance_uuid) };
+  }
+
+  async resume_instance(ctx: RequestContext, { instance }: RpcArgs<Methods['resume_instance']>) {
+    return { power_state: await this.manager.resume(ctx, instance) };
+  }
+
+  async rescue_instance(ctx: RequestContext, { instance }: RpcArgs<Methods['rescue_instance']>) {
+    return { power_state: await this.manager.rescue(ctx, instance) };
+  }
+
+  async unrescue_instance(ctx: RequestContext, { instance }: RpcArgs<Methods['unrescue_instance']>) {
+    return { power_state: await this.manager.unrescue(ctx, instance) };
+  }
+
+  async rebuild_instance(ctx: RequestContext, { instance }: RpcArgs<Methods['rebuild_instance']>) {
+    const { power, rootDevice } = await this.manager.rebuild(ctx, instance);
+    return { power_state: power, root_device_name: rootDevice };
+  }
+
+  async snapshot_instance(ctx: RequestContext, args: RpcArgs<Methods['snapshot_instance']>) {
+    await this.manager.snapshot(ctx, args.instance_uuid, args.image_id, args.running);
+    return null;
+  }
+
+  async upload_snapshot(ctx: RequestContext, args: RpcArgs<Methods['upload_snapshot']>) {
+    await this.manager.uploadSnapshot(ctx, args.instance_uuid, args.image_id);
+    return null;
+  }
+
+  async remove_snapshot(ctx: RequestContext, args: RpcArgs<Methods['remove_snapshot']>) {
+    await this.manager.removeSnapshot(ctx, args.instance_uuid, args.image_id, args.running);
+    return null;
+  }
+
   async get_console_output(_ctx: RequestContext, args: RpcArgs<Methods['get_console_output']>) {
     return { output: await this.manager.console(args.instance_uuid, args.tail_length) };
   }

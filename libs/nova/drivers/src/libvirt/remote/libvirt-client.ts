@@ -16,6 +16,9 @@ const PROC = {
   domainSuspend: 34,
   domainAttachDeviceFlags: 160,
   domainDetachDeviceFlags: 161,
+  domainManagedSave: 182,
+  domainHasManagedSave: 183,
+  domainManagedSaveRemove: 184,
   domainCreateWithFlags: 196,
   domainUndefineFlags: 231,
   domainDestroyFlags: 234,
@@ -145,6 +148,18 @@ export class LibvirtClient {
 
   resume(ctx: RequestContext, uuid: string): Promise<void> {
     return this.act(ctx, 'resume', uuid, PROC.domainResume, domainArg(uuid));
+  }
+
+  /** Keeps the memory of a guest for its next start and ends it. */
+  managedSave(ctx: RequestContext, uuid: string): Promise<void> {
+    return this.act(ctx, 'managed-save', uuid, PROC.domainManagedSave, domainArg(uuid).uint(0));
+  }
+
+  /** Forgets the memory that was kept, if any was. */
+  async managedSaveRemove(ctx: RequestContext, uuid: string): Promise<void> {
+    const kept = (await this.ask(PROC.domainHasManagedSave, domainArg(uuid).uint(0))).int();
+    if (kept === 1)
+      await this.act(ctx, 'managed-save-remove', uuid, PROC.domainManagedSaveRemove, domainArg(uuid).uint(0));
   }
 
   attachDevice(ctx: RequestContext, uuid: string, xml: string, scope: Scope): Promise<void> {

@@ -1,0 +1,137 @@
+import { newUuid } from '@nestack/kernel/ids';
+import type { Clock } from '@nestack/kernel/clock';
+import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import { NovaError, NovaSagas } from '@nestack/nova/contract';
+import type { Instance } from '../instance';
+import type { ExternalEventRepository, ImagePort } from '../ports';
+import type { Quotas } from '../quotas/quotas';
+import { begin, type BeginDeps } from './begin';
+
+export interface ServerImagesDeps extends BeginDeps {
+  readonly tx: TransactionRunner;
+  readonly clock: Clock;
+  readonly images: ImagePort;
+  readonly events: ExternalEventRepository;
+  readonly quotas: Quotas;
+}
+
+/** Under this name a request tells the operation that it started whether glance has taken the image; its tag is the image's id. */
+export const IMAGE_CREATED = 'image-created';
+export const IMAGE_REFUSED = 'refused';
+
+/** Properties of an image that its snapshots do not take over. upstream: CONF.non_inheritable_image_properties */
+const NOT_INHERITED: ReadonlySet<string> = new Set([
+  'cache_in_nova',
+  'bittorrent',
+  'img_signature_hash_method',
+  'img_signature',
+  'img_signature_key_type',
+  'img_signature_certificate_uuid',
+]);
+
+/** Members of an image that are not the user's to set by metadata. */
+const NOT_PROPERTIES: ReadonlySet<string> = new Set([
+  'checksum',
+  'created_at',
+  'direct_url',
+  'file',
+  'id',
+  'locations',
+  'min_ram',
+  'os_hash_algo',
+  'os_hash_value',
+  'os_hidden',
+  'owner',
+  'protected',
+  'schema',
+  'self',
+  'size',
+  'status',
+  'stores',
+  'tags',
+  'updated_at',
+  'virtual_size',
+]);
+
+/** Images made of servers' disks. upstream: nova/compute/api.py snapshot */
+export class ServerImages {
+  constructor(private readonly deps: ServerImagesDeps) {}
+
+  /**
+   * Starts the snapshot, then creates the image in the caller's name, so that he hears at once what glance refuses and
+   * finds the image when he has the answer: its id. The operation goes on from there, and creates the image itself when
+   * this process dies before.
+   */
+  async create(
+    ctx: RequestContext,
+    id: string,
+    name: string,
+    metadata: Readonly<Record<string, string>>,
+  ): Promise<string> {
+    const { deps } = this;
+    const imageId = newUuid();
+    let image: Readonly<Record<string, unknown>> & { readonly id: string } = { id: imageId };
+    const instance = await deps.tx.run('server.create_image', async (tx) => {
+      const allowed = (await deps.quotas.limits(tx, ctx.actor?.projectId ?? ''))['metadata_items'] ?? -1;
+      if (allowed >= 0 && Object.keys(metadata).length > allowed) throw NovaError.MetadataLimitExceeded({ allowed });
+      return begin(ctx, tx, deps, id, {
+        gate: { action: 'createImage', vm_states: ['active', 'stopped', 'paused', 'suspended'] },
+        saga: NovaSagas.createImage,
+        prepare: (before) => {
+          if (before.image === null)
+            throw NovaError.BadRequest({ reason: 'Images of volume-backed servers are not supported.' });
+          image = { ...imageOf(ctx, before, name, metadata), id: imageId };
+          return Promise.resolve({
+            patch: { task_state: 'image_snapshot_pending' },
+            params: { image_id: imageId, image },
+          });
+        },
+      });
+    });
+    const tell = (status: string): Promise<void> =>
+      deps.tx.run('server.create_image.created', async (tx) => {
+        await deps.operations.signal(ctx, tx, instance.uuid);
+        const event = { name: IMAGE_CREATED, tag: imageId, status, at: deps.clock.now() };
+        await deps.events.record(tx, instance.uuid, event);
+      });
+    try {
+      await deps.images.ensure(ctx, image, 'user');
+    } catch (error) {
+      await tell(IMAGE_REFUSED);
+      throw error;
+    }
+    await tell('created');
+    return imageId;
+  }
+}
+
+/** The image as glance is told of it: properties of the server's own image, what is known of the server, the user's. */
+function imageOf(
+  ctx: RequestContext,
+  { uuid, project_id, image, flavor }: Instance,
+  name: string,
+  metadata: Readonly<Record<string, string>>,
+): Readonly<Record<string, unknown>> {
+  const inherited = Object.entries(image?.properties ?? {}).flatMap(([key, value]) =>
+    NOT_INHERITED.has(key) || typeof value !== 'string' ? [] : [[key, value]],
+  );
+  return {
+    ...Object.fromEntries(inherited),
+    boot_roles: (ctx.actor?.roles ?? []).join(','),
+    owner_user_name: ctx.actor?.userName ?? '',
+    owner_project_name: ctx.actor?.projectName ?? '',
+    ...Object.fromEntries(Object.entries(metadata).filter(([key]) => !NOT_PROPERTIES.has(key))),
+    name,
+    visibility: 'private',
+    disk_format: 'qcow2',
+    container_format: 'bare',
+    min_disk: Math.max(flavor.root_gb, image?.min_disk ?? 0),
+    image_type: 'snapshot',
+    image_location: 'snapshot',
+    image_state: 'available',
+    instance_uuid: uuid,
+    user_id: ctx.actor?.userId ?? '',
+    owner_id: project_id,
+    base_image_ref: image?.id ?? '',
+  };
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { ApiReply, Handles, type ApiRequest } from '@nestack/kernel/http';
+import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
+import {
+  createServerImage,
+  rebuildServer,
+  rescueServer,
+  unrescueServer,
+  type RebuildFields,
+} from '@nestack/nova/contract';
+import { Rebuild, Rescue, ServerImages } from '@nestack/nova/domain';
+import { changedServerView } from './servers.views';
+
+const id = (request: ApiRequest): string => request.params['server_id'] ?? '';
+const password = (): string => randomBytes(9).toString('base64url');
+
+/** Actions on servers' disks: rescue, rebuild, images of them. */
+@Injectable()
+export class ServerDisksController {
+  constructor(
+    @Inject(Rescue) private readonly rescues: Rescue,
+    @Inject(Rebuild) private readonly rebuilds: Rebuild,
+    @Inject(ServerImages) private readonly images: ServerImages,
+    @Inject(POLICY) private readonly policy: PolicyEnforcer,
+  ) {}
+
+  @Handles(rescueServer)
+  async rescue(request: ApiRequest) {
+    const { rescue } = request.body as { rescue: { adminPass?: string; rescue_image_ref?: string } | null };
+    await this.rescues.rescue(request.ctx, id(request), rescue?.rescue_image_ref ?? null);
+    return { adminPass: rescue?.adminPass ?? password() };
+  }
+
+  @Handles(unrescueServer)
+  async unrescue(request: ApiRequest) {
+    await this.rescues.unrescue(request.ctx, id(request));
+    return new ApiReply(null, { status: 202 });
+  }
+
+  @Handles(rebuildServer)
+  async rebuild(request: ApiRequest) {
+    const { rebuild } = request.body as { rebuild: RebuildFields };
+    const item = await this.rebuilds.rebuild(request.ctx, id(request), rebuild);
+    const { instance } = item;
+    const admin = this.policy.allows(request.ctx, 'os_compute_api:os-extended-server-attributes');
+    const view = {
+      ...changedServerView(item, { request, admin }),
+      ...(request.version.atLeast('2.54') ? { key_name: instance.key_name } : {}),
+      ...(request.version.atLeast('2.57') ? { user_data: instance.user_data } : {}),
+      adminPass: rebuild.adminPass ?? password(),
+    };
+    return new ApiReply(
+      { server: view },
+      { status: 202, headers: { location: `${request.baseUrl}/servers/${instance.uuid}` } },
+    );
+  }
+
+  @Handles(createServerImage)
+  async createImage(request: ApiRequest) {
+    const { createImage } = request.body as { createImage: { name: string; metadata?: Record<string, string> } };
+    const made = await this.images.create(
+      request.ctx,
+      id(request),
+      createImage.name.trim(),
+      createImage.metadata ?? {},
+    );
+    if (request.version.atLeast('2.45')) return new ApiReply({ image_id: made }, { status: 202 });
+    const origin = new URL(request.baseUrl).origin;
+    return new ApiReply(null, { status: 202, headers: { location: `${origin}/images/${made}` } });
+  }
+}
