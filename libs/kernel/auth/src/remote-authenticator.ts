@@ -82,18 +82,19 @@ export class RemoteAuthenticator implements Authenticator {
 
   async #check(token: string, allowExpired: boolean): Promise<VerifiedToken> {
     if (token.length > 16_384) throw invalidToken();
-    if (looksLikeJws(token)) {
-      const claims = await this.#verifier.verify(token, { allowExpired });
-      if (claims.openstack_audit_ids.some((id) => this.#revoked.get(id) === true)) throw invalidToken();
-    } else if (!token.startsWith('gAAAA')) throw invalidToken();
     const key = `${allowExpired ? '+' : '-'}${createHash('sha256').update(token).digest('base64')}`;
     const now = Date.now();
     const trust = this.#feedAlive ? (this.options.trustMs ?? 300_000) : (this.options.trustWithoutFeedMs ?? 1000);
     const cached = this.#cache.get(key);
+    // Kept under the whole token's hash, so its signature was good; a revocation would have removed it.
     if (cached !== undefined && now - cached.checkedAt < trust) {
       if (!allowExpired && cached.token.expiresAt.getTime() <= now) throw invalidToken();
       return cached.token;
     }
+    if (looksLikeJws(token)) {
+      const claims = await this.#verifier.verify(token, { allowExpired });
+      if (claims.openstack_audit_ids.some((id) => this.#revoked.get(id) === true)) throw invalidToken();
+    } else if (!token.startsWith('gAAAA')) throw invalidToken();
     const refusedAt = this.#refused.get(key);
     if (refusedAt !== undefined && now - refusedAt < 2000) throw invalidToken();
     let fetching = this.#fetching.get(key);
