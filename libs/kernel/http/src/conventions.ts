@@ -17,6 +17,8 @@ export interface Conventions {
   readonly serviceTypes?: readonly string[];
   /** Whether the API's description names the HEAD beside each GET. */
   readonly documentsHead?: boolean;
+  /** Whether a path with a slash behind it is another, unknown one: `/volumes/` names no volume. */
+  readonly trailingSlashIsNotFound?: boolean;
   /** The request id's second header. */
   readonly requestIdAlias?: string;
 }
@@ -38,6 +40,7 @@ const TABLE: Readonly<Record<string, Conventions>> = {
     unknownPathPublic: false,
     requestIdAlias: 'x-compute-request-id',
     unknownMethodIsNotFound: true,
+    trailingSlashIsNotFound: true,
   },
   identity: {
     wrongContentType: 'badRequest',

@@ -1,3 +1,4 @@
+import { conventionsOf } from './conventions';
 import type { ApiDeclaration, Operation } from './operation';
 
 interface Node {
@@ -23,6 +24,7 @@ export interface RouteMatch {
 export class Router {
   readonly #prefixes: readonly (readonly string[])[];
   readonly #root = node();
+  readonly #strict: boolean;
 
   constructor(api: ApiDeclaration) {
     // The longest first: `/v2.1/{project_id}` must not swallow `/v2.1/servers`, so plain ones are tried before.
@@ -30,6 +32,7 @@ export class Router {
       .map((prefix) => prefix.split('/').filter((part) => part !== ''))
       .sort((a, b) => Number(a.some(isParameter)) - Number(b.some(isParameter)) || b.length - a.length);
     for (const operation of api.operations) this.#add(operation);
+    this.#strict = conventionsOf(api.type).trailingSlashIsNotFound === true;
   }
 
   #add(operation: Operation): void {
@@ -57,10 +60,14 @@ export class Router {
     else same.push(operation);
   }
 
-  /** What serves the path (no query), or null. One trailing slash more or less does not matter, nor neutron's old `.json`. */
+  /**
+   * What serves the path (no query), or null. One trailing slash more or less does not matter (behind the prefix alone, where
+   * the service is strict), nor neutron's old `.json`.
+   */
   match(path: string): RouteMatch | null {
     const raw = path.split('/').slice(1);
-    if (raw.at(-1) === '') raw.pop();
+    const slash = raw.at(-1) === '';
+    if (slash) raw.pop();
     for (const prefix of this.#prefixes) {
       if (raw.length < prefix.length) continue;
       let project: string | null = null;
@@ -72,6 +79,7 @@ export class Router {
       }
       if (!fits || project === '') continue;
       const rest = raw.slice(prefix.length);
+      if (slash && this.#strict && rest.length > 0) continue;
       const found = this.#walk(this.#root, rest, 0) ?? this.#withoutJson(rest);
       if (found === null) continue;
       const params: Record<string, string> = {};
