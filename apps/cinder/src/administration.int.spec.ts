@@ -1,6 +1,8 @@
 import 'reflect-metadata';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { TestCinder, type CallOptions } from './testing/test-cinder';
+
+jest.setTimeout(60_000);
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
 
@@ -79,9 +81,18 @@ describe('the service', () => {
       status: 'enabled',
     });
     expect((await ask('PUT', '/os-services/enable', { ...admin, body: { ...target, host: 'x' } })).status).toBe(404);
+    const freeze = (verb: string, name: string) =>
+      ask('PUT', `/os-services/${verb}`, { ...admin, body: { host: name } });
+    expect((await freeze('freeze', target.host)).status).toBe(200);
+    expect((await ask('GET', '/os-services?binary=cinder-volume')).json['services']).toMatchObject([
+      { frozen: true, status: 'disabled', disabled_reason: 'frozen' },
+    ]);
+    expect((await freeze('thaw', target.host)).status).toBe(200);
+    expect((await freeze('freeze', 'nothing')).status).toBe(400);
+    expect((await cinder.call('GET', '/volumes/')).status).toBe(404);
     const pools = await ask('GET', '/scheduler-stats/get_pools?detail=True');
     expect(pools.json['pools']).toMatchObject([
-      { name: `${host}@fake#fake`, capabilities: { total_capacity_gb: 100_000, storage_protocol: 'fake' } },
+      { name: `${host}@fake#fake`, capabilities: { total_capacity_gb: 100_000, storage_protocol: 'iSCSI' } },
     ]);
     expect((await ask('GET', `/capabilities/${host}@fake`)).json).toMatchObject({ vendor_name: 'Open Source' });
     expect((await ask('GET', '/capabilities/nothing')).status).toBe(404);

@@ -1,6 +1,8 @@
 import 'reflect-metadata';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { TestCinder, type Answer } from './testing/test-cinder';
+
+jest.setTimeout(60_000);
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
 
@@ -160,6 +162,7 @@ describe('volume actions', () => {
     expect((await cinder.act(id, 'os-set_bootable', { bootable: 'True' })).status).toBe(200);
     expect(await cinder.show(id)).toMatchObject({ bootable: 'true' });
     expect((await cinder.act(id, 'os-update_readonly_flag', { readonly: true })).status).toBe(202);
+    expect(await cinder.show(id)).toMatchObject({ metadata: { readonly: 'True' } });
     const { id: attachment, connection_info } = await cinder.attach(id);
     expect(connection_info['access_mode']).toBe('ro');
     await cinder.detach(attachment);

@@ -1,7 +1,9 @@
 import 'reflect-metadata';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { cinderApi } from '@nestack/cinder/contract';
 import { TestCinder } from './testing/test-cinder';
+
+jest.setTimeout(60_000);
 
 /** Whatever is sent, the answer is an error of the client's, in the service's envelope, and nothing is changed. */
 let cinder: TestCinder;

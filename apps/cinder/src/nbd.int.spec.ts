@@ -2,12 +2,14 @@ import 'reflect-metadata';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startApp, type RunningApp } from '@nestack/kernel/app';
 import { run } from '@nestack/kernel/process';
 import { freePort } from '@nestack/kernel/testing';
 import { app } from './app.module';
 import { TestCinder, until } from './testing/test-cinder';
+
+jest.setTimeout(60_000);
 
 const missing = ['qemu-img', 'qemu-io', 'qemu-storage-daemon'].filter(
   (program) => spawnSync(program, ['--version']).status !== 0,

@@ -1,7 +1,9 @@
 import 'reflect-metadata';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { cinderApi } from '@nestack/cinder/contract';
 import { TestCinder } from './testing/test-cinder';
+
+jest.setTimeout(60_000);
 
 /** What a stranger gets who names another project's resources: absence, or a refusal before anything is looked up. */
 let cinder: TestCinder;

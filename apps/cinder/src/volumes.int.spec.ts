@@ -1,6 +1,8 @@
 import 'reflect-metadata';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { TestCinder, until, type Volume } from './testing/test-cinder';
+
+jest.setTimeout(60_000);
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
 

@@ -159,4 +159,12 @@ export const cinderMigrations: readonly Migration[] = [
       'ALTER TABLE pool ALTER COLUMN provisioned TYPE bigint',
     ],
   },
+  {
+    name: '0004-flags',
+    up: [
+      'ALTER TABLE volume ALTER COLUMN readonly DROP NOT NULL',
+      'UPDATE volume SET readonly = NULL WHERE NOT readonly',
+      'ALTER TABLE service ADD COLUMN frozen boolean NOT NULL DEFAULT false',
+    ],
+  },
 ];

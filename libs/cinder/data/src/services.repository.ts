@@ -4,7 +4,7 @@ import type { Capabilities, Service, ServiceRepository } from '@nestack/cinder/d
 
 /** upstream: service_down_time */
 const DOWN_SECONDS = 60;
-const COLUMNS = `id, uuid, binary_name AS binary, host, availability_zone, disabled, disabled_reason, capabilities, updated_at,
+const COLUMNS = `id, uuid, binary_name AS binary, host, availability_zone, disabled, disabled_reason, frozen, capabilities, updated_at,
   updated_at > clock_timestamp() - interval '${String(DOWN_SECONDS)} seconds' AS up`;
 
 /** Services and what they last said of themselves, in PostgreSQL. */
@@ -38,6 +38,16 @@ export class ServicesRepository implements ServiceRepository {
        ORDER BY binary_name, host`,
       [filters.host ?? null, filters.binary ?? null],
     );
+  }
+
+  async setFrozen(tx: Tx, host: string, frozen: boolean): Promise<boolean> {
+    const changed = await execute(
+      tx,
+      `UPDATE service SET frozen = $2, disabled = $2, disabled_reason = CASE WHEN $2 THEN 'frozen' END
+       WHERE host = $1 AND binary_name = 'cinder-volume'`,
+      [host, frozen],
+    );
+    return changed === 1;
   }
 
   setDisabled(tx: Tx, host: string, binary: string, disabled: boolean, reason: string | null): Promise<Service | null> {

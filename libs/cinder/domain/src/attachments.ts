@@ -35,7 +35,7 @@ export class Attachments {
       const volume = await findVolume(this.parts, ctx, tx, request.volume_uuid, { lock: true });
       enforceOn(this.parts.policy, ctx, 'volume:attachment_create', volume);
       assertReservable(volume);
-      const mode = request.mode ?? (volume.readonly ? 'ro' : 'rw');
+      const mode = request.mode ?? (volume.readonly === true ? 'ro' : 'rw');
       if (mode !== 'ro' && mode !== 'rw') throw CinderError.InvalidInput({ reason: `Invalid attach mode: ${mode}.` });
       await this.parts.attachments.insert(tx, {
         id,

@@ -71,7 +71,7 @@ export class CreateVolume {
         host: null,
         bootable: source.bootable,
         multiattach,
-        readonly: false,
+        readonly: null,
         volume_type_id: type.id,
         snapshot_id: request.snapshot_id,
         source_volid: request.source_volid,

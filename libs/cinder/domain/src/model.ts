@@ -16,7 +16,8 @@ export interface Volume {
   readonly host: string | null;
   readonly bootable: boolean;
   readonly multiattach: boolean;
-  readonly readonly: boolean;
+  /** Null until it is set or unset: only then is it shown. */
+  readonly readonly: boolean | null;
   readonly volume_type_id: string;
   readonly volume_type: string;
   readonly snapshot_id: string | null;
@@ -136,6 +137,7 @@ export interface Service {
   readonly availability_zone: string;
   readonly disabled: boolean;
   readonly disabled_reason: string | null;
+  readonly frozen: boolean;
   readonly capabilities: Capabilities | null;
   /** Heard of within the last minute. */
   readonly up: boolean;

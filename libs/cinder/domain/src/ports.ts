@@ -189,6 +189,8 @@ export interface ServiceRepository {
     filters: { readonly host?: string | undefined; readonly binary?: string | undefined },
   ): Promise<readonly Service[]>;
   setDisabled(tx: Tx, host: string, binary: string, disabled: boolean, reason: string | null): Promise<Service | null>;
+  /** Of the volume service on a host; false when there is none. A frozen one is disabled, with this as the reason. */
+  setFrozen(tx: Tx, host: string, frozen: boolean): Promise<boolean>;
 }
 
 /** Starts long operations (sagas) in the transaction of the change that they belong to. */

@@ -31,6 +31,14 @@ export class Services {
     });
   }
 
+  /** Takes a backend out of use, or back into it. upstream: cinder/volume/manager.py freeze_host */
+  async setFrozen(host: string, frozen: boolean): Promise<void> {
+    await this.parts.db.run('service.freeze', async (tx) => {
+      if (!(await this.parts.services.setFrozen(tx, host, frozen)))
+        throw CinderError.InvalidInput({ reason: `Host ${host} has no volume service.` });
+    });
+  }
+
   /** Pools with what is promised on each. */
   async pools(): Promise<readonly { service: Service; provisioned: number }[]> {
     return this.parts.db.read('service.pools', async (tx) => {

@@ -148,7 +148,8 @@ function hostIn(connector: Readonly<Record<string, unknown>>): string | null {
 
 function isReadonly(volume: Volume): boolean {
   return (
-    volume.readonly || (volume.attachments.length > 0 && volume.attachments.every((one) => one.attach_mode === 'ro'))
+    volume.readonly === true ||
+    (volume.attachments.length > 0 && volume.attachments.every((one) => one.attach_mode === 'ro'))
   );
 }
 

@@ -6,12 +6,14 @@ import {
   disableService,
   disableServiceLogReason,
   enableService,
+  freezeHost,
   listAvailabilityZones,
   listServices,
   showLimits,
   showQuota,
   showQuotaClass,
   showQuotaDefaults,
+  thawHost,
   updateQuota,
   updateQuotaClass,
 } from '@nestack/cinder/contract';
@@ -77,6 +79,18 @@ export class InfoController {
       throw CinderError.InvalidInput({ reason: 'Disabled reason contains invalid characters or is too long' });
     const service = await this.services.setDisabled(host, binary, true, reason);
     return { host: service.host, service: binary, binary, disabled: true, status: 'disabled', disabled_reason: reason };
+  }
+
+  @Handles(freezeHost)
+  async freeze(request: RequestOf<typeof freezeHost>): Promise<null> {
+    await this.services.setFrozen(request.body.host, true);
+    return null;
+  }
+
+  @Handles(thawHost)
+  async thaw(request: RequestOf<typeof thawHost>): Promise<null> {
+    await this.services.setFrozen(request.body.host, false);
+    return null;
   }
 
   @Handles(showLimits)

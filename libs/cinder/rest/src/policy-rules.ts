@@ -39,6 +39,7 @@ export const cinderPolicies: readonly PolicyRule[] = [
     'volume:delete_volume_metadata',
     'volume:create_snapshot',
     'volume:update_snapshot',
+    'snapshot_extension:snapshot_actions:update_snapshot_status',
     'volume:delete_snapshot',
     'volume:update_snapshot_metadata',
     'volume:delete_snapshot_metadata',
@@ -69,6 +70,8 @@ export const cinderPolicies: readonly PolicyRule[] = [
   ]),
   ...rules(ADMIN, [
     'volume:force_delete',
+    'volume:freeze_host',
+    'volume:thaw_host',
     'volume_extension:volume_admin_actions:reset_status',
     'volume_extension:volume_admin_actions:force_delete',
     'volume_extension:volume_admin_actions:force_detach',
@@ -101,7 +104,6 @@ export const cinderPolicies: readonly PolicyRule[] = [
     'volume_extension:default_get_all',
     'volume_extension:default_set_or_update',
     'volume_extension:default_unset',
-    'snapshot_extension:snapshot_actions:update_snapshot_status',
   ]),
   ...rules(ANY, ['volume_extension:types_extra_specs:index', 'volume_extension:types_extra_specs:show']),
 ];

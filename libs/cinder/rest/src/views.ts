@@ -63,7 +63,10 @@ export function changedVolumeView(volume: Volume, request: Request): Record<stri
     volume_type: volume.volume_type,
     snapshot_id: volume.snapshot_id,
     source_volid: volume.source_volid,
-    metadata: volume.metadata,
+    metadata: {
+      ...volume.metadata,
+      ...(volume.readonly === null ? {} : { readonly: volume.readonly ? 'True' : 'False' }),
+    },
     links: linksOf(request, 'volumes', volume.id),
     user_id: volume.user_id,
     bootable: String(volume.bootable),
@@ -181,7 +184,7 @@ export function serviceView(service: Service, request: Request): Record<string, 
       ? {
           replication_status: 'disabled',
           active_backend_id: null,
-          frozen: false,
+          frozen: service.frozen,
           ...(version.atLeast('3.49') ? { backend_state: service.up ? 'up' : 'down' } : {}),
         }
       : {}),

@@ -11,6 +11,7 @@ import {
   replaceVolumeMetadata,
   setVolumeMetadataItem,
   showVolume,
+  showVolumeEncryption,
   showVolumeMetadata,
   showVolumeMetadataItem,
   truthy,
@@ -101,6 +102,13 @@ export class VolumesController {
     const force = request.version.atLeast('3.23') && flagOf(request.rawQuery, 'force');
     await this.volumes.remove(request.ctx, id(request), { force, cascade: flagOf(request.rawQuery, 'cascade') });
     return null;
+  }
+
+  /** What nova asks before it connects a volume. */
+  @Handles(showVolumeEncryption)
+  async encryption(request: ApiRequest) {
+    await this.volumes.show(request.ctx, id(request));
+    return { encryption_key_id: null };
   }
 
   @Handles(showVolumeMetadata)

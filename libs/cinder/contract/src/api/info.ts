@@ -37,6 +37,25 @@ const serviceUpdate = <const Verb extends string>(id: string, verb: Verb) =>
 export const enableService = serviceUpdate('enableService', 'enable');
 export const disableService = serviceUpdate('disableService', 'disable');
 export const disableServiceLogReason = serviceUpdate('disableServiceLogReason', 'disable-log-reason');
+const HostBody = Type.Object({ host: Type.String({ minLength: 1, maxLength: 255 }) });
+export const freezeHost = operation({
+  id: 'freezeHost',
+  summary: 'Takes a backend out of use',
+  method: 'PUT',
+  path: '/os-services/freeze',
+  body: HostBody,
+  status: 200,
+  policy: 'volume:freeze_host',
+});
+export const thawHost = operation({
+  id: 'thawHost',
+  summary: 'Takes a backend into use again',
+  method: 'PUT',
+  path: '/os-services/thaw',
+  body: HostBody,
+  status: 200,
+  policy: 'volume:thaw_host',
+});
 export const showLimits = operation({
   id: 'showLimits',
   summary: 'Shows limits and what is used of them',
@@ -195,6 +214,8 @@ export const infoOperations = [
   enableService,
   disableService,
   disableServiceLogReason,
+  freezeHost,
+  thawHost,
   showLimits,
   showQuota,
   showQuotaDefaults,

@@ -94,6 +94,13 @@ export const deleteVolume = operation({
   path: '/volumes/{volume_id}',
   status: 202,
 });
+export const showVolumeEncryption = operation({
+  id: 'showVolumeEncryption',
+  summary: 'Shows the encryption of a volume: there is none',
+  method: 'GET',
+  path: '/volumes/{volume_id}/encryption',
+  status: 200,
+});
 const MetadataBody = Type.Object({ metadata: Metadata }, { additionalProperties: false });
 export const showVolumeMetadata = operation({
   id: 'showVolumeMetadata',
@@ -149,6 +156,7 @@ export const volumeOperations = [
   showVolume,
   updateVolume,
   deleteVolume,
+  showVolumeEncryption,
   showVolumeMetadata,
   addVolumeMetadata,
   replaceVolumeMetadata,

@@ -163,7 +163,8 @@ export class FakeVolumeDriver implements VolumeDriver {
     return Promise.resolve({
       volume_backend_name: this.options.backend,
       driver_version: '1.0',
-      storage_protocol: 'fake',
+      // As upstream's simulated backends.
+      storage_protocol: 'iSCSI',
       // What upstream's own drivers say, and clients' tests look for.
       vendor_name: 'Open Source',
       total_capacity_gb: total,
