@@ -35,7 +35,7 @@ export const brokerConfig = {
       queue_type: Type.Optional(
         Type.Union([Type.Literal('classic'), Type.Literal('quorum')], {
           default: 'classic',
-          description: 'Type of the shared queues: quorum for a cluster of RabbitMQ 3.13.3 or newer.',
+          description: 'Type of the shared queues: quorum for a cluster of RabbitMQ 4.0 or newer.',
         }),
       ),
     },

@@ -10,7 +10,7 @@ export const TRIES_HEADER = 'x-tries';
 
 /**
  * Type of the shared queues. `classic` is right for one node: what a persistent message's confirmation promises outlives a
- * killed broker in every version, which quorum queues promise only from RabbitMQ 3.13.3 on (ADR 4). `quorum` is for clusters.
+ * killed broker in every version, which quorum queues promise only from RabbitMQ 4.0 on (ADR 4). `quorum` is for clusters.
  */
 export type QueueType = 'classic' | 'quorum';
 

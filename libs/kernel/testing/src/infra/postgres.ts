@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   chownSync,
   existsSync,
@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { alive, run, startDaemon, stopPid, waitFor, type DaemonSpec } from '@nestack/kernel/process';
+import { alive, run, startDaemon, stopPid, tryRun, waitFor, type DaemonSpec } from '@nestack/kernel/process';
 import pg from 'pg';
 
 export interface PostgresOptions {
@@ -49,30 +49,29 @@ export interface PreparedServer {
  * initialised once and kept. Says how to start it.
  */
 export async function preparePostgres(options: PostgresOptions): Promise<PreparedServer> {
-  const native = nativeFolder();
   const data = path.join(options.dir, 'data');
   const root = process.getuid?.() === 0;
-  const as = root ? { uid: UNPRIVILEGED, gid: UNPRIVILEGED } : {};
   mkdirSync(options.dir, { recursive: true });
   if (root) {
     chmodSync(options.dir, 0o711);
     chownSync(options.dir, UNPRIVILEGED, UNPRIVILEGED);
-    assertReachable(options.dir);
   }
+  const place = await placeOf(nativeFolder(), options.dir);
   const secret = path.join(options.dir, 'password');
   if (!existsSync(secret)) {
     writeFileSync(secret, randomBytes(24).toString('base64url'), { mode: 0o600 });
     if (root) chownSync(secret, UNPRIVILEGED, UNPRIVILEGED);
   }
   const password = readFileSync(secret, 'utf8');
-  const base = { ...as, cwd: options.dir, env: environment(native) };
-  if (!existsSync(path.join(data, 'PG_VERSION'))) await initialise(native, data, secret, base);
+  if (!existsSync(path.join(data, 'PG_VERSION'))) await initialise(place, data);
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${options.port}/postgres`,
     spec: {
-      ...base,
-      command: path.join(native, 'bin', 'postgres'),
-      args: ['-D', data, ...settingsOf(options).flatMap(([key, value]) => ['-c', `${key}=${value}`])],
+      ...place.program('postgres', [
+        '-D',
+        path.join(place.dir, 'data'),
+        ...settingsOf(options).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
+      ]),
       stopSignal: 'SIGINT',
       graceMs: 20_000,
     },
@@ -82,34 +81,32 @@ export async function preparePostgres(options: PostgresOptions): Promise<Prepare
 /** Starts (or finds running) the server that `preparePostgres` describes, and waits until it answers. */
 export async function startPostgres(options: PostgresOptions): Promise<RunningServer> {
   const { url, spec } = await preparePostgres(options);
+  const shown = spec.args[spec.args.indexOf('-D') + 1] ?? '';
   const pid =
-    runningPid(path.join(options.dir, 'data')) ?? (await launch(spec, path.join(options.dir, 'postgres.log')));
+    runningPid(path.join(options.dir, 'data'), shown) ?? (await launch(spec, path.join(options.dir, 'postgres.log')));
   await waitFor('PostgreSQL to answer', () => postgresAnswers(url), 60_000, 30);
   return { url, pid, stop: () => stopPid(pid, { signal: 'SIGINT', graceMs: 20_000 }) };
 }
 
 /** In a folder beside first, renamed when whole: a cut initdb leaves nothing that looks finished. */
-async function initialise(
-  native: string,
-  data: string,
-  secret: string,
-  base: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly uid?: number; readonly gid?: number },
-): Promise<void> {
+async function initialise(place: Place, data: string): Promise<void> {
   const fresh = `${data}.new`;
   rmSync(fresh, { recursive: true, force: true });
   rmSync(data, { recursive: true, force: true });
-  const options = [
+  const { command, args, ...options } = place.program('initdb', [
+    '-D',
+    path.join(place.dir, 'data.new'),
     '-U',
     'postgres',
     '-A',
     'scram-sha-256',
-    `--pwfile=${secret}`,
+    `--pwfile=${path.join(place.dir, 'password')}`,
     '-E',
     'UTF8',
     '--locale=C',
     '--no-sync',
-  ];
-  await run(path.join(native, 'bin', 'initdb'), ['-D', fresh, ...options], { ...base, timeoutMs: 120_000 });
+  ]);
+  await run(command, args, { ...options, timeoutMs: 120_000 });
   renameSync(fresh, data);
 }
 
@@ -149,11 +146,11 @@ async function launch(spec: DaemonSpec, logFile: string): Promise<number> {
 }
 
 /** The pid in the data's lock file when that server still runs. */
-function runningPid(data: string): number | null {
+function runningPid(data: string, shown: string): number | null {
   try {
     const pid = Number(readFileSync(path.join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
     if (!Number.isInteger(pid) || pid <= 0 || !alive(pid)) return null;
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(data) ? pid : null;
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(shown) ? pid : null;
   } catch {
     // No lock file, or no /proc: then PostgreSQL itself refuses to start twice.
     return null;
@@ -204,12 +201,60 @@ function nativeFolder(): string {
   return folder;
 }
 
-/** PostgreSQL runs as another user than root, who must be able to enter the folder. */
-function assertReachable(dir: string): void {
-  for (let at = path.resolve(dir); at !== path.dirname(at); at = path.dirname(at)) {
-    if ((lstatSync(at).mode & 0o001) === 0)
-      throw new Error(
-        `${at} is closed to other users; PostgreSQL, which does not run as root, cannot enter it. Name another folder with --state.`,
-      );
-  }
+/** How PostgreSQL's programs are run here, and where they see their folder. */
+interface Place {
+  readonly dir: string;
+  program(name: string, args: readonly string[]): Pick<DaemonSpec, 'command' | 'args' | 'cwd' | 'env' | 'uid' | 'gid'>;
+}
+
+/**
+ * As ourselves; as `nobody` when we are root; and where that user cannot pass (a checkout below /root), as `nobody` in a
+ * mount namespace that shows the programs and the data under a path of their own.
+ */
+async function placeOf(native: string, dir: string): Promise<Place> {
+  const plain = (as: { readonly uid?: number; readonly gid?: number }): Place => ({
+    dir,
+    program: (name, args) => ({
+      command: path.join(native, 'bin', name),
+      args,
+      cwd: dir,
+      env: environment(native),
+      ...as,
+    }),
+  });
+  if (process.getuid?.() !== 0) return plain({});
+  const closed = closedAbove(dir) ?? closedAbove(native);
+  if (closed === null) return plain({ uid: UNPRIVILEGED, gid: UNPRIVILEGED });
+  if ((await tryRun('unshare', ['--mount', 'true'])).code !== 0)
+    throw new Error(
+      `${closed} is closed to other users; PostgreSQL, which does not run as root, cannot enter it. Name another folder with --state.`,
+    );
+  const tag = createHash('sha256').update(path.resolve(dir)).digest('hex').slice(0, 12);
+  const shown = path.join('/run/nestack', tag);
+  const programs = path.join(shown, 'programs');
+  const inside = path.join(shown, 'postgres');
+  for (const folder of [programs, inside]) mkdirSync(folder, { recursive: true, mode: 0o755 });
+  const user = ['setpriv', `--reuid=${UNPRIVILEGED}`, `--regid=${UNPRIVILEGED}`, '--clear-groups'];
+  return {
+    dir: inside,
+    program: (name, args) => ({
+      command: 'unshare',
+      args: [
+        ...['--mount', '--propagation', 'private', 'sh', '-c', SHOW, 'sh', native, programs, dir, inside],
+        ...[...user, path.join(programs, 'bin', name), ...args],
+      ],
+      cwd: '/',
+      env: environment(programs),
+    }),
+  };
+}
+
+/** Binds two folders to two places, then becomes what follows. All that varies comes as arguments. */
+const SHOW = 'mount --bind "$1" "$2" && mount --bind "$3" "$4" && shift 4 && exec "$@"';
+
+/** The first folder on the way that other users cannot pass, or null. */
+function closedAbove(dir: string): string | null {
+  for (let at = path.resolve(dir); at !== path.dirname(at); at = path.dirname(at))
+    if ((lstatSync(at).mode & 0o001) === 0) return at;
+  return null;
 }
