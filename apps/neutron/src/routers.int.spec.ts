@@ -240,6 +240,9 @@ describe('floating IPs', () => {
     expect(new Set(many.filter((one) => one.status !== 201).map(typeOf))).toEqual(
       new Set(['IpAddressGenerationFailure']),
     );
+    // Floating IPs that lead nowhere go with their network.
+    await gone(neutron.drop('network', small.network.id, admin));
+    expect(await neutron.list('floatingip', `?floating_network_id=${small.network.id}`, admin)).toEqual([]);
   });
 });
 

@@ -14,7 +14,7 @@ import {
 import type { DhcpScheduling } from '../l2-ports/dhcp-scheduling';
 import { OWNER } from '../l2-ports/owners';
 import type { PortNews } from '../l2-ports/port-news';
-import { EVERYTHING, type ListQuery, type Network } from '../model';
+import { EVERYTHING, where, type ListQuery, type Network } from '../model';
 import type { NeutronParts } from '../parts';
 import { ensureDefaultGroup } from '../security-groups/default-group';
 import { chooseSegment, checkMtu } from './segments';
@@ -132,13 +132,7 @@ export class Networks {
   /** There is one default network at most. upstream: neutron/services/auto_allocate/db.py */
   private async onlyDefault(tx: Tx, id: string): Promise<void> {
     const { networks, clock } = this.parts;
-    const others = await networks.list(tx, EVERYTHING, {
-      filters: new Map([['is_default', ['true']]]),
-      sort: [],
-      limit: null,
-      marker: null,
-      reverse: false,
-    });
+    const others = await networks.list(tx, EVERYTHING, where({ is_default: 'true' }));
     for (const other of others)
       if (other.id !== id) await networks.update(tx, other.id, { is_default: false }, clock.now());
   }
@@ -204,6 +198,7 @@ export class Networks {
     await parts.db.run('network.delete', async (tx) => {
       const network = await findOr(tx, parts.networks, id, viewer, NeutronError.NetworkNotFound, 'net_id', 'remove');
       mustAllow(ctx, parts.policy, 'delete_network', { ...network });
+      await this.dropFreeFloatingIps(ctx, tx, id);
       const ports = await parts.ports.onNetwork(tx, id);
       if (ports.some((port) => port.device_owner !== OWNER.dhcp)) throw NeutronError.NetworkInUse({ net_id: id });
       const agents = await parts.agents.dhcpAgents(tx, id);
@@ -217,5 +212,18 @@ export class Networks {
       await parts.networks.remove(tx, id);
       await parts.messages.add(ctx, tx, { agents: [{ method: 'network_delete', args: { network_id: id } }] });
     });
+  }
+
+  /** Floating IPs that lead nowhere do not hold their network. upstream: neutron/db/l3_db.py delete_disassociated_floatingips */
+  private async dropFreeFloatingIps(ctx: RequestContext, tx: Tx, networkId: string): Promise<void> {
+    const { parts } = this;
+    const free = await parts.floatingIps.list(tx, EVERYTHING, where({ floating_network_id: networkId, port_id: '' }));
+    for (const fip of free) {
+      await parts.floatingIps.remove(tx, fip.id);
+      const port = await parts.ports.find(tx, fip.floating_port_id, EVERYTHING);
+      if (port === null) continue;
+      await parts.news.removed(ctx, tx, port);
+      await parts.ports.remove(tx, port.id);
+    }
   }
 }

@@ -1,6 +1,6 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { NeutronError } from '@nestack/neutron/contract';
-import { findOr, mustAllow } from '../access';
+import { findOr } from '../access';
 import { EVERYTHING, type Network, where } from '../model';
 import type { NeutronParts } from '../parts';
 import { poolSize } from '../subnets/subnet-plan';
@@ -26,7 +26,7 @@ export class IpAvailabilities {
   constructor(private readonly parts: NeutronParts) {}
 
   async list(ctx: RequestContext, filters: Readonly<Record<string, readonly string[]>>): Promise<IpAvailability[]> {
-    mustAllow(ctx, this.parts.policy, 'get_network_ip_availability', {});
+    if (!this.parts.policy.allows(ctx, 'get_network_ip_availability', {})) return [];
     const { network_id: ids, network_name: names, project_id: projects, ip_version: versions } = filters;
     const query = where({
       ...(ids === undefined ? {} : { id: ids }),
@@ -47,7 +47,7 @@ export class IpAvailabilities {
   }
 
   async show(ctx: RequestContext, networkId: string): Promise<IpAvailability> {
-    mustAllow(ctx, this.parts.policy, 'get_network_ip_availability', {});
+    if (!this.parts.policy.allows(ctx, 'get_network_ip_availability', {})) throw NeutronError.HTTPNotFound();
     return this.parts.db.read('network_ip_availability.show', async (tx) => {
       const network = await findOr(
         tx,
