@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { waitFor } from '@nestack/kernel/process';
 import { postgresAnswers, preparePostgres, prepareRabbitmq, rabbitmqAnswers } from '@nestack/kernel/testing';
 import type { Layout } from '../cloud/layout';
@@ -43,7 +44,17 @@ export async function ensureRabbitmq(
     epmdPort: portOf(settings, 'epmd'),
   });
   await ensureProcess(layout, { ...spec, name: 'rabbitmq' });
-  return { url, ready: () => waitFor('RabbitMQ to answer', () => rabbitmqAnswers(url), 120_000, 100) };
+  const ready = async (): Promise<void> => {
+    try {
+      await waitFor('RabbitMQ to answer', () => rabbitmqAnswers(url), 120_000, 100);
+    } catch (error) {
+      throw new UserError(
+        `RabbitMQ does not come up: ${error instanceof Error ? error.message : String(error)}.`,
+        `See ${path.join(layout.log, 'rabbitmq.log')}. Does this machine know the name localhost (/etc/hosts)?`,
+      );
+    }
+  };
+  return { url, ready };
 }
 
 /** A URL without its password. */

@@ -58,6 +58,7 @@ export async function up(options: UpCommandOptions): Promise<void> {
   const missing = missingOf(needs);
   const essential = missing.filter((need) => need.why !== OPTIONAL_WHY);
   requireInstallable(essential);
+  requireMatchingDrivers(settings);
   requireRoot(settings);
   await requireFreePorts(layout, settings);
   writeSettings(layout, settings);
@@ -109,6 +110,12 @@ const OPTIONAL_WHY = 'builds the small Linux image from packages of the distribu
 function settingsFor(layout: Layout, options: UpOptions): CloudSettings {
   const host = hostname().split('.')[0] ?? 'localhost';
   return mergeSettings(readSettings(layout), options, { virt: 'libvirt', net: 'linuxbridge', volume: 'nbd', host });
+}
+
+/** Simulated guests have no taps, so ports on real networks would never become ACTIVE. */
+function requireMatchingDrivers({ virt, net }: CloudSettings): void {
+  if (virt === 'libvirt' || net === 'fake') return;
+  throw new UserError('Simulated guests cannot be on real networks.', 'Add --net fake, or take --virt fake away.');
 }
 
 function requireRoot(settings: CloudSettings): void {
