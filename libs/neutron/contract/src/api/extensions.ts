@@ -197,12 +197,6 @@ export const EXTENSIONS: readonly Extension[] = [
     'Whether addresses of a subnet get names',
   ),
   extension(
-    'subnet-external-network',
-    'Subnet belongs to external network',
-    '2023-08-01T10:00:00-00:00',
-    'Filters for subnets of external networks',
-  ),
-  extension(
     'subnet-service-types',
     'Subnet service types',
     '2016-03-15T18:00:00-00:00',

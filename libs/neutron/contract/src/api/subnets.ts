@@ -85,7 +85,7 @@ export const subnetResource = resource({
   path: '/subnets',
   title: 'Subnet',
   tags: true,
-  filters: ['shared', 'router:external'],
+  filters: ['shared'],
   attributes: {
     id: idAttribute,
     name: attribute(text(255), { post: true, put: true, default: '', filter: true, sort: true }),

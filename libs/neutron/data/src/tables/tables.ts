@@ -86,7 +86,7 @@ export const subnetTable = new ResourceTable<Subnet>({
   table: 'subnet',
   alias: 's',
   visible: `s.project_id = {viewer} OR EXISTS (SELECT 1 FROM network n WHERE n.id = s.network_id AND n.project_id = {viewer})
-    OR ${granted('s.network_id', ['access_as_shared', 'access_as_external'])}`,
+    OR ${granted('s.network_id', SHARED)}`,
   columns: {
     ...standard,
     network_id: { type: 'uuid' },
@@ -115,8 +115,6 @@ export const subnetTable = new ResourceTable<Subnet>({
   filters: {
     ...tagFilters('s'),
     shared: (values) => flag(granted('s.network_id', SHARED), values),
-    'router:external': (values) =>
-      flag('EXISTS (SELECT 1 FROM network n WHERE n.id = s.network_id AND n.router_external)', values),
   },
 });
 
