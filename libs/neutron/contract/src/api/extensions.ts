@@ -83,7 +83,7 @@ export const EXTENSIONS: readonly Extension[] = [
   ),
   extension(
     'fip-port-details',
-    'Add port_details to Floating IP',
+    'Floating IP Port Details Extension',
     '2018-04-09T10:00:00-00:00',
     "Floating IPs with their ports' facts",
   ),
@@ -116,15 +116,20 @@ export const EXTENSIONS: readonly Extension[] = [
   extension('provider', 'Provider Network', '2012-09-07T10:00:00-00:00', 'Segments of networks'),
   extension('quota_details', 'Quota details management support', '2017-02-10T10:00:00-00:00', 'Limits with usage'),
   extension('quotas', 'Quota management support', '2012-07-29T10:00:00-00:00', 'Limits per project'),
-  extension('rbac-address-scope', 'RBAC for address scopes', '2019-11-25T00:00:00-00:00', 'Sharing of address scopes'),
+  extension(
+    'rbac-address-scope',
+    'Add address_scope type to RBAC',
+    '2020-02-12T00:00:00-00:00',
+    'Sharing of address scopes',
+  ),
   extension('rbac-policies', 'RBAC Policies', '2015-06-17T12:15:12-00:00', 'Sharing with chosen projects'),
   extension(
     'rbac-security-groups',
-    'RBAC for security groups',
+    'Add security_group type to network RBAC',
     '2019-02-14T00:00:00-00:00',
     'Sharing of security groups',
   ),
-  extension('rbac-subnetpool', 'RBAC for subnet pools', '2019-12-23T00:00:00-00:00', 'Sharing of subnet pools'),
+  extension('rbac-subnetpool', 'Add subnetpool type to RBAC', '2020-02-05T00:00:00-00:00', 'Sharing of subnet pools'),
   extension(
     'revision-if-match',
     'If-Match constraints based on revision_number',
@@ -137,19 +142,19 @@ export const EXTENSIONS: readonly Extension[] = [
   extension(
     'security-groups-normalized-cidr',
     'Normalized CIDR field for security group rules',
-    '2019-02-14T09:00:00-00:00',
+    '2020-07-28T10:00:00-00:00',
     'Prefixes of rules without host bits',
   ),
   extension(
     'security-groups-rules-belongs-to-default-sg',
-    'Rules of default security groups',
-    '2023-07-26T09:00:00-00:00',
+    'Security group rule belongs to the project',
+    '2023-05-23T10:00:00-00:00',
     'Whether a rule is of a default group',
   ),
   extension(
     'security-groups-shared-filtering',
     'Security group filtering on the shared field',
-    '2020-12-14T09:00:00-00:00',
+    '2021-10-05T09:00:00-00:00',
     'Filters for shared groups',
   ),
   extension(
@@ -158,7 +163,12 @@ export const EXTENSIONS: readonly Extension[] = [
     '2013-01-20T00:00:00-00:00',
     'Providers of advanced services',
   ),
-  extension('sort-key-validation', 'Sort key validation', '2018-03-01T10:00:00-00:00', 'Unknown sort keys are refused'),
+  extension(
+    'sort-key-validation',
+    'Sort keys validation',
+    '2018-07-04T10:00:00-00:00',
+    'Unknown sort keys are refused',
+  ),
   extension('sorting', 'Sorting support', '2016-06-12T00:00:00-00:00', 'Lists in a chosen order'),
   extension(
     'standard-attr-description',
@@ -209,7 +219,7 @@ export const EXTENSIONS: readonly Extension[] = [
     '2019-02-08T10:00:00-00:00',
     'Prefixes added to and removed from pools',
   ),
-  extension('tag-creation', 'Create multiple tags', '2024-07-23T00:00:00-00:00', 'Several tags added at once'),
+  extension('tag-creation', 'Tag creation extension', '2024-07-23T10:00:00-00:00', 'Several tags added at once'),
   extension(
     'tag-ports-during-bulk-creation',
     'Tag Ports During Bulk Creation',
