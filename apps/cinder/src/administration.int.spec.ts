@@ -397,6 +397,13 @@ describe('snapshots', () => {
       cinder.call('POST', `/snapshots/${forced}/action`, { as, body: { 'os-reset_status': { status } } });
     expect((await reset('error', 'p1:member')).status).toBe(403);
     expect((await reset('creating', 'p1:admin')).status).toBe(202);
+    const told = await cinder.call('POST', `/snapshots/${forced}/action`, {
+      body: { 'os-update_snapshot_status': { status: 'creating', progress: '80%' } },
+    });
+    expect(told.status).toBe(202);
+    expect((await cinder.call('GET', `/snapshots/${forced}`)).json['snapshot']).toMatchObject({
+      'os-extended-snapshot-attributes:progress': '80%',
+    });
     expect((await cinder.call('DELETE', `/snapshots/${forced}`)).status).toBe(400);
     const force = (as: string) =>
       cinder.call('POST', `/snapshots/${forced}/action`, { as, body: { 'os-force_delete': null } });

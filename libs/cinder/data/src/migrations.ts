@@ -167,4 +167,8 @@ export const cinderMigrations: readonly Migration[] = [
       'ALTER TABLE service ADD COLUMN frozen boolean NOT NULL DEFAULT false',
     ],
   },
+  {
+    name: '0005-progress',
+    up: ['ALTER TABLE snapshot ADD COLUMN progress text'],
+  },
 ];

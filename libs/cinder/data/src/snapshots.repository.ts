@@ -6,7 +6,7 @@ import type { ListQuery, Metadata, Scope, Snapshot, SnapshotRepository } from '@
 import { assignments, filterConditions, ordering, Params, type ListColumns } from './list-sql';
 
 const COLUMNS =
-  's.id, s.volume_id, s.project_id, s.user_id, s.name, s.description, s.volume_size, s.status, s.metadata, s.created_at, s.updated_at';
+  's.id, s.volume_id, s.project_id, s.user_id, s.name, s.description, s.volume_size, s.status, s.progress, s.metadata, s.created_at, s.updated_at';
 
 const LISTED: ListColumns = {
   id: { sql: 's.id', type: 'uuid' },
@@ -30,7 +30,7 @@ const JSON_COLUMNS = new Set(['metadata']);
 
 /** Snapshots in PostgreSQL. */
 export class SnapshotsRepository implements SnapshotRepository {
-  async insert(tx: Tx, one: Omit<Snapshot, 'created_at' | 'updated_at'>): Promise<void> {
+  async insert(tx: Tx, one: Omit<Snapshot, 'progress' | 'created_at' | 'updated_at'>): Promise<void> {
     await execute(
       tx,
       `INSERT INTO snapshot (id, volume_id, project_id, user_id, name, description, volume_size, status, metadata)
@@ -99,6 +99,7 @@ export class SnapshotsRepository implements SnapshotRepository {
     id: string,
     changes: {
       status?: SnapshotStatus;
+      progress?: string | null;
       name?: string | null;
       description?: string | null;
       metadata?: Metadata;

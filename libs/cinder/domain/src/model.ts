@@ -58,6 +58,8 @@ export interface Snapshot {
   readonly description: string | null;
   readonly volume_size: number;
   readonly status: SnapshotStatus;
+  /** As a server told it; null where it follows from the status. */
+  readonly progress: string | null;
   readonly metadata: Metadata;
   readonly created_at: Date;
   readonly updated_at: Date | null;

@@ -94,7 +94,7 @@ export interface AttachmentRepository {
 }
 
 export interface SnapshotRepository {
-  insert(tx: Tx, snapshot: Omit<Snapshot, 'created_at' | 'updated_at'>): Promise<void>;
+  insert(tx: Tx, snapshot: Omit<Snapshot, 'progress' | 'created_at' | 'updated_at'>): Promise<void>;
   find(tx: Tx, id: string, scope: Scope, options?: { readonly lock?: boolean }): Promise<Snapshot | null>;
   list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Snapshot[]>;
   count(tx: Tx, scope: Scope, query: ListQuery): Promise<number>;
@@ -104,6 +104,7 @@ export interface SnapshotRepository {
     id: string,
     changes: {
       status?: SnapshotStatus;
+      progress?: string | null;
       name?: string | null;
       description?: string | null;
       metadata?: Metadata;

@@ -143,7 +143,7 @@ export class Snapshots {
   }
 
   /** A server that takes a snapshot itself says how it went. upstream: cinder/api/contrib/snapshot_actions.py */
-  async updateStatus(ctx: RequestContext, id: string, status: string): Promise<void> {
+  async updateStatus(ctx: RequestContext, id: string, status: string, progress: string | null): Promise<void> {
     await this.parts.db.run('snapshot.update_status', async (tx) => {
       const snapshot = await findSnapshot(this.parts, ctx, tx, id, { lock: true });
       enforceOn(this.parts.policy, ctx, 'snapshot_extension:snapshot_actions:update_snapshot_status', snapshot);
@@ -156,7 +156,10 @@ export class Snapshots {
         throw CinderError.InvalidSnapshot({
           reason: `Provided snapshot status ${status} not allowed for snapshot with status ${snapshot.status}.`,
         });
-      await this.parts.snapshots.update(tx, id, { status: status as SnapshotStatus });
+      await this.parts.snapshots.update(tx, id, {
+        status: status as SnapshotStatus,
+        ...(progress === null ? {} : { progress }),
+      });
     });
   }
 

@@ -75,7 +75,10 @@ export class SnapshotDetailsController {
 
   @Handles(updateSnapshotStatus)
   async updateStatus(request: RequestOf<typeof updateSnapshotStatus>): Promise<null> {
-    await this.snapshots.updateStatus(request.ctx, id(request), request.body['os-update_snapshot_status'].status);
+    const { status, progress } = request.body['os-update_snapshot_status'];
+    if (progress !== undefined && progress !== null && !/^(100|\d{1,2})%$/.test(progress))
+      throw CinderError.InvalidInput({ reason: 'snapshot progress must be an integer percentage' });
+    await this.snapshots.updateStatus(request.ctx, id(request), status, progress ?? null);
     return null;
   }
 }

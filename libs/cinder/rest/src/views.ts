@@ -111,7 +111,8 @@ export function snapshotView(snapshot: Snapshot, request: Request, detail: boole
     ...(version.atLeast('3.65') ? { consumes_quota: true } : {}),
     ...(detail
       ? {
-          'os-extended-snapshot-attributes:progress': snapshot.status === 'available' ? '100%' : '0%',
+          'os-extended-snapshot-attributes:progress':
+            snapshot.progress ?? (snapshot.status === 'available' ? '100%' : '0%'),
           'os-extended-snapshot-attributes:project_id': snapshot.project_id,
           ...(version.atLeast('3.14') ? { group_snapshot_id: null } : {}),
         }
