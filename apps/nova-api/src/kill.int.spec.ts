@@ -252,6 +252,8 @@ describe('a cut worker', () => {
     ['server.reboot', { reboot: { type: 'HARD' } }, 'ACTIVE', /hard reboot/g],
     ['server.reboot', { reboot: { type: 'SOFT' } }, 'ACTIVE', /soft reboot/g],
     ['server.pause', { pause: null }, 'PAUSED', null],
+    ['server.suspend', { suspend: null }, 'SUSPENDED', null],
+    ['server.rescue', { rescue: null }, 'RESCUE', /\(rescue\)/g],
   ])(
     'of %s %j: it is done once',
     (kind, body, status, line) =>
@@ -272,6 +274,8 @@ describe('a cut worker', () => {
   it.each([
     ['server.start', { 'os-stop': null }, 'SHUTOFF', { 'os-start': null }],
     ['server.unpause', { pause: null }, 'PAUSED', { unpause: null }],
+    ['server.resume', { suspend: null }, 'SUSPENDED', { resume: null }],
+    ['server.unrescue', { rescue: null }, 'RESCUE', { unrescue: null }],
   ])(
     'of %s: the guest runs',
     (kind, before, state, body) =>
@@ -309,6 +313,100 @@ describe('a cut worker', () => {
         },
       }),
     60_000,
+  );
+
+  it(
+    'of server.rescue that the host refuses: the server is off as before',
+    () =>
+      survives({
+        kind: 'server.rescue',
+        places: 6,
+        prepare: async () => {
+          const id = await active();
+          await act(id, { 'os-stop': null });
+          await bench.until(id, 'SHUTOFF');
+          for (const { behaviour } of bench.hosts) behaviour.failures = { rescue: 100 };
+          return id;
+        },
+        act: (id) => act(id, { rescue: null }),
+        check: async (id) => {
+          await idle(id);
+          expect((await bench.until(id, 'SHUTOFF'))['OS-EXT-STS:power_state']).toBe(4);
+          const guests = await Promise.all(bench.hosts.map(({ driver }) => driver.guests()));
+          expect(guests.flat().find(({ uuid }) => uuid === id)?.power).toBe(4);
+        },
+      }),
+    60_000,
+  );
+
+  it(
+    'of server.rebuild of a stopped server: it is rebuilt once and stopped',
+    () =>
+      survives({
+        kind: 'server.rebuild',
+        places: 14,
+        prepare: async () => {
+          const id = await active();
+          await act(id, { 'os-stop': null });
+          await bench.until(id, 'SHUTOFF');
+          return id;
+        },
+        act: (id) => act(id, { rebuild: { imageRef: bench.image } }),
+        check: async (id) => {
+          await idle(id);
+          await bench.until(id, 'SHUTOFF');
+          expect((await consoleOf(id)).match(/rebuilt from/g)).toHaveLength(1);
+          await once(id);
+        },
+      }),
+    60_000,
+  );
+
+  const snapshot = async (made: { id: string; image: string }): Promise<void> => {
+    const answer = await bench.call('POST', `/servers/${made.id}/action`, {
+      version: '2.45',
+      body: { createImage: { name: 'snap' } },
+    });
+    made.image = String(answer.json['image_id']);
+  };
+
+  it(
+    'of server.create_image: the image is active and no copy is left',
+    () =>
+      survives({
+        kind: 'server.create_image',
+        places: 22,
+        prepare: async () => ({ id: await active(), image: '' }),
+        act: snapshot,
+        check: async ({ id, image }) => {
+          await idle(id);
+          await bench.until(id, 'ACTIVE');
+          expect(bench.images.images.get(image)?.status).toBe('active');
+          await Promise.all(bench.hosts.map(({ driver }) => expect(driver.openSnapshot(id, image)).rejects.toThrow()));
+          bench.images.images.delete(image);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.create_image whose upload is refused: there is no image',
+    () =>
+      survives({
+        kind: 'server.create_image',
+        places: 20,
+        prepare: async () => {
+          bench.images.faults.fail('upload', refusal('glance'), { times: 1000 });
+          return { id: await active(), image: '' };
+        },
+        act: snapshot,
+        check: async ({ id, image }) => {
+          await idle(id);
+          await bench.until(id, 'ACTIVE');
+          expect(bench.images.images.has(image)).toBe(false);
+        },
+      }),
+    180_000,
   );
 
   it(
