@@ -18,9 +18,13 @@ export type OutboxPublisher = (message: OutboxMessage) => Promise<void>;
 export interface OutboxOptions {
   /** Only messages to this destination, so that a slow one does not hold up the others; each has an outbox of its own then. */
   readonly destination?: string;
+  /** After how long a message that somebody took and never settled is due again; default 20,000 ms. */
+  readonly takenMs?: number;
 }
 
 const BATCH = 50;
+/** After so long a message that was taken and neither delivered nor put off is due again. */
+const TAKEN_MS = 20_000;
 const SWEEP_MS = 5000;
 
 /**
@@ -89,46 +93,63 @@ export class Outbox {
 
   private async drain(): Promise<void> {
     while (!this.closed) {
-      const handled = await this.database.run('outbox.drain', (tx) => this.batch(tx));
-      if (handled < BATCH) return;
+      const rows = await this.database.read('outbox.take', (tx) => this.take(tx));
+      if (rows.length > 0) await this.deliver(rows);
+      if (rows.length < BATCH) return;
     }
   }
 
-  private async batch(tx: Tx): Promise<number> {
-    const rows = await sql<{ id: string; message_id: string; destination: string; message: unknown; attempts: number }>(
+  /**
+   * Takes what is due, in a statement of its own: no transaction stays open while a slow destination is spoken to. What
+   * is taken and never settled, because this process dies, is due again after a while.
+   */
+  private async take(tx: Tx): Promise<Row[]> {
+    const rows = await sql<Row>(
       tx,
-      `SELECT id, message_id, destination, message, attempts FROM outbox
-       WHERE next_attempt_at <= clock_timestamp() AND ($1::text IS NULL OR destination = $1)
-       ORDER BY id LIMIT ${BATCH} FOR UPDATE SKIP LOCKED`,
-      [this.options.destination ?? null],
+      `UPDATE outbox SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + $2 * interval '1 millisecond'
+       WHERE id IN (SELECT id FROM outbox WHERE next_attempt_at <= clock_timestamp() AND ($1::text IS NULL OR destination = $1)
+         ORDER BY id LIMIT ${String(BATCH)} FOR UPDATE SKIP LOCKED)
+       RETURNING id, message_id, destination, message, attempts`,
+      [this.options.destination ?? null, this.options.takenMs ?? TAKEN_MS],
     );
-    const sent: string[] = [];
+    return rows.sort((a, b) => Number(a.id) - Number(b.id));
+  }
+
+  private async deliver(rows: readonly Row[]): Promise<void> {
     // Begun in their order, awaited together: publishers may send what comes at once in one go.
     const outcomes = await Promise.allSettled(
       rows.map(async (row) =>
         this.publish({ messageId: row.message_id, destination: row.destination, message: row.message }),
       ),
     );
-    for (const [at, row] of rows.entries()) {
+    const sent: string[] = [];
+    const delayed: string[] = [];
+    for (const [at, { id, destination, attempts }] of rows.entries()) {
       const outcome = outcomes[at];
-      if (outcome?.status === 'fulfilled') sent.push(row.id);
+      if (outcome?.status === 'fulfilled') sent.push(id);
       else {
-        const error: unknown = outcome?.reason;
-        this.log.warn(null, 'outbox.delayed', {
-          destination: row.destination,
-          attempts: row.attempts + 1,
-          error: String(error),
-        });
-        await execute(
-          tx,
-          "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + least(30, 2 ^ least(attempts, 5)) * interval '1 second' WHERE id = $1",
-          [row.id],
-        );
+        delayed.push(id);
+        this.log.warn(null, 'outbox.delayed', { destination, attempts, error: String(outcome?.reason) });
       }
     }
-    if (sent.length > 0) await execute(tx, 'DELETE FROM outbox WHERE id = ANY($1::bigint[])', [sent]);
-    return sent.length;
+    await this.database.read('outbox.settle', async (tx) => {
+      if (sent.length > 0) await execute(tx, 'DELETE FROM outbox WHERE id = ANY($1::bigint[])', [sent]);
+      if (delayed.length > 0)
+        await execute(
+          tx,
+          "UPDATE outbox SET next_attempt_at = clock_timestamp() + least(30, 2 ^ least(attempts - 1, 5)) * interval '1 second' WHERE id = ANY($1::bigint[])",
+          [delayed],
+        );
+    });
   }
+}
+
+interface Row {
+  readonly id: string;
+  readonly message_id: string;
+  readonly destination: string;
+  readonly message: unknown;
+  readonly attempts: number;
 }
 
 /** Whether this message was taken in before; marks it as taken. In the transaction of what it causes. */
