@@ -288,3 +288,34 @@ describe('ports of servers', () => {
     expect((await neutron.drop('security_group_rule', rule.id)).status).toBe(204);
   });
 });
+
+describe('hosts that fall silent', () => {
+  it('lose their networks and routers to those that live', async () => {
+    const own = await TestNeutron.start({ mechanism_driver: 'linuxbridge', agent_down_time: 2 });
+    const beat = setInterval(() => void other.report({ start: false, ip: '192.0.2.2' }).catch(() => undefined), 500);
+    try {
+      // The first server is not asked meanwhile: both read the same queue.
+      await neutron.down();
+      await agent.report();
+      await until(
+        'the first host is known',
+        async () => (await own.list('agent', `?host=${agent.host}`, admin)).length === 4,
+      );
+      const { network } = await own.wired({ cidr: '10.9.0.0/24' });
+      const router = await own.make('router');
+      const hostOf = async (path: string) =>
+        ((await own.call('GET', path, admin)).json['agents'] as Shown[])[0]?.['host'];
+      await until(
+        'the living host has the network',
+        async () => (await hostOf(`/networks/${network.id}/dhcp-agents`)) === other.host,
+      );
+      const [server] = await own.list('port', `?network_id=${network.id}&device_owner=network:dhcp`, admin);
+      expect(server?.['binding:host_id']).toBe(other.host);
+      expect(router['status']).toBe('ACTIVE');
+    } finally {
+      clearInterval(beat);
+      await own.close();
+      await neutron.up();
+    }
+  });
+});

@@ -3,9 +3,9 @@ import { defineApp, kernelModule } from '@nestack/kernel/app';
 import { neutronApi } from '@nestack/neutron/contract';
 import { neutronMigrations } from '@nestack/neutron/data';
 import { neutronPolicies } from '@nestack/neutron/rest';
-import { PluginHandler } from '@nestack/neutron/rpc';
+import { PluginHandler, ServerLife } from '@nestack/neutron/rpc';
 import { neutronConfig } from './neutron.config';
-import { MessageCourier, neutronProviders } from './neutron.providers';
+import { neutronProviders } from './neutron.providers';
 
 class NeutronModule {}
 
@@ -14,7 +14,7 @@ export const app = defineApp({
   name: 'neutron',
   config: neutronConfig,
   api: neutronApi,
-  onServing: MessageCourier,
+  onServing: ServerLife,
   module: (config, { log }): DynamicModule => ({
     module: NeutronModule,
     imports: [

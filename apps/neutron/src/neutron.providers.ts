@@ -1,4 +1,4 @@
-import { Injectable, type Provider } from '@nestjs/common';
+import type { Provider } from '@nestjs/common';
 import { LOGGER } from '@nestack/kernel/app';
 import { systemClock } from '@nestack/kernel/clock';
 import { DATABASE, type Database } from '@nestack/kernel/db';
@@ -27,6 +27,7 @@ import {
   Agents,
   COMPUTE_PORT,
   DhcpScheduling,
+  Failover,
   FloatingIps,
   Gateways,
   HostPlugin,
@@ -68,26 +69,12 @@ import {
   TagsController,
   ruledAttributes,
 } from '@nestack/neutron/rest';
-import { OutboxMessages } from '@nestack/neutron/rpc';
+import { OutboxMessages, ServerLife } from '@nestack/neutron/rpc';
 import type { NeutronConfig } from './neutron.config';
 import { settingsOf } from './neutron.settings';
 
 /** What the use cases share. */
 const PARTS = Symbol('NeutronParts');
-
-/** Delivers what transactions wrote down, from when the app serves until it ends. */
-@Injectable()
-export class MessageCourier {
-  constructor(private readonly messages: OutboxMessages) {}
-
-  async begin(): Promise<void> {
-    this.messages.start();
-  }
-
-  async beforeApplicationShutdown(): Promise<void> {
-    await this.messages.close();
-  }
-}
 
 function makeParts(config: NeutronConfig, db: Database, policy: PolicyEnforcer, messages: OutboxMessages) {
   const base: NeutronParts = {
@@ -141,9 +128,10 @@ export function neutronProviders(config: NeutronConfig): Provider[] {
         new OutboxMessages(db, rpc, nova, log),
     },
     {
-      provide: MessageCourier,
-      inject: [OutboxMessages],
-      useFactory: (messages: OutboxMessages) => new MessageCourier(messages),
+      provide: ServerLife,
+      inject: [OutboxMessages, PARTS, LOGGER],
+      useFactory: (messages: OutboxMessages, parts: Parts, log: Logger) =>
+        new ServerLife(messages, new Failover(parts), parts.clock, log, ((config.agent_down_time ?? 75) * 1000) / 2),
     },
     {
       provide: PARTS,

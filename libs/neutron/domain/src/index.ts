@@ -18,6 +18,7 @@ export * from './networks/networks';
 export * from './parts';
 export * from './ports';
 export * from './registry/agents';
+export * from './registry/failover';
 export * from './registry/host-plugin';
 export * from './registry/ip-availability';
 export * from './registry/quotas';

@@ -12,10 +12,13 @@ const ON_A_PHYSICAL_NETWORK = `EXISTS (SELECT 1 FROM agent h WHERE h.host = a.ho
 export class AgentsRepository implements AgentRepository {
   private readonly columns: string;
   private readonly living: string;
+  private readonly deadAmongLiving: string;
 
   /** `downTime`: seconds after which a silent agent counts as dead. */
   constructor(downTime: number) {
     this.living = `a.heartbeat_timestamp > clock_timestamp() - interval '${String(Math.ceil(downTime))} seconds'`;
+    this.deadAmongLiving = `NOT (${this.living}) AND EXISTS (SELECT 1 FROM agent b WHERE b.agent_type = a.agent_type
+      AND b.admin_state_up AND ${this.living.replace('a.', 'b.')})`;
     this.columns = `a.id, a.agent_type, a."binary", a.topic, a.host, a.availability_zone, a.admin_state_up, a.description,
       a.configurations, a.created_at, a.started_at, a.heartbeat_timestamp, ${this.living} AS alive`;
   }
@@ -156,6 +159,22 @@ export class AgentsRepository implements AgentRepository {
        ORDER BY ${table === 'router_l3_agent' ? `${ON_A_PHYSICAL_NETWORK} DESC, ` : ''}
          (SELECT count(*) FROM ${table} b WHERE b.agent_id = a.id), a.id LIMIT 1`,
       [type, zones],
+    );
+  }
+
+  async dhcpOfDead(tx: Tx) {
+    return sql<{ network_id: string; agent_id: string }>(
+      tx,
+      `SELECT d.network_id, d.agent_id FROM network_dhcp_agent d JOIN agent a ON a.id = d.agent_id
+       WHERE ${this.deadAmongLiving} ORDER BY d.network_id`,
+    );
+  }
+
+  async l3OfDead(tx: Tx) {
+    return sql<{ router_id: string; agent_id: string }>(
+      tx,
+      `SELECT l.router_id, l.agent_id FROM router_l3_agent l JOIN agent a ON a.id = l.agent_id
+       WHERE ${this.deadAmongLiving} ORDER BY l.router_id`,
     );
   }
 

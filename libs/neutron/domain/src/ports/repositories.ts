@@ -212,6 +212,10 @@ export interface AgentRepository {
   /** The living agent with the fewest networks, of one of the zones if any are named; null without one. */
   pickDhcp(tx: Tx, zones: readonly string[]): Promise<Agent | null>;
 
+  /** What dead agents serve, while others of their kind live. */
+  dhcpOfDead(tx: Tx): Promise<readonly { readonly network_id: string; readonly agent_id: string }[]>;
+  l3OfDead(tx: Tx): Promise<readonly { readonly router_id: string; readonly agent_id: string }[]>;
+
   l3Routers(tx: Tx, agentId: string): Promise<string[]>;
   l3Agent(tx: Tx, routerId: string): Promise<Agent | null>;
   bindL3(tx: Tx, routerId: string, agentId: string): Promise<boolean>;

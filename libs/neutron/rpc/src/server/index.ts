@@ -1,2 +1,3 @@
 export { OutboxMessages } from './outbox-messages';
 export { PluginHandler } from './plugin.handler';
+export { ServerLife } from './server-life';
