@@ -1,9 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newContext, SYSTEM_ACTOR } from '@nestack/kernel/context';
 import { newUuid } from '@nestack/kernel/ids';
@@ -267,6 +276,42 @@ describeReal('real guests', () => {
     expect(alive(between)).toBe(false);
     expect(await powerOf(spec.uuid)).toBe(POWER_STATE.running);
     expect(events).toEqual([]);
+  });
+
+  it('keeps the memory of a suspended guest', async () => {
+    await waitFor('the boot', async () => (await console(spec.uuid)).split('is ready').length > 3, BOOT_MS, 200);
+    const boots = (await console(spec.uuid)).split('Linux version').length;
+    expect(await driver.suspend(ctx, spec.uuid)).toBe(POWER_STATE.shutdown);
+    expect(await driver.suspend(ctx, spec.uuid)).toBe(POWER_STATE.shutdown);
+    expect(await powerOf(spec.uuid)).toBe(POWER_STATE.shutdown);
+    expect(await driver.resume(ctx, spec)).toBe(POWER_STATE.running);
+    expect(await driver.resume(ctx, spec)).toBe(POWER_STATE.running);
+    expect((await console(spec.uuid)).split('Linux version')).toHaveLength(boots);
+  });
+
+  it('copies the disk of a running guest whole', async () => {
+    const name = newUuid();
+    await driver.ensureSnapshot(ctx, spec.uuid, name, true);
+    await driver.ensureSnapshot(ctx, spec.uuid, name, true);
+    expect(await powerOf(spec.uuid)).toBe(POWER_STATE.running);
+    const file = path.join(dir, 'copy.qcow2');
+    await pipeline(await driver.openSnapshot(spec.uuid, name), createWriteStream(file));
+    const info = JSON.parse(await run('qemu-img', ['info', '--output=json', file])) as Record<string, unknown>;
+    expect(info).toMatchObject({ format: 'qcow2', 'virtual-size': 1024 ** 3 });
+    expect(info['backing-filename']).toBeUndefined();
+    await driver.absentSnapshot(ctx, spec.uuid, name, true);
+    await driver.absentSnapshot(ctx, spec.uuid, name, true);
+    expect(readdirSync(path.join(dir, 'instances', spec.uuid)).filter((one) => one.startsWith('snapshot'))).toEqual([]);
+  });
+
+  it('rescues a guest with another disk, and lets it go back to its own', async () => {
+    const rescued: GuestSpec = { ...spec, rescue: spec.image };
+    const files = path.join(dir, 'instances', spec.uuid);
+    for (const _ of [1, 2]) expect(await driver.rescue(ctx, rescued, fetch)).toBe(POWER_STATE.running);
+    expect(await virsh('domblklist', `instance-${spec.uuid}`)).toMatch(/vda .*disk.rescue\n vdb .*disk\n/);
+    for (const _ of [1, 2]) expect(await driver.unrescue(ctx, spec)).toBe(POWER_STATE.running);
+    expect(await virsh('domblklist', `instance-${spec.uuid}`)).toMatch(/vda .*disk\n/);
+    expect(existsSync(path.join(files, 'disk.rescue'))).toBe(false);
   });
 
   it('outlives its libvirt, and the driver finds it again', async () => {

@@ -13,6 +13,9 @@ export class PowerWatch {
   /** Power states that whoever asks for changes knows already. */
   private readonly known = new Map<string, PowerState>();
   private readonly busy = new Map<string, number>();
+  /** When work on a guest last began or ended, by a clock of its own: what was seen before may be of its middle. */
+  private readonly touched = new Map<string, number>();
+  private now = 0;
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private looks: readonly NodeJS.Timeout[] = [];
 
@@ -29,15 +32,15 @@ export class PowerWatch {
   /** Runs what changes a guest's power: the events that it causes are not told, its outcome goes to who asked. */
   async during<T>(uuid: string, work: () => Promise<T>): Promise<T> {
     this.busy.set(uuid, (this.busy.get(uuid) ?? 0) + 1);
+    this.touch(uuid);
     try {
       return await work();
     } finally {
+      if (this.busy.get(uuid) === 1) await this.learn(uuid);
       const left = (this.busy.get(uuid) ?? 1) - 1;
       if (left > 0) this.busy.set(uuid, left);
-      else {
-        this.busy.delete(uuid);
-        await this.learn(uuid);
-      }
+      else this.busy.delete(uuid);
+      this.touch(uuid);
     }
   }
 
@@ -61,6 +64,11 @@ export class PowerWatch {
     for (const timer of [...this.timers.values(), ...this.looks]) clearTimeout(timer);
   }
 
+  private touch(uuid: string): void {
+    this.now += 1;
+    this.touched.set(uuid, this.now);
+  }
+
   private async learn(uuid: string): Promise<void> {
     try {
       const power = (await this.look()).get(uuid);
@@ -73,6 +81,7 @@ export class PowerWatch {
   }
 
   private async tellChanges(concerns: (uuid: string) => boolean): Promise<void> {
+    const since = this.now;
     let found: ReadonlyMap<string, PowerState>;
     try {
       found = await this.look();
@@ -81,8 +90,9 @@ export class PowerWatch {
       this.log.warn(null, 'libvirt.no_answer', { error: String(error) });
       return;
     }
+    for (const uuid of this.touched.keys()) if (!found.has(uuid) && !this.busy.has(uuid)) this.touched.delete(uuid);
     for (const [uuid, power] of found) {
-      if (!concerns(uuid) || this.busy.has(uuid)) continue;
+      if (!concerns(uuid) || this.busy.has(uuid) || (this.touched.get(uuid) ?? 0) > since) continue;
       const before = this.known.get(uuid);
       this.known.set(uuid, power);
       if (before === undefined || before === power) continue;
