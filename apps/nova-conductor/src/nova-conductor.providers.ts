@@ -12,6 +12,7 @@ import {
   ComputeNodesRepository,
   ExternalEventsRepository,
   InstancesRepository,
+  MigrationsRepository,
   ServicesRepository,
 } from '@nestack/nova/data';
 import {
@@ -49,6 +50,7 @@ function makeParts(
     placement,
     instances: new InstancesRepository(),
     devices: new BlockDevicesRepository(),
+    migrations: new MigrationsRepository(),
     events: new ExternalEventsRepository(),
     services: new ServicesRepository(),
     nodes: new ComputeNodesRepository(),

@@ -13,6 +13,7 @@ import {
   listInventories,
   listProviderAllocations,
   listProviderTraits,
+  manageAllocations,
   placementApi,
   showAllocations,
   updateAllocations,
@@ -36,6 +37,11 @@ interface Summary {
 interface AllocationRequest {
   readonly allocations: Readonly<Record<string, { readonly resources: Readonly<Record<string, number>> }>>;
   readonly mappings?: unknown;
+}
+
+interface ConsumerAllocations extends AllocationRequest {
+  readonly consumer_generation?: number;
+  readonly consumer_type?: string;
 }
 
 /** Placement as nova's resources. All calls are made in nova's own name. */
@@ -142,6 +148,41 @@ export class PlacementClient implements PlacementPort {
       params: { consumer_uuid: consumerUuid },
     });
     return Object.keys(answer.allocations).length === 0 ? null : mainProvider(answer.allocations);
+  }
+
+  async moveAllocation(
+    ctx: RequestContext,
+    about: { from: string; to: string; type: 'INSTANCE' | 'MIGRATION'; project_id: string; user_id: string },
+  ): Promise<void> {
+    const { from, to, type, project_id, user_id } = about;
+    await this.#again(async () => {
+      const [source, target] = await Promise.all([this.#allocations(ctx, from), this.#allocations(ctx, to)]);
+      if (Object.keys(source.allocations).length === 0) return;
+      const allocations = Object.fromEntries(
+        Object.entries(source.allocations).map(([uuid, { resources }]) => [uuid, { resources }]),
+      );
+      const owner = { project_id, user_id };
+      await this.#call(ctx, manageAllocations, {
+        body: {
+          [from]: {
+            allocations: {},
+            ...owner,
+            consumer_generation: source.consumer_generation ?? null,
+            consumer_type: source.consumer_type ?? 'INSTANCE',
+          },
+          [to]: {
+            allocations,
+            ...owner,
+            consumer_generation: target.consumer_generation ?? null,
+            consumer_type: type,
+          },
+        },
+      });
+    });
+  }
+
+  #allocations(ctx: RequestContext, consumer: string): Promise<ConsumerAllocations> {
+    return this.#call(ctx, showAllocations, { params: { consumer_uuid: consumer } });
   }
 
   async release(ctx: RequestContext, consumerUuid: string): Promise<void> {

@@ -91,6 +91,17 @@ export const NovaError = defineErrors({
     kind: 'conflict',
     template: "Cannot '{action}' instance {instance_uuid} while it is in {attr} {state}",
   },
+  CannotResizeToSameFlavor: { kind: 'badRequest', template: 'When resizing, instances must change flavor!' },
+  CannotResizeDisk: {
+    kind: 'badRequest',
+    template: 'Server disk was unable to be resized because: {reason}',
+  },
+  ResizeOutdated: { kind: 'conflict', template: 'The resize of instance {instance_uuid} reached its host too late.' },
+  NotResized: { kind: 'badRequest', template: 'Instance has not been resized.' },
+  MigrationNotFoundForInstance: {
+    kind: 'notFound',
+    template: 'Migration {migration_id} not found for instance {instance_id}',
+  },
   InstanceNotRescuable: { kind: 'badRequest', template: 'Instance {instance_id} cannot be rescued: {reason}' },
   PreserveEphemeralNotSupported: {
     kind: 'conflict',

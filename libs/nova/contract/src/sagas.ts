@@ -33,6 +33,22 @@ export const NovaSagas = {
     action: 'rebuild',
     params: Type.Object({ instance_uuid: Uuid, stopped: Type.Boolean(), preserve_ephemeral: Type.Boolean() }),
   },
+  /** The migration's row has both flavors; the old one is claimed under its uuid until the resize is confirmed. `stale` ones were left by a reset of the server's state. */
+  serverResize: {
+    kind: 'server.resize',
+    action: 'resize',
+    params: Type.Object({ instance_uuid: Uuid, migration_uuid: Uuid, stale: Type.Array(Uuid) }),
+  },
+  confirmResize: {
+    kind: 'server.confirm_resize',
+    action: 'confirmResize',
+    params: Type.Object({ instance_uuid: Uuid, migration_uuid: Uuid }),
+  },
+  revertResize: {
+    kind: 'server.revert_resize',
+    action: 'revertResize',
+    params: Type.Object({ instance_uuid: Uuid, migration_uuid: Uuid }),
+  },
   /** The image as glance's create takes it; its id is chosen by the request that starts the operation. */
   createImage: {
     kind: 'server.create_image',

@@ -37,6 +37,9 @@ export type TaskState =
   | 'unrescuing'
   | 'rebuilding'
   | 'rebuild_spawning'
+  | 'resize_prep'
+  | 'resize_migrating'
+  | 'resize_reverting'
   | 'image_snapshot_pending'
   | 'image_snapshot'
   | 'image_pending_upload'
@@ -65,6 +68,7 @@ export type ServerStatus =
   | 'REBUILD'
   | 'RESCUE'
   | 'RESIZE'
+  | 'REVERT_RESIZE'
   | 'SHELVED'
   | 'SHELVED_OFFLOADED'
   | 'SHUTOFF'
@@ -100,6 +104,8 @@ export function serverStatus(vmState: VmState, taskState: TaskState | null): Ser
     (vmState === 'active' || vmState === 'stopped' || vmState === 'error')
   )
     return 'REBUILD';
+  if (taskState === 'resize_prep' || taskState === 'resize_migrating') return 'RESIZE';
+  if (vmState === 'resized' && taskState === 'resize_reverting') return 'REVERT_RESIZE';
   return STATUS[vmState];
 }
 
@@ -107,6 +113,7 @@ export function serverStatus(vmState: VmState, taskState: TaskState | null): Ser
 export function vmStatesOf(status: string): readonly VmState[] {
   const wanted = status.toUpperCase();
   const found = (Object.keys(STATUS) as VmState[]).filter((state) => STATUS[state] === wanted);
-  if (wanted === 'REBOOT' || wanted === 'HARD_REBOOT') return ['active', 'stopped'];
+  if (wanted === 'REVERT_RESIZE') return ['resized'];
+  if (wanted === 'REBOOT' || wanted === 'HARD_REBOOT' || wanted === 'RESIZE') return ['active', 'stopped'];
   return found;
 }

@@ -1,3 +1,4 @@
+export { MigrationsRepository } from './repositories/migrations.repository';
 export { novaMigrations } from './migrations';
 export { AggregatesRepository } from './repositories/aggregates.repository';
 export { BlockDevicesRepository } from './repositories/block-devices.repository';

@@ -16,6 +16,8 @@ export * from './servers/instance-spec';
 export * from './servers/rebuild';
 export * from './servers/rescue';
 export * from './servers/server-images';
+export * from './servers/resize';
+export * from './servers/server-migrations';
 export * from './servers/servers';
 export * from './compute/compute-manager';
 export * from './compute/keyed-mutex';

@@ -78,6 +78,7 @@ export type InstancePatch = Partial<
     | 'host'
     | 'node'
     | 'availability_zone'
+    | 'flavor'
     | 'metadata'
     | 'tags'
     | 'access_ip_v4'

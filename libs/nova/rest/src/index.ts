@@ -11,4 +11,5 @@ export { SecurityGroupsController } from './servers/security-groups.controller';
 export { ServerActionsController } from './servers/server-actions.controller';
 export { ServerDisksController } from './servers/server-disks.controller';
 export { ServerPartsController } from './servers/server-parts.controller';
+export { ServerMovesController } from './servers/server-moves.controller';
 export { ServersController } from './servers/servers.controller';

@@ -12,6 +12,7 @@ import {
   type ImagePort,
   type Instance,
   type InstanceRepository,
+  type MigrationRepository,
   type NetworkPort,
   type PlacementPort,
   type ServiceRepository,
@@ -24,6 +25,7 @@ export interface SagaDeps {
   readonly clock: Clock;
   readonly instances: InstanceRepository;
   readonly devices: BlockDeviceRepository;
+  readonly migrations: MigrationRepository;
   readonly events: ExternalEventRepository;
   readonly services: ServiceRepository;
   readonly compute: RpcClient<typeof ComputeRpc>;

@@ -6,6 +6,7 @@ import { deleteServerSaga } from './server-delete.saga';
 import { powerSagas } from './server-power.sagas';
 import { rebuildSaga } from './server-rebuild.saga';
 import { rescueSagas } from './server-rescue.sagas';
+import { resizeSagas } from './server-resize.sagas';
 import { createImageSaga } from './server-snapshot.saga';
 
 export type { SagaDeps } from './deps';
@@ -18,6 +19,7 @@ export function novaSagas(deps: SagaDeps): readonly SagaDefinition[] {
     ...powerSagas(deps),
     ...attachmentSagas(deps),
     ...rescueSagas(deps),
+    ...resizeSagas(deps),
     rebuildSaga(deps),
     createImageSaga(deps),
   ] as unknown as readonly SagaDefinition[];

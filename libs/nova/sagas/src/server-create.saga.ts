@@ -321,7 +321,8 @@ async function assertAvailable(
   if (volume.status.startsWith('error')) throw NovaError.InvalidBDMVolume({ id: volumeId });
 }
 
-function requestSpec(instance: Instance, ignore: readonly string[]): RequestSpec {
+/** What the scheduler is told of a server. */
+export function requestSpec(instance: Instance, ignore: readonly string[]): RequestSpec {
   return {
     instance_uuid: instance.uuid,
     project_id: instance.project_id,

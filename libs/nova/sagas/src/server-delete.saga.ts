@@ -54,7 +54,12 @@ export function deleteServerSaga(deps: SagaDeps) {
       {
         type: 'effect',
         name: 'release_allocations',
-        do: (ctx, run) => deps.placement.release(ctx, run.params.instance_uuid),
+        do: async (ctx, run) => {
+          const uuid = run.params.instance_uuid;
+          const open = await deps.tx.read('saga.migrations', (tx) => deps.migrations.open(tx, uuid));
+          for (const migration of open) await deps.placement.release(ctx, migration.uuid);
+          await deps.placement.release(ctx, uuid);
+        },
       },
       {
         type: 'tx',
@@ -63,6 +68,10 @@ export function deleteServerSaga(deps: SagaDeps) {
           const now = deps.clock.now();
           await deps.devices.removeOfInstance(tx, run.params.instance_uuid);
           await deps.events.forget(tx, run.params.instance_uuid);
+          for (const { uuid, status } of await deps.migrations.open(tx, run.params.instance_uuid)) {
+            const kept = status === 'finished' || status === 'confirming';
+            await deps.migrations.setStatus(tx, uuid, kept ? 'confirmed' : 'error');
+          }
           await deps.instances.update(tx, run.params.instance_uuid, {
             vm_state: 'deleted',
             task_state: null,

@@ -52,6 +52,15 @@ export class FakePlacement implements PlacementPort {
     return this.faults.run('allocatedOn', () => this.allocations.get(consumer)?.provider ?? null);
   }
 
+  moveAllocation(_ctx: RequestContext, { from, to }: { from: string; to: string }): Promise<void> {
+    return this.faults.run('moveAllocation', () => {
+      const held = this.allocations.get(from);
+      if (held === undefined) return;
+      this.allocations.delete(from);
+      this.allocations.set(to, held);
+    });
+  }
+
   release(_ctx: RequestContext, consumer: string): Promise<void> {
     return this.faults.run('release', () => {
       this.allocations.delete(consumer);

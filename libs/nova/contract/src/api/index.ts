@@ -3,6 +3,7 @@ import { aggregateOperations } from './aggregates';
 import { flavorOperations } from './flavors';
 import { hostOperations } from './hosts';
 import { keyPairOperations } from './keypairs';
+import { migrationOperations } from './migrations';
 import { quotaOperations } from './quotas';
 import { serverActionOperations } from './server-actions';
 import { serverPartOperations } from './server-parts';
@@ -14,6 +15,7 @@ export * from './common';
 export * from './flavors';
 export * from './hosts';
 export * from './keypairs';
+export * from './migrations';
 export * from './quotas';
 export * from './server-actions';
 export * from './server-parts';
@@ -41,6 +43,7 @@ export const novaApi = defineApi({
     ...keyPairOperations,
     ...hostOperations,
     ...aggregateOperations,
+    ...migrationOperations,
     ...quotaOperations,
   ],
   documents: novaDocuments,

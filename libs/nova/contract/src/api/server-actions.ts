@@ -143,6 +143,25 @@ export const rebuildServer = operation({
   errors: ['InstanceNotFound', 'InstanceIsLocked', 'InstanceInvalidState', 'ImageNotFound', 'FlavorDiskTooSmall'],
 });
 
+/** upstream: nova/api/openstack/compute/schemas/servers.py, resize */
+export const resizeServer = action(
+  'resize',
+  'resizeServer',
+  'os_compute_api:servers:resize',
+  Strict({
+    flavorRef: Type.Union([Type.String({ minLength: 1 }), Type.Integer()]),
+    'OS-DCF:diskConfig': Type.Optional(Type.Enum(['AUTO', 'MANUAL'])),
+  }),
+  { errors: ['FlavorBadRequest', 'CannotResizeToSameFlavor', 'CannotResizeDisk', 'TooManyInstances'] },
+);
+export const confirmResize = action('confirmResize', 'confirmResize', 'os_compute_api:servers:confirm_resize', Any, {
+  status: 204,
+  errors: ['NotResized'],
+});
+export const revertResize = action('revertResize', 'revertResize', 'os_compute_api:servers:revert_resize', Any, {
+  errors: ['NotResized'],
+});
+
 /** Guests here have no agent that could set a password. */
 export const changeServerPassword = action(
   'changePassword',
@@ -208,6 +227,9 @@ export const serverActionOperations = [
   unrescueServer,
   createServerImage,
   rebuildServer,
+  resizeServer,
+  confirmResize,
+  revertResize,
   changeServerPassword,
   restoreServer,
   lockServer,

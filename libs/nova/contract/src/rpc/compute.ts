@@ -123,6 +123,39 @@ export const ComputeRpc = defineRpc({
       args: Type.Object({ instance: InstanceSpec }),
       reply: Type.Object({ power_state: Type.Integer(), root_device_name: Type.String() }),
     },
+    /**
+     * Ensures the guest has the sizes of its specification, its former disks kept under the migration's uuid; it is shut
+     * down for that and runs afterwards if it shall. Fails with nothing changed.
+     */
+    resize_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({
+        instance: InstanceSpec,
+        migration_uuid: Uuid,
+        running: Type.Boolean(),
+        timeout_s: Type.Integer(),
+      }),
+      reply: Power,
+    },
+    /** Ensures the guest has the disks that were kept, and the sizes of its specification. */
+    revert_resize: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance: InstanceSpec, migration_uuid: Uuid, running: Type.Boolean() }),
+      reply: Power,
+    },
+    /** Ensures that the disks that were kept are gone. */
+    confirm_resize: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid, migration_uuid: Uuid }),
+    },
     /** Ensures a whole copy of the guest's disk as it is now lies on the host; a guest that runs goes on running. */
     snapshot_instance: {
       kind: 'call',

@@ -158,4 +158,29 @@ export const novaMigrations: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    name: '0003-server-migrations',
+    up: [
+      `CREATE TABLE server_migration (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        uuid uuid NOT NULL UNIQUE,
+        instance_uuid uuid NOT NULL REFERENCES instance (uuid),
+        project_id text NOT NULL,
+        user_id text NOT NULL,
+        migration_type text NOT NULL,
+        status text NOT NULL,
+        source_compute text NOT NULL,
+        source_node text NOT NULL,
+        dest_compute text NOT NULL,
+        dest_node text NOT NULL,
+        old_flavor jsonb NOT NULL,
+        new_flavor jsonb NOT NULL,
+        old_vm_state text NOT NULL,
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL
+      )`,
+      "CREATE UNIQUE INDEX server_migration_open ON server_migration (instance_uuid) WHERE status NOT IN ('confirmed', 'reverted', 'error')",
+      'CREATE INDEX server_migration_instance ON server_migration (instance_uuid)',
+    ],
+  },
 ];

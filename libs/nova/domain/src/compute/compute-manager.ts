@@ -86,6 +86,26 @@ export class ComputeManager {
     return this.command(instance.uuid, () => this.deps.driver.rebuild(ctx, this.guestOf(instance), this.fetch));
   }
 
+  resize(
+    ctx: RequestContext,
+    instance: InstanceSpec,
+    how: { readonly keep: string; readonly running: boolean; readonly timeoutS: number },
+  ): Promise<PowerState> {
+    return this.command(instance.uuid, () => this.deps.driver.ensureResized(ctx, this.guestOf(instance), how));
+  }
+
+  revertResize(
+    ctx: RequestContext,
+    instance: InstanceSpec,
+    how: { readonly keep: string; readonly running: boolean },
+  ): Promise<PowerState> {
+    return this.command(instance.uuid, () => this.deps.driver.revertResized(ctx, this.guestOf(instance), how));
+  }
+
+  confirmResize(ctx: RequestContext, uuid: string, keep: string): Promise<void> {
+    return this.command(uuid, () => this.deps.driver.absentKept(ctx, uuid, keep));
+  }
+
   snapshot(ctx: RequestContext, uuid: string, imageId: string, running: boolean): Promise<void> {
     return this.command(uuid, () => this.deps.driver.ensureSnapshot(ctx, uuid, imageId, running));
   }

@@ -231,6 +231,20 @@ export interface PlacementPort {
   claim(ctx: RequestContext, spec: RequestSpec, candidate: ProviderCandidate): Promise<boolean>;
   /** The provider on which a consumer holds its allocation, null when it holds none. */
   allocatedOn(ctx: RequestContext, consumerUuid: string): Promise<string | null>;
+  /**
+   * Ensures that `to` holds what `from` holds, and `from` nothing, in one step; what `to` held before is released. Without
+   * anything held by `from` it has been done already.
+   */
+  moveAllocation(
+    ctx: RequestContext,
+    about: {
+      readonly from: string;
+      readonly to: string;
+      readonly type: 'INSTANCE' | 'MIGRATION';
+      readonly project_id: string;
+      readonly user_id: string;
+    },
+  ): Promise<void>;
   /** Releases everything of the consumer; nothing held is no error. */
   release(ctx: RequestContext, consumerUuid: string): Promise<void>;
   removeProvider(ctx: RequestContext, providerUuid: string): Promise<void>;

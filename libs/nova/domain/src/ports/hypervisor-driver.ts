@@ -86,6 +86,19 @@ export interface HypervisorDriver {
     spec: GuestSpec,
     fetch: ImageFetch,
   ): Promise<{ readonly power: PowerState; readonly rootDevice: string }>;
+  /** Keeps the guest's disks under a name, shut down within `timeoutS`, and gives it the sizes of `spec`; runs if it shall. */
+  ensureResized(
+    ctx: RequestContext,
+    spec: GuestSpec,
+    how: { readonly keep: string; readonly running: boolean; readonly timeoutS: number },
+  ): Promise<PowerState>;
+  /** Ensures the guest has the disks kept under the name again, if there are any, and the sizes of `spec`. */
+  revertResized(
+    ctx: RequestContext,
+    spec: GuestSpec,
+    how: { readonly keep: string; readonly running: boolean },
+  ): Promise<PowerState>;
+  absentKept(ctx: RequestContext, uuid: string, keep: string): Promise<void>;
   /** Ensures a whole copy of the guest's root disk as it is now; a guest that shall run (`running`) runs afterwards. */
   ensureSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void>;
   /** The bytes of the copy, qcow2; throws when there is none. */

@@ -57,6 +57,32 @@ export class Quotas {
     return fits;
   }
 
+  /** Takes room for what another flavor has more; usage is locked until the transaction ends. Throws TooManyInstances. */
+  async takeResize(
+    tx: Tx,
+    server: { readonly project_id: string; readonly flavor: { readonly vcpus: number; readonly memory_mb: number } },
+    flavor: { readonly vcpus: number; readonly memory_mb: number },
+  ): Promise<void> {
+    const limits = await this.limits(tx, server.project_id);
+    const usage = await this.deps.instances.lockUsage(tx, server.project_id);
+    const more = {
+      cores: flavor.vcpus - server.flavor.vcpus,
+      ram: flavor.memory_mb - server.flavor.memory_mb,
+    };
+    const overs = (['cores', 'ram'] as const).filter((key) => {
+      const limit = limits[key] ?? -1;
+      return limit >= 0 && more[key] > 0 && usage[key] + more[key] > limit;
+    });
+    if (overs.length === 0) return;
+    const list = (of: (key: 'cores' | 'ram') => number): string => overs.map(of).join(', ');
+    throw NovaError.TooManyInstances({
+      overs: overs.join(', '),
+      req: list((key) => more[key]),
+      used: list((key) => usage[key]),
+      allowed: list((key) => limits[key] ?? -1),
+    });
+  }
+
   /** A project's limits: what was set for it, else its class's default, else upstream's. */
   async limits(tx: Tx, projectId: string): Promise<Limits> {
     return { ...QUOTA_DEFAULTS, ...(await this.deps.quotas.limits(tx, projectId)) };

@@ -313,6 +313,6 @@ export function shouldRun(instance: Pick<Instance, 'vm_state' | 'power_state'>):
   return (
     instance.vm_state === 'active' ||
     instance.vm_state === 'rescued' ||
-    (instance.vm_state === 'error' && instance.power_state === POWER_STATE.running)
+    ((instance.vm_state === 'error' || instance.vm_state === 'resized') && instance.power_state === POWER_STATE.running)
   );
 }

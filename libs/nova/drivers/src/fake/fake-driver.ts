@@ -21,6 +21,8 @@ export const FAKE_OPERATIONS = [
   'rescue',
   'unrescue',
   'rebuild',
+  'resize',
+  'revert_resize',
   'snapshot',
   'attach_volume',
   'detach_volume',
@@ -51,6 +53,8 @@ interface Guest {
   /** Disks that it was started from beside its own. */
   rescue?: string;
   snapshots?: string[];
+  /** Sizes that it had, by the name that they are kept under. */
+  kept?: Record<string, number>;
 }
 
 /**
@@ -191,6 +195,40 @@ export class FakeDriver implements HypervisorDriver {
     guest.name = spec.name;
     guest.console.push(`[    0.000000] Linux version fake (rebuilt from ${spec.image?.id ?? 'its volume'})`);
     return { power: await this.setPower(spec.uuid, POWER_STATE.running), rootDevice: '/dev/vda' };
+  }
+
+  async ensureResized(
+    _ctx: RequestContext,
+    spec: GuestSpec,
+    { keep, running }: { readonly keep: string; readonly running: boolean },
+  ): Promise<PowerState> {
+    const guest = this.guest(spec.uuid);
+    await this.act('resize');
+    if (guest.kept?.[keep] === undefined) {
+      guest.kept = { [keep]: guest.memoryMb };
+      guest.console.push(`[    0.000000] Linux version fake (resized to ${String(spec.flavor.memory_mb)} MB)`);
+    }
+    guest.memoryMb = spec.flavor.memory_mb;
+    return this.setPower(spec.uuid, running ? POWER_STATE.running : POWER_STATE.shutdown);
+  }
+
+  async revertResized(
+    _ctx: RequestContext,
+    spec: GuestSpec,
+    { keep, running }: { readonly keep: string; readonly running: boolean },
+  ): Promise<PowerState> {
+    const guest = this.guest(spec.uuid);
+    await this.act('revert_resize');
+    guest.memoryMb = guest.kept?.[keep] ?? guest.memoryMb;
+    delete guest.kept;
+    return this.setPower(spec.uuid, running ? POWER_STATE.running : POWER_STATE.shutdown);
+  }
+
+  async absentKept(_ctx: RequestContext, uuid: string, keep: string): Promise<void> {
+    const guest = this.guestsByUuid[uuid];
+    if (guest?.kept?.[keep] === undefined) return;
+    delete guest.kept;
+    await this.save(uuid);
   }
 
   async ensureSnapshot(_ctx: RequestContext, uuid: string, name: string): Promise<void> {

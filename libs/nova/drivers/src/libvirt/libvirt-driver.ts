@@ -14,6 +14,8 @@ import { definedTaps, domainName, domainXml } from './domain-xml';
 import { legacyDiagnostics, powerOf } from './domain-stats';
 import { GuestDevices } from './guest-devices';
 import { GuestFiles } from './guest-files';
+import { GuestResizes } from './guest-resizes';
+import { shutDown } from './guest-shutdown';
 import { GuestSnapshots } from './guest-snapshots';
 import { planOf, plainImage, roomOf, rootDeviceOf } from './guest-plan';
 import { hardwareOf } from './hardware';
@@ -42,11 +44,6 @@ export interface LibvirtOptions {
 const EMULATOR = '/usr/bin/qemu-system-x86_64';
 const IMAGES = '_base';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/**
- * A guest that was just booting has not heard the first request: it is asked again, the first time soon.
- * upstream: CONF.shutdown_retry_interval
- */
-const ASK_AGAIN_MS = { first: 3000, then: 10_000 };
 
 /** Guests under QEMU, through libvirt. */
 export class LibvirtDriver implements HypervisorDriver {
@@ -55,6 +52,7 @@ export class LibvirtDriver implements HypervisorDriver {
   private readonly libvirt: LibvirtClient;
   private readonly devices: GuestDevices;
   private readonly images: ImageCache;
+  private readonly resizes: GuestResizes;
   private readonly snapshots: GuestSnapshots;
   private readonly consoles: ConsoleKeeper;
   private readonly power: PowerWatch;
@@ -72,6 +70,7 @@ export class LibvirtDriver implements HypervisorDriver {
     });
     this.devices = new GuestDevices(this.libvirt);
     this.images = new ImageCache(path.join(this.instancesDir, IMAGES), this.commands);
+    this.resizes = new GuestResizes((uuid) => this.files(uuid), this, this.commands);
     this.snapshots = new GuestSnapshots((uuid) => this.files(uuid), this.libvirt, this.commands);
     this.consoles = new ConsoleKeeper(log);
     this.power = new PowerWatch(() => this.powers(), log);
@@ -257,6 +256,18 @@ export class LibvirtDriver implements HypervisorDriver {
     });
   }
 
+  ensureResized(ctx: RequestContext, spec: GuestSpec, how: Parameters<GuestResizes['ensure']>[2]): Promise<PowerState> {
+    return this.resizes.ensure(ctx, spec, how);
+  }
+
+  revertResized(ctx: RequestContext, spec: GuestSpec, how: Parameters<GuestResizes['revert']>[2]): Promise<PowerState> {
+    return this.resizes.revert(ctx, spec, how);
+  }
+
+  absentKept(_ctx: RequestContext, uuid: string, keep: string): Promise<void> {
+    return this.resizes.absent(uuid, keep);
+  }
+
   ensureSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void> {
     return this.power.during(uuid, async () => {
       const power = await this.powerNow(uuid);
@@ -385,24 +396,8 @@ export class LibvirtDriver implements HypervisorDriver {
     await files.ensureOverlay(ctx, base, room ?? base.bytes, disk);
   }
 
-  /** Asks the guest to shut down; false when it has not within the time. */
-  private async shutDown(ctx: RequestContext, uuid: string, timeoutS: number): Promise<boolean> {
-    const end = Date.now() + timeoutS * 1000;
-    for (let patience = ASK_AGAIN_MS.first; Date.now() < end; patience = ASK_AGAIN_MS.then) {
-      try {
-        await this.libvirt.shutdown(ctx, uuid);
-      } catch (error) {
-        // It may have gone off by itself: that shows below.
-        if (!(error instanceof LibvirtError)) throw error;
-      }
-      const askAgainAt = Math.min(end, Date.now() + patience);
-      while (Date.now() < askAgainAt) {
-        const change = this.libvirt.nextChange(uuid, askAgainAt - Date.now());
-        if (!isUp(await this.powerNow(uuid))) return true;
-        await change;
-      }
-    }
-    return !isUp(await this.powerNow(uuid));
+  private shutDown(ctx: RequestContext, uuid: string, timeoutS: number): Promise<boolean> {
+    return shutDown(ctx, this.libvirt, uuid, timeoutS, async () => isUp(await this.powerNow(uuid)));
   }
 
   private async destroy(ctx: RequestContext, uuid: string): Promise<void> {

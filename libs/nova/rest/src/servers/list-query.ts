@@ -159,7 +159,7 @@ function flag(q: URLSearchParams, key: string): boolean | null {
   return parsed;
 }
 
-function timeOf(key: string, text: string): Date {
+export function timeOf(key: string, text: string): Date {
   const time = new Date(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`);
   if (Number.isNaN(time.getTime()))
     throw NovaError.BadRequest({

@@ -97,7 +97,7 @@ export function serverView(item: InstanceListItem, options: ServerViewOptions): 
     accessIPv6: shortIpv6(instance.access_ip_v6),
     links: serverLinks(baseUrl, instance.uuid),
     ...(status === 'ERROR' || status === 'DELETED' ? faultOf(instance, options.admin) : {}),
-    ...(['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING'].includes(status)
+    ...(['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'REVERT_RESIZE', 'VERIFY_RESIZE', 'MIGRATING'].includes(status)
       ? { progress: instance.progress }
       : {}),
     'OS-DCF:diskConfig': instance.disk_config,

@@ -17,6 +17,9 @@ type Methods = (typeof ComputeRpc)['methods'];
 /** Commands that are older were left here while the host was away; what they are about may be decided otherwise by now. */
 const FRESH_MS = 5000;
 
+/** A host that does not answer is given up after a minute. */
+const GIVEN_UP_MS = 45_000;
+
 /** Serves `compute.<host>`. */
 @Controller()
 @HandlesRpc(ComputeRpc, { queues: 'host' })
@@ -89,6 +92,22 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return { power_state: power, root_device_name: rootDevice };
   }
 
+  async resize_instance(ctx: RequestContext, args: RpcArgs<Methods['resize_instance']>) {
+    this.assertFresh(ctx, args.instance.uuid);
+    const how = { keep: args.migration_uuid, running: args.running, timeoutS: args.timeout_s };
+    return { power_state: await this.manager.resize(ctx, args.instance, how) };
+  }
+
+  async revert_resize(ctx: RequestContext, args: RpcArgs<Methods['revert_resize']>) {
+    const how = { keep: args.migration_uuid, running: args.running };
+    return { power_state: await this.manager.revertResize(ctx, args.instance, how) };
+  }
+
+  async confirm_resize(ctx: RequestContext, args: RpcArgs<Methods['confirm_resize']>) {
+    await this.manager.confirmResize(ctx, args.instance_uuid, args.migration_uuid);
+    return null;
+  }
+
   async snapshot_instance(ctx: RequestContext, args: RpcArgs<Methods['snapshot_instance']>) {
     await this.manager.snapshot(ctx, args.instance_uuid, args.image_id, args.running);
     return null;
@@ -145,6 +164,12 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
 
   async get_host_uptime() {
     return { uptime: (await this.driver.facts()).uptime ?? '' };
+  }
+
+  /** A resize that waited as long as it takes to give a host up may have been undone already. */
+  private assertFresh(ctx: RequestContext, uuid: string): void {
+    const age = ctx.deadline === null ? 0 : COMPUTE_COMMAND_MS - (ctx.deadline - Date.now());
+    if (age > GIVEN_UP_MS) throw NovaError.ResizeOutdated({ instance_uuid: uuid });
   }
 
   /** Commands that make a guest must not make one that was given up while they waited. */

@@ -1,0 +1,272 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { newUuid } from '@nestack/kernel/ids';
+import { Bench, type CallOptions } from './testing/bench';
+
+process.env['NESTACK_CHECK_RESPONSES'] = '1';
+
+let bench: Bench;
+let large = '';
+
+beforeAll(async () => {
+  bench = await Bench.start({ hosts: 2 });
+  large = await bench.addFlavor({ vcpus: 2, ram: 128, disk: 2 });
+}, 60_000);
+
+afterAll(async () => {
+  await bench.close();
+});
+
+afterEach(() => bench.tidy(), 30_000);
+
+const act = (id: string, body: Record<string, unknown>, options: CallOptions = {}) =>
+  bench.call('POST', `/servers/${id}/action`, { ...options, body });
+const resize = (id: string, flavorRef = large, options: CallOptions = {}) =>
+  act(id, { resize: { flavorRef } }, options);
+
+async function active(): Promise<string> {
+  const id = await bench.boot();
+  await bench.until(id, 'ACTIVE');
+  return id;
+}
+
+async function stopped(): Promise<string> {
+  const id = await active();
+  await act(id, { 'os-stop': null });
+  await bench.until(id, 'SHUTOFF');
+  return id;
+}
+
+async function resized(): Promise<string> {
+  const id = await active();
+  await resize(id);
+  await bench.until(id, 'VERIFY_RESIZE');
+  return id;
+}
+
+async function stateOf(id: string): Promise<readonly unknown[]> {
+  const server = await bench.show(id);
+  return [server?.['status'], server?.['OS-EXT-STS:vm_state'], server?.['OS-EXT-STS:task_state']];
+}
+
+async function flavorOf(id: string): Promise<unknown> {
+  return ((await bench.show(id))?.['flavor'] as { id: string }).id;
+}
+
+async function remove(id: string): Promise<void> {
+  await bench.call('DELETE', `/servers/${id}`);
+  await bench.until(id, 'GONE');
+  expect(await bench.leftovers()).toEqual([]);
+}
+
+async function memoryOf(id: string): Promise<unknown> {
+  return (await bench.call('GET', `/servers/${id}/diagnostics`, { as: `${bench.project}:admin` })).json['memory'];
+}
+
+/** Memory that Placement counts for the server: its own, and what its migrations hold. */
+const claims = (): readonly (number | undefined)[] =>
+  [...bench.placement.allocations.values()].map(({ amounts }) => amounts['MEMORY_MB']).sort();
+
+const migrationsOf = async (id: string, version = '2.80') =>
+  (await bench.call('GET', `/os-migrations?instance_uuid=${id}`, { as: `${bench.project}:admin`, version })).json[
+    'migrations'
+  ] as readonly Record<string, unknown>[];
+
+describe('resize', () => {
+  it('shows RESIZE at once, holds both flavors until it is confirmed, and gives up the old one then', async () => {
+    const id = await active();
+    const host = (await bench.show(id, { as: `${bench.project}:admin` }))?.['OS-EXT-SRV-ATTR:host'];
+    for (const { behaviour } of bench.hosts) behaviour.delays = { resize: 300 };
+    const answer = await resize(id);
+    expect([answer.status, answer.text]).toEqual([202, '']);
+    expect((await stateOf(id)).slice(0, 2)).toEqual(['RESIZE', 'active']);
+    expect((await resize(id)).status).toBe(409);
+    expect((await act(id, { 'os-stop': null })).status).toBe(409);
+    expect((await act(id, { confirmResize: null })).status).toBe(409);
+    const server = await bench.until(id, 'VERIFY_RESIZE');
+    expect([server['OS-EXT-STS:vm_state'], server['OS-EXT-STS:power_state']]).toEqual(['resized', 1]);
+    expect(server['OS-EXT-SRV-ATTR:host']).toBe(host);
+    expect([await flavorOf(id), await memoryOf(id)]).toEqual([large, 128 * 1024]);
+    expect(claims()).toEqual([128, 64]);
+    for (const body of [{ 'os-stop': null }, { reboot: { type: 'SOFT' } }, { rebuild: { imageRef: bench.image } }])
+      expect([(await act(id, body)).status, body]).toEqual([409, body]);
+    const confirmed = await act(id, { confirmResize: null });
+    expect([confirmed.status, confirmed.text]).toEqual([204, '']);
+    await bench.until(id, 'ACTIVE');
+    expect(claims()).toEqual([128]);
+    expect((await act(id, { confirmResize: null })).status).toBe(409);
+    expect((await act(id, { revertResize: null })).status).toBe(409);
+    const { json } = await bench.call('GET', `/servers/${id}/os-instance-actions`);
+    const actions = (json['instanceActions'] as { action: string }[]).map(({ action }) => action);
+    expect(actions.slice(0, 2)).toEqual(['confirmResize', 'resize']);
+    await remove(id);
+  }, 30_000);
+
+  it('is taken back by a revert, with the old flavor, sizes and claim', async () => {
+    const id = await resized();
+    for (const { behaviour } of bench.hosts) behaviour.delays = { revert_resize: 300 };
+    expect((await act(id, { revertResize: null })).status).toBe(202);
+    expect(await stateOf(id)).toEqual(['REVERT_RESIZE', 'resized', 'resize_reverting']);
+    expect((await act(id, { revertResize: null })).status).toBe(409);
+    await bench.until(id, 'ACTIVE');
+    expect([await flavorOf(id), await memoryOf(id)]).toEqual([bench.flavor, 64 * 1024]);
+    expect(claims()).toEqual([64]);
+    expect((await migrationsOf(id)).map(({ status }) => status)).toEqual(['reverted']);
+    await remove(id);
+  }, 30_000);
+
+  it.each(['confirmResize', 'revertResize'])(
+    'of a stopped server leaves it stopped (%s)',
+    async (end) => {
+      const id = await stopped();
+      expect((await resize(id)).status).toBe(202);
+      expect((await bench.until(id, 'VERIFY_RESIZE'))['OS-EXT-STS:power_state']).toBe(4);
+      await act(id, { [end]: null });
+      expect((await bench.until(id, 'SHUTOFF'))['OS-EXT-STS:power_state']).toBe(4);
+      await remove(id);
+    },
+    30_000,
+  );
+
+  it('refuses flavors that there are not, the same one, and smaller disks', async () => {
+    const id = await active();
+    const small = await bench.addFlavor({ vcpus: 1, ram: 64, disk: 0 });
+    expect((await resize(id, newUuid())).status).toBe(400);
+    expect((await act(id, { resize: { flavorRef: null } })).status).toBe(400);
+    expect((await act(id, { resize: { flavorRef: '' } })).status).toBe(400);
+    expect((await act(id, { resize: {} })).status).toBe(400);
+    expect((await resize(id, bench.flavor)).json['badRequest']).toMatchObject({
+      message: 'When resizing, instances must change flavor!',
+    });
+    expect((await resize(id, small)).json['badRequest']).toMatchObject({
+      message: 'Server disk was unable to be resized because: Resize to zero disk flavor is not allowed.',
+    });
+    await resize(id);
+    await bench.until(id, 'VERIFY_RESIZE');
+    await act(id, { confirmResize: null });
+    await bench.until(id, 'ACTIVE');
+    expect((await resize(id, bench.flavor)).status).toBe(400);
+    expect((await stateOf(id))[0]).toBe('ACTIVE');
+    await remove(id);
+  }, 30_000);
+
+  it('refuses locked servers, those of others, and what is over the quota', async () => {
+    const id = await active();
+    await act(id, { lock: null });
+    expect((await resize(id)).status).toBe(409);
+    await act(id, { unlock: null });
+    expect((await resize(id, large, { as: 'another' })).status).toBe(404);
+    expect((await resize(newUuid())).status).toBe(404);
+    expect((await act(id, { confirmResize: null })).status).toBe(409);
+    expect((await resize(id, large, { as: `${bench.project}:reader` })).status).toBe(403);
+    const huge = await bench.addFlavor({ vcpus: 21, ram: 128, disk: 2 });
+    expect((await resize(id, huge)).json['forbidden']).toMatchObject({
+      message: expect.stringContaining('Quota exceeded for cores: Requested 20, but already used 1 of 20 cores'),
+    });
+    await remove(id);
+  }, 30_000);
+
+  it('counts what resizes under way will use', async () => {
+    const [first, second] = [await active(), await active()];
+    const eleven = await bench.addFlavor({ vcpus: 11, ram: 128, disk: 2 });
+    for (const { behaviour } of bench.hosts) behaviour.delays = { resize: 500 };
+    const answers = await Promise.all([resize(first, eleven), resize(second, eleven)]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([202, 403]);
+    const won = answers[0]?.status === 202 ? first : second;
+    await bench.until(won, 'VERIFY_RESIZE');
+  }, 30_000);
+
+  it.each([
+    ['its host refuses', () => Object.assign(bench.hosts[0]?.behaviour ?? {}, { failures: { resize: 100 } })],
+    ['there is no room', () => undefined],
+  ])(
+    'leaves the server as it was when %s',
+    async (_what, arrange) => {
+      const id = await active();
+      arrange();
+      for (const { behaviour } of bench.hosts) Object.assign(behaviour, bench.hosts[0]?.behaviour);
+      await bench.call('PUT', `/os-quota-sets/${bench.project}`, {
+        as: `${bench.project}:admin`,
+        body: { quota_set: { ram: -1 } },
+      });
+      const flavor = _what.includes('room') ? await bench.addFlavor({ vcpus: 2, ram: 200_000, disk: 2 }) : large;
+      expect((await resize(id, flavor)).status).toBe(202);
+      await bench.until(id, 'ACTIVE');
+      expect([await flavorOf(id), await memoryOf(id), claims()]).toEqual([bench.flavor, 64 * 1024, [64]]);
+      expect((await migrationsOf(id)).map(({ status }) => status)).toEqual(['error']);
+      await remove(id);
+    },
+    30_000,
+  );
+
+  it('that cannot be reverted ends in ERROR, and a delete releases all', async () => {
+    const id = await resized();
+    for (const { behaviour } of bench.hosts) behaviour.failures = { revert_resize: 100 };
+    await act(id, { revertResize: null });
+    expect((await bench.until(id, 'ERROR'))['fault']).toMatchObject({ code: 500 });
+    expect(claims()).toEqual([128, 64]);
+    await remove(id);
+  }, 30_000);
+
+  it('is given up when its server is deleted, before and after', async () => {
+    const verified = await resized();
+    await remove(verified);
+    expect((await migrationsOf(verified)).map(({ status }) => status)).toEqual(['confirmed']);
+    const id = await active();
+    for (const { behaviour } of bench.hosts) behaviour.delays = { resize: 200 };
+    await resize(id);
+    await remove(id);
+    expect((await migrationsOf(id)).map(({ status }) => status)).toEqual(['error']);
+  }, 30_000);
+
+  it('may be begun anew after an administrator has reset the state', async () => {
+    const id = await resized();
+    const as = `${bench.project}:admin`;
+    expect((await act(id, { 'os-resetState': { state: 'active' } }, { as })).status).toBe(202);
+    const larger = await bench.addFlavor({ vcpus: 2, ram: 256, disk: 2 });
+    expect((await resize(id, larger)).status).toBe(202);
+    await bench.until(id, 'VERIFY_RESIZE');
+    expect(claims()).toEqual([128, 256]);
+    await act(id, { confirmResize: null });
+    await bench.until(id, 'ACTIVE');
+    await remove(id);
+  }, 30_000);
+});
+
+describe('migrations', () => {
+  it('are listed as each microversion shows them, newest first and in pages', async () => {
+    const id = await resized();
+    await act(id, { confirmResize: null });
+    await bench.until(id, 'ACTIVE');
+    const larger = await bench.addFlavor({ vcpus: 2, ram: 256, disk: 2 });
+    await resize(id, larger);
+    const host = (await bench.until(id, 'VERIFY_RESIZE'))['OS-EXT-SRV-ATTR:host'];
+    const oldest = Object.keys((await migrationsOf(id, '2.1'))[0] ?? {}).sort();
+    expect(oldest).toEqual(
+      [
+        ...['id', 'instance_uuid', 'status', 'source_compute', 'source_node', 'dest_compute', 'dest_node', 'dest_host'],
+        ...['old_instance_type_id', 'new_instance_type_id', 'created_at', 'updated_at'],
+      ].sort(),
+    );
+    expect((await migrationsOf(id, '2.23'))[0]).toMatchObject({ migration_type: 'resize' });
+    expect(await migrationsOf(id)).toMatchObject([
+      { status: 'finished', source_compute: host, dest_compute: host, user_id: `u-${bench.project}` },
+      { status: 'confirmed', project_id: bench.project },
+    ]);
+    const as = `${bench.project}:admin`;
+    const page = await bench.call('GET', `/os-migrations?instance_uuid=${id}&limit=1`, { as, version: '2.59' });
+    expect(page.json['migrations']).toHaveLength(1);
+    const [{ href } = { href: '' }] = page.json['migrations_links'] as { href: string }[];
+    const rest = await bench.call('GET', href.replace(bench.base, ''), { as, version: '2.59' });
+    expect(rest.json['migrations']).toMatchObject([{ status: 'confirmed' }]);
+    const unknown = await bench.call('GET', `/os-migrations?marker=${newUuid()}`, { as, version: '2.59' });
+    expect(unknown.status).toBe(400);
+    const none = await bench.call('GET', '/os-migrations?status=running', { as });
+    expect(none.json).toEqual({ migrations: [] });
+    expect((await bench.call('GET', '/os-migrations')).status).toBe(403);
+    const live = await bench.call('GET', `/servers/${id}/migrations`, { as, version: '2.23' });
+    expect(live.json).toEqual({ migrations: [] });
+    expect((await bench.call('GET', `/servers/${id}/migrations/1`, { as, version: '2.23' })).status).toBe(404);
+    expect((await bench.call('GET', `/servers/${id}/migrations`, { as })).status).toBe(404);
+    await remove(id);
+  }, 30_000);
+});

@@ -1,0 +1,135 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { isoMicros } from '@nestack/kernel/clock';
+import { ApiReply, Handles, parsePage, type ApiRequest, type ApiVersion } from '@nestack/kernel/http';
+import {
+  NovaError,
+  confirmResize,
+  listMigrations,
+  listServerMigrations,
+  resizeServer,
+  revertResize,
+  showServerMigration,
+} from '@nestack/nova/contract';
+import { Resize, ServerMigrations, Servers, type MigrationQuery, type ServerMigration } from '@nestack/nova/domain';
+import { MAX_LIMIT, timeOf } from './list-query';
+
+const id = (request: ApiRequest): string => request.params['server_id'] ?? '';
+
+/** Servers that change their flavor, and the record of it. */
+@Injectable()
+export class ServerMovesController {
+  constructor(
+    @Inject(Resize) private readonly resizes: Resize,
+    @Inject(ServerMigrations) private readonly migrations: ServerMigrations,
+    @Inject(Servers) private readonly servers: Servers,
+  ) {}
+
+  @Handles(resizeServer)
+  async resize(request: ApiRequest) {
+    const { resize } = request.body as {
+      resize: { flavorRef: string | number; 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL' };
+    };
+    const flavor = String(resize.flavorRef).replace(/^.*\//, '');
+    await this.resizes.resize(request.ctx, id(request), flavor, resize['OS-DCF:diskConfig']);
+    return new ApiReply(null, { status: 202 });
+  }
+
+  @Handles(confirmResize)
+  async confirm(request: ApiRequest) {
+    await this.resizes.confirm(request.ctx, id(request));
+    return new ApiReply(null, { status: 204 });
+  }
+
+  @Handles(revertResize)
+  async revert(request: ApiRequest) {
+    await this.resizes.revert(request.ctx, id(request));
+    return new ApiReply(null, { status: 202 });
+  }
+
+  @Handles(listMigrations)
+  async list(request: ApiRequest) {
+    const { version } = request;
+    const query = queryOf(request);
+    const paged = version.atLeast('2.59');
+    const found = await this.migrations.list(paged ? { ...query, limit: query.limit + 1 } : query);
+    const shown = paged ? found.slice(0, query.limit) : found;
+    const last = shown.at(-1);
+    return {
+      migrations: shown.map((one) => migrationView(one, version)),
+      ...(last !== undefined && found.length > shown.length
+        ? { migrations_links: [{ rel: 'next', href: nextPage(request, last.uuid) }] }
+        : {}),
+    };
+  }
+
+  @Handles(listServerMigrations)
+  async ofServer(request: ApiRequest) {
+    await this.servers.get(request.ctx, id(request));
+    return { migrations: [] };
+  }
+
+  @Handles(showServerMigration)
+  async show(request: ApiRequest): Promise<never> {
+    const { uuid } = await this.servers.get(request.ctx, id(request));
+    throw NovaError.MigrationNotFoundForInstance({
+      migration_id: request.params['migration_id'] ?? '',
+      instance_id: uuid,
+    });
+  }
+}
+
+function queryOf({ rawQuery: q, version }: ApiRequest): MigrationQuery {
+  const text = <K extends string>(key: K, as: string = key): Record<string, string> => {
+    const value = q.getAll(key).at(-1);
+    return value === undefined ? {} : { [as]: value };
+  };
+  const page = parsePage(q, { max: MAX_LIMIT });
+  const paged = version.atLeast('2.59');
+  const since = q.get('changes-since');
+  const before = q.get('changes-before');
+  return {
+    ...text('host'),
+    ...text('instance_uuid'),
+    ...text('source_compute'),
+    ...text('status'),
+    ...text('migration_type'),
+    ...(version.atLeast('2.80') ? { ...text('user_id'), ...text('project_id') } : {}),
+    ...(paged && since !== null ? { changes_since: timeOf('changes-since', since) } : {}),
+    ...(version.atLeast('2.66') && before !== null ? { changes_before: timeOf('changes-before', before) } : {}),
+    ...(paged && page.marker !== null ? { marker: page.marker } : {}),
+    limit: paged ? page.limit : MAX_LIMIT,
+  };
+}
+
+function nextPage({ baseUrl, rawQuery }: ApiRequest, marker: string): string {
+  const query = new URLSearchParams(rawQuery);
+  query.set('marker', marker);
+  return `${baseUrl}/os-migrations?${query.toString()}`;
+}
+
+/** upstream: nova/api/openstack/compute/migrations.py */
+function migrationView(migration: ServerMigration, version: ApiVersion): Record<string, unknown> {
+  return {
+    id: migration.id,
+    ...(version.atLeast('2.59') ? { uuid: migration.uuid } : {}),
+    instance_uuid: migration.instance_uuid,
+    status: migration.status,
+    source_compute: migration.source_compute,
+    source_node: migration.source_node,
+    dest_compute: migration.dest_compute,
+    dest_node: migration.dest_node,
+    dest_host: null,
+    old_instance_type_id: numberOf(migration.old_flavor.id),
+    new_instance_type_id: numberOf(migration.new_flavor.id),
+    created_at: isoMicros(migration.created_at),
+    updated_at: isoMicros(migration.updated_at),
+    ...(version.atLeast('2.23') ? { migration_type: migration.migration_type } : {}),
+    ...(version.atLeast('2.80') ? { user_id: migration.user_id, project_id: migration.project_id } : {}),
+  };
+}
+
+/** Upstream shows a number of its database here that no request takes; ours is made of the flavor's id. */
+function numberOf(flavorId: string): number {
+  if (/^\d{1,9}$/.test(flavorId)) return Number(flavorId);
+  return [...flavorId].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 0x7fffffff, 0);
+}
