@@ -149,8 +149,11 @@ export class InstancesRepository implements InstanceRepository {
   async usage(tx: Tx, projectId: string): Promise<Usage> {
     const row = await sqlOne<{ instances: string; cores: string; ram: string }>(
       tx,
-      `SELECT count(*) AS instances, COALESCE(sum((flavor->>'vcpus')::int), 0) AS cores, COALESCE(sum((flavor->>'memory_mb')::int), 0) AS ram
-       FROM instance WHERE project_id = $1 AND deleted_at IS NULL AND vm_state <> 'soft-delete'`,
+      `SELECT count(*) AS instances,
+         COALESCE(sum(GREATEST((i.flavor->>'vcpus')::int, (m.new_flavor->>'vcpus')::int)), 0) AS cores,
+         COALESCE(sum(GREATEST((i.flavor->>'memory_mb')::int, (m.new_flavor->>'memory_mb')::int)), 0) AS ram
+       FROM instance i LEFT JOIN server_migration m ON m.instance_uuid = i.uuid AND m.status = 'migrating'
+       WHERE i.project_id = $1 AND i.deleted_at IS NULL AND i.vm_state <> 'soft-delete'`,
       [projectId],
     );
     return { instances: Number(row?.instances ?? 0), cores: Number(row?.cores ?? 0), ram: Number(row?.ram ?? 0) };
