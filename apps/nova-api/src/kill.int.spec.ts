@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { cutWorkers } from '@nestack/kernel/saga';
 import { refusal } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
+import { idle, survives } from './testing/survival';
 
 /**
  * The law, for every long operation: its worker is cut off before and after each effect and each journal entry, one place
@@ -24,54 +25,6 @@ afterEach(async () => {
   bench.volumes.volumes.clear();
 }, 60_000);
 
-interface Scenario<T> {
-  /** The operation whose worker is cut. */
-  readonly kind: string;
-  /** What there must be before; undisturbed. */
-  readonly prepare: () => Promise<T>;
-  /** The request that starts the operation. */
-  readonly act: (made: T) => Promise<unknown>;
-  /** Waits for the end and checks that it is the one that it should be. */
-  readonly check: (made: T) => Promise<void>;
-  /** How many places there are at least; fewer would mean that the test tests nothing. */
-  readonly places: number;
-}
-
-/** Plays a scenario once, cutting where `at` says; answers the places that were passed. */
-async function play<T>(scenario: Scenario<T>, at: string | null): Promise<readonly string[]> {
-  const made = await scenario.prepare();
-  const passed: string[] = [];
-  let cut = false;
-  cutWorkers((place) => {
-    if (!place.startsWith(`${scenario.kind}/`)) return false;
-    passed.push(place);
-    if (cut || place !== at) return false;
-    cut = true;
-    return true;
-  });
-  await scenario.act(made);
-  if (at !== null) {
-    await bench.eventually(`the worker is cut at ${at}`, () => cut);
-    await bench.stopConductor();
-    await bench.startConductor();
-  }
-  try {
-    await scenario.check(made);
-  } catch (error) {
-    throw new Error(`after a cut at ${String(at)}: ${String(error)}`, { cause: error });
-  }
-  cutWorkers(null);
-  await bench.tidy();
-  expect({ at, left: await bench.leftovers() }).toEqual({ at, left: [] });
-  return passed;
-}
-
-async function survives<T>(scenario: Scenario<T>): Promise<void> {
-  const places = [...new Set(await play(scenario, null))];
-  expect(places.length).toBeGreaterThanOrEqual(scenario.places);
-  for (const place of places) await play(scenario, place);
-}
-
 const act = (id: string, body: Record<string, unknown>) => bench.call('POST', `/servers/${id}/action`, { body });
 
 async function active(): Promise<string> {
@@ -92,7 +45,7 @@ const attach = ({ id, volume }: { id: string; volume: string }) =>
   bench.call('POST', `/servers/${id}/os-volume_attachments`, { body: { volumeAttachment: { volumeId: volume } } });
 
 async function attached({ id, volume }: { id: string; volume: string }): Promise<void> {
-  await idle(id);
+  await idle(bench, id);
   expect(bench.volumes.volumes.get(volume)?.status).toBe('in-use');
   expect(bench.volumes.of(volume)).toHaveLength(1);
   expect((await bench.call('GET', `/servers/${id}/os-volume_attachments/${volume}`)).status).toBe(200);
@@ -100,21 +53,10 @@ async function attached({ id, volume }: { id: string; volume: string }): Promise
 }
 
 async function detached({ id, volume }: { id: string; volume: string }): Promise<void> {
-  await idle(id);
+  await idle(bench, id);
   expect(bench.volumes.volumes.get(volume)?.status).toBe('available');
   expect(bench.volumes.of(volume)).toEqual([]);
   expect((await bench.call('GET', `/servers/${id}/os-volume_attachments/${volume}`)).status).toBe(404);
-}
-
-/** Waits until no operation works on the server any more. */
-async function idle(id: string): Promise<void> {
-  await bench.eventually('nothing is under way', async () => {
-    const { rows } = await bench.query(
-      "SELECT 1 FROM saga WHERE resource_id = $1 AND state NOT IN ('done', 'undone')",
-      [id],
-    );
-    return rows.length === 0;
-  });
 }
 
 async function consoleOf(id: string): Promise<string> {
@@ -148,7 +90,7 @@ describe('a cut worker', () => {
   it(
     'of server.create: the server becomes ACTIVE',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.create',
         places: 30,
         prepare: aVolume,
@@ -166,7 +108,7 @@ describe('a cut worker', () => {
   it(
     'of server.create with a host that cannot build it: the other host has it',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.create',
         places: 40,
         prepare: async () => {
@@ -187,7 +129,7 @@ describe('a cut worker', () => {
   it(
     'of server.create that fails at its end: everything is given back',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.create',
         places: 34,
         prepare: async () => {
@@ -206,7 +148,7 @@ describe('a cut worker', () => {
   it(
     'of server.create that a delete takes over: nothing is left',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.create',
         places: 12,
         prepare: aVolume,
@@ -233,7 +175,7 @@ describe('a cut worker', () => {
   it(
     'of server.delete: the server is gone',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.delete',
         places: 20,
         prepare: withVolume,
@@ -257,13 +199,13 @@ describe('a cut worker', () => {
   ])(
     'of %s %j: it is done once',
     (kind, body, status, line) =>
-      survives({
+      survives(bench, {
         kind,
         places: 7,
         prepare: active,
         act: (id) => act(id, body),
         check: async (id) => {
-          await idle(id);
+          await idle(bench, id);
           await bench.until(id, status);
           if (line !== null) expect((await consoleOf(id)).match(line)).toHaveLength(1);
         },
@@ -279,7 +221,7 @@ describe('a cut worker', () => {
   ])(
     'of %s: the guest runs',
     (kind, before, state, body) =>
-      survives({
+      survives(bench, {
         kind,
         places: 7,
         prepare: async () => {
@@ -299,7 +241,7 @@ describe('a cut worker', () => {
   it(
     'of server.stop that the host refuses: the server runs on',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.stop',
         places: 4,
         prepare: async () => {
@@ -318,7 +260,7 @@ describe('a cut worker', () => {
   it(
     'of server.rescue that the host refuses: the server is off as before',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.rescue',
         places: 6,
         prepare: async () => {
@@ -330,7 +272,7 @@ describe('a cut worker', () => {
         },
         act: (id) => act(id, { rescue: null }),
         check: async (id) => {
-          await idle(id);
+          await idle(bench, id);
           expect((await bench.until(id, 'SHUTOFF'))['OS-EXT-STS:power_state']).toBe(4);
           const guests = await Promise.all(bench.hosts.map(({ driver }) => driver.guests()));
           expect(guests.flat().find(({ uuid }) => uuid === id)?.power).toBe(4);
@@ -342,7 +284,7 @@ describe('a cut worker', () => {
   it(
     'of server.rebuild of a stopped server: it is rebuilt once and stopped',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.rebuild',
         places: 14,
         prepare: async () => {
@@ -353,7 +295,7 @@ describe('a cut worker', () => {
         },
         act: (id) => act(id, { rebuild: { imageRef: bench.image } }),
         check: async (id) => {
-          await idle(id);
+          await idle(bench, id);
           await bench.until(id, 'SHUTOFF');
           expect((await consoleOf(id)).match(/rebuilt from/g)).toHaveLength(1);
           await once(id);
@@ -373,13 +315,13 @@ describe('a cut worker', () => {
   it(
     'of server.create_image: the image is active and no copy is left',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.create_image',
         places: 22,
         prepare: async () => ({ id: await active(), image: '' }),
         act: snapshot,
         check: async ({ id, image }) => {
-          await idle(id);
+          await idle(bench, id);
           await bench.until(id, 'ACTIVE');
           expect(bench.images.images.get(image)?.status).toBe('active');
           await Promise.all(bench.hosts.map(({ driver }) => expect(driver.openSnapshot(id, image)).rejects.toThrow()));
@@ -392,7 +334,7 @@ describe('a cut worker', () => {
   it(
     'of server.create_image whose upload is refused: there is no image',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.create_image',
         places: 20,
         prepare: async () => {
@@ -401,7 +343,7 @@ describe('a cut worker', () => {
         },
         act: snapshot,
         check: async ({ id, image }) => {
-          await idle(id);
+          await idle(bench, id);
           await bench.until(id, 'ACTIVE');
           expect(bench.images.images.has(image)).toBe(false);
         },
@@ -412,7 +354,7 @@ describe('a cut worker', () => {
   it(
     'of server.attach_volume: the guest has it',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.attach_volume',
         places: 22,
         prepare: async () => ({ id: await active(), volume: bench.volumes.add({ project_id: bench.project }).id }),
@@ -425,7 +367,7 @@ describe('a cut worker', () => {
   it(
     'of server.attach_volume that the guest refuses: the volume is available',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.attach_volume',
         places: 16,
         prepare: async () => {
@@ -441,7 +383,7 @@ describe('a cut worker', () => {
   it(
     'of server.detach_volume: the volume is available',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.detach_volume',
         places: 16,
         prepare: withVolume,
@@ -454,7 +396,7 @@ describe('a cut worker', () => {
   it(
     'of server.detach_volume that the guest refuses: it keeps the volume',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.detach_volume',
         places: 8,
         prepare: async () => {
@@ -474,13 +416,13 @@ describe('a cut worker', () => {
   it(
     'of server.attach_interface: the server has two addresses',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.attach_interface',
         places: 4,
         prepare: active,
         act: (id) => bench.call('POST', `/servers/${id}/os-interface`, { body: { interfaceAttachment: {} } }),
         check: async (id) => {
-          await idle(id);
+          await idle(bench, id);
           expect((await bench.show(id))?.['addresses']).toMatchObject({ private: [{}, {}] });
           expect(bench.networks.of(id)).toHaveLength(2);
         },
@@ -491,7 +433,7 @@ describe('a cut worker', () => {
   it(
     'of server.attach_interface that the guest refuses: the port is gone',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.attach_interface',
         places: 3,
         prepare: async () => {
@@ -500,7 +442,7 @@ describe('a cut worker', () => {
         },
         act: (id) => bench.call('POST', `/servers/${id}/os-interface`, { body: { interfaceAttachment: {} } }),
         check: async (id) => {
-          await idle(id);
+          await idle(bench, id);
           expect(bench.networks.of(id)).toHaveLength(1);
           expect((await bench.show(id))?.['addresses']).toMatchObject({ private: [{}] });
         },
@@ -511,13 +453,13 @@ describe('a cut worker', () => {
   it(
     'of server.detach_interface: the port is gone',
     () =>
-      survives({
+      survives(bench, {
         kind: 'server.detach_interface',
         places: 10,
         prepare: active,
         act: (id) => bench.call('DELETE', `/servers/${id}/os-interface/${bench.networks.of(id)[0]?.id ?? ''}`),
         check: async (id) => {
-          await idle(id);
+          await idle(bench, id);
           expect(bench.networks.of(id)).toEqual([]);
           expect((await bench.show(id))?.['addresses']).toEqual({});
         },
