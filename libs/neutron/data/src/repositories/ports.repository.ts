@@ -59,6 +59,10 @@ export class PortsRepository extends TableRepository<Port> implements PortReposi
       'DELETE FROM port_security_group WHERE port_id = $1 AND NOT security_group_id = ANY($2::uuid[])',
       [portId, groupIds],
     );
+    await this.addSecurityGroups(tx, portId, groupIds);
+  }
+
+  async addSecurityGroups(tx: Tx, portId: string, groupIds: readonly string[]): Promise<void> {
     if (groupIds.length === 0) return;
     await execute(
       tx,

@@ -86,7 +86,7 @@ export class PortMaker {
     };
     const port = await this.insert(tx, draft, plan);
     const fixedIps = await this.addressing.allocate(tx, port, plan.subnets, plan.fixed_ips);
-    if (port.security_groups.length > 0) await parts.ports.setSecurityGroups(tx, port.id, port.security_groups);
+    await parts.ports.addSecurityGroups(tx, port.id, port.security_groups);
     return { ...port, fixed_ips: fixedIps };
   }
 

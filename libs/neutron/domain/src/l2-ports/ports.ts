@@ -11,7 +11,7 @@ import {
   withinQuota,
   type Target,
 } from '../access';
-import { EVERYTHING, type ListQuery, type Network, type Port } from '../model';
+import { EVERYTHING, where, type ListQuery, type Network, type Port } from '../model';
 import type { NeutronParts } from '../parts';
 import { ensureDefaultGroup } from '../security-groups/default-group';
 import { Addressing } from './addressing';
@@ -311,12 +311,19 @@ export class Ports {
         'net_id',
       );
       mustAllow(ctx, parts.policy, 'delete_port', targetOf(port, network));
-      if (ROUTER_OWNERS.includes(port.device_owner))
+      if (ROUTER_OWNERS.includes(port.device_owner) && (await this.belongs(tx, port)))
         throw NeutronError.ServicePortInUse({ port_id: id, reason: `has device owner ${port.device_owner}` });
       await parts.floating.portChanged(ctx, tx, port, null);
       await parts.news.removed(ctx, tx, port);
       await parts.ports.remove(tx, id);
     });
+  }
+
+  /** Whether a router or floating IP has the port; anybody may write such an owner into a port of his network. */
+  private async belongs(tx: Tx, port: Port): Promise<boolean> {
+    const { routers, floatingIps } = this.parts;
+    if ((await routers.ofPort(tx, port.id)) !== null) return true;
+    return (await floatingIps.list(tx, EVERYTHING, where({ id: port.device_id }))).length > 0;
   }
 }
 

@@ -97,6 +97,8 @@ export interface PortRepository extends ResourceRepository<Port> {
   takeThisAddress(tx: Tx, subnetId: string, portId: string, ordinal: number, ip: string): Promise<boolean>;
   releaseAddress(tx: Tx, portId: string, subnetId: string, ip: string): Promise<void>;
   setOrdinals(tx: Tx, portId: string, ips: readonly FixedIp[]): Promise<void>;
+  /** Of a new port. */
+  addSecurityGroups(tx: Tx, portId: string, groupIds: readonly string[]): Promise<void>;
   setSecurityGroups(tx: Tx, portId: string, groupIds: readonly string[]): Promise<void>;
   /**
    * Who has to know of a port: hosts of the network's DHCP servers, those of the groups that some rule refers to, and whether one
