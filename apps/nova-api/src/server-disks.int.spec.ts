@@ -105,6 +105,13 @@ describe('rescue', () => {
     const rescue = await act(id, { rescue: { adminPass: 'letmein1', rescue_image_ref: own } });
     expect(rescue.json).toEqual({ adminPass: 'letmein1' });
     await bench.until(id, 'RESCUE');
+    // A reset brings it back to its own disk.
+    await act(id, { 'os-resetState': { state: 'active' } }, { as: `${bench.project}:admin` });
+    const { rows } = await bench.query<{ rescued: boolean }>(
+      "SELECT request ? 'rescue' AS rescued FROM instance WHERE uuid = $1",
+      [id],
+    );
+    expect(rows).toEqual([{ rescued: false }]);
     await remove(id);
   }, 30_000);
 
@@ -197,6 +204,7 @@ describe('rebuild', () => {
         { rebuild: { imageRef: bench.image, ...fields } },
         { as: `${bench.project}:admin`, ...(version === undefined ? {} : { version }) },
       );
+    expect((await rebuild({ accessIPv4: 'not an address' })).status).toBe(400);
     expect((await rebuild({ key_name: 'k' }, '2.53')).status).toBe(400);
     expect((await rebuild({ key_name: 'k' }, '2.54')).status).toBe(400);
     await bench.call('POST', '/os-keypairs', {
@@ -326,6 +334,42 @@ describe('an image of a server', () => {
     expect(bench.images.images.size).toBe(before);
   }, 30_000);
 });
+
+it('diagnostics have their standard form from 2.48 on', async () => {
+  const id = await active();
+  const of = (version: string) =>
+    bench.call('GET', `/servers/${id}/diagnostics`, { as: `${bench.project}:admin`, version });
+  expect((await of('2.47')).json).toMatchObject({ cpu0_time: expect.any(Number) });
+  expect((await of('2.48')).json).toMatchObject({
+    state: 'running',
+    driver: 'libvirt',
+    hypervisor_os: 'linux',
+    uptime: expect.any(Number),
+    config_drive: false,
+    num_cpus: 1,
+    cpu_details: [{ id: 0, time: expect.any(Number), utilisation: null }],
+    num_nics: 1,
+    nic_details: [{ mac_address: expect.stringMatching(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/) }],
+    disk_details: [],
+    memory_details: { maximum: 64, used: 64 },
+  });
+  await remove(id);
+}, 30_000);
+
+it('a host that was killed amid a snapshot lets its guest run again', async () => {
+  const id = await active();
+  const host = await bench.startHost(`halted-${id.slice(0, 8)}`);
+  const there = await bench.boot({ availability_zone: `nova:${host.name}` }, { as: `${bench.project}:admin` });
+  await bench.until(there, 'ACTIVE');
+  await host.driver.pause({} as Parameters<typeof host.driver.pause>[0], there);
+  await host.stop();
+  bench.hosts.splice(bench.hosts.indexOf(host), 1);
+  const again = await bench.startHost(host.name);
+  await bench.eventually('the guest runs', async () => (await again.driver.guests())[0]?.power === 1);
+  await bench.call('DELETE', `/servers/${there}`);
+  await bench.until(there, 'GONE');
+  await remove(id);
+}, 30_000);
 
 it('passwords cannot be set, and nothing waits to be restored', async () => {
   const id = await active();

@@ -1,6 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { Any, LooseBoolean, Metadata, Name, Nullable, Strict, versions } from './common';
+import { AccessIpV4, AccessIpV6 } from './servers';
 
 /** `POST /servers/{server_id}/action` with one key. */
 function action<const S extends Type.TSchema>(
@@ -79,8 +80,8 @@ function rebuildBody(since: string): { since: string; schema: Type.TSchema } {
     metadata: Type.Optional(Metadata),
     preserve_ephemeral: Type.Optional(LooseBoolean),
     'OS-DCF:diskConfig': Type.Optional(Type.Enum(['AUTO', 'MANUAL'])),
-    accessIPv4: Type.Optional(Type.String()),
-    accessIPv6: Type.Optional(Type.String()),
+    accessIPv4: Type.Optional(AccessIpV4),
+    accessIPv6: Type.Optional(AccessIpV6),
     ...(minor < 57
       ? { personality: Type.Optional(Type.Array(Strict({ path: Type.String(), contents: Type.String() }))) }
       : {}),

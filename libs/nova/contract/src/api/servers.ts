@@ -5,7 +5,8 @@ import { Any, Links, LooseBoolean, Metadata, Name, Nullable, PositiveInteger, St
 const Tag = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' });
 const DeviceTag = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' });
 const DiskConfig = Type.Enum(['AUTO', 'MANUAL']);
-const AccessIp = Type.String();
+export const AccessIpV4 = Type.String({ format: 'ipv4' });
+export const AccessIpV6 = Type.String({ format: 'ipv6' });
 const FixedIp = Type.String();
 
 const BlockDeviceBase = {
@@ -55,8 +56,8 @@ function createServerBody(version: { readonly minor: number }) {
     adminPass: Type.Optional(Type.String()),
     metadata: Type.Optional(Metadata),
     networks: v >= 37 ? Type.Union([networks, Type.Enum(['none', 'auto'])]) : Type.Optional(networks),
-    accessIPv4: Type.Optional(AccessIp),
-    accessIPv6: Type.Optional(AccessIp),
+    accessIPv4: Type.Optional(AccessIpV4),
+    accessIPv6: Type.Optional(AccessIpV6),
     'OS-DCF:diskConfig': Type.Optional(DiskConfig),
     availability_zone: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255 }))),
     block_device_mapping: Type.Optional(Type.Array(Type.Record(Type.String(), Any))),
@@ -219,8 +220,8 @@ export const showServer = operation({
 const UpdateFields = {
   name: Type.Optional(Name),
   'OS-DCF:diskConfig': Type.Optional(DiskConfig),
-  accessIPv4: Type.Optional(Nullable(AccessIp)),
-  accessIPv6: Type.Optional(Nullable(AccessIp)),
+  accessIPv4: Type.Optional(Nullable(AccessIpV4)),
+  accessIPv6: Type.Optional(Nullable(AccessIpV6)),
 };
 export const updateServer = operation({
   id: 'updateServer',

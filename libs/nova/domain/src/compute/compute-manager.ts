@@ -210,6 +210,9 @@ export class ComputeManager {
           known.push({ uuid, power: now ?? POWER_STATE.shutdown });
           const power = await this.mutex.run(uuid, () => driver.powerOn(ctx, this.guestOf(instance)));
           known.push({ uuid, power });
+        } else if (run && now === POWER_STATE.paused) {
+          // Halted for a snapshot that a crash has ended.
+          known.push({ uuid, power: await this.mutex.run(uuid, () => driver.unpause(ctx, uuid)) });
         } else if (now !== undefined) {
           known.push({ uuid, power: now });
         }

@@ -211,7 +211,11 @@ export class Servers {
   }
 
   resetState(ctx: RequestContext, id: string, state: 'active' | 'error'): Promise<void> {
-    return this.change(ctx, id, () => ({ vm_state: state, task_state: null }));
+    return this.change(ctx, id, ({ request: { rescue: _, ...request } }) => ({
+      vm_state: state,
+      task_state: null,
+      request,
+    }));
   }
 
   /** Changes metadata within the quota of items; `replace` drops what is not given. */

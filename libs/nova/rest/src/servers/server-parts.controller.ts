@@ -24,6 +24,7 @@ import {
   updateServerMetadataItem,
 } from '@nestack/nova/contract';
 import { Quotas, Servers } from '@nestack/nova/domain';
+import { diagnosticsView } from './diagnostics.views';
 import { actionView } from './instance-actions.views';
 import { addressesOf } from './servers.views';
 
@@ -185,7 +186,9 @@ export class ServerPartsController {
   @Handles(showDiagnostics)
   async diagnostics(request: ApiRequest) {
     const { instance, host } = await this.servers.onHost(request.ctx, id(request));
-    return (await this.compute.get_diagnostics(request.ctx, { instance_uuid: instance.uuid }, { host })).diagnostics;
+    const asked = { instance_uuid: instance.uuid };
+    const { diagnostics } = await this.compute.get_diagnostics(request.ctx, asked, { host });
+    return request.version.atLeast('2.48') ? diagnosticsView(instance, diagnostics, new Date()) : diagnostics;
   }
 
   private async setMetadata(
