@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { TestNeutron, admin, typeOf, type Shown } from './testing/test-neutron';
+import { newUuid } from '@nestack/kernel/ids';
+import { TestNeutron, admin, typeOf, until, type Shown } from './testing/test-neutron';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
 jest.setTimeout(60_000);
@@ -302,6 +303,34 @@ describe('ports', () => {
       { as },
     );
     expect(pair['allowed_address_pairs']).toEqual([{ ip_address: '10.99.0.0/16', mac_address: pair['mac_address'] }]);
+  });
+});
+
+describe('servers', () => {
+  it('hear of their ports without any agent when networks are simulated, though nova and neutron were away', async () => {
+    const { network } = await neutron.wired({ cidr: '10.30.0.0/24' });
+    const { neighbours } = neutron;
+    neighbours.novaAway = true;
+    const server = newUuid();
+    const port = await neutron.make(
+      'port',
+      {
+        network_id: network.id,
+        project_id: 'p1',
+        device_id: server,
+        device_owner: 'compute:nova',
+        'binding:host_id': 'h1',
+      },
+      { as: 'service:service' },
+    );
+    expect(port).toMatchObject({ status: 'ACTIVE', 'binding:vif_type': 'bridge', project_id: 'p1' });
+    await neutron.down();
+    neighbours.novaAway = false;
+    await neutron.up();
+    const told = () => neighbours.events.filter((one) => one.server_uuid === server);
+    await until('nova is told', () => told().length > 0);
+    expect(told()).toEqual([{ name: 'network-vif-plugged', server_uuid: server, tag: port.id, status: 'completed' }]);
+    await until('nothing waits any more', async () => (await neutron.query('SELECT 1 FROM outbox')).length === 0);
   });
 });
 

@@ -13,6 +13,8 @@ export interface ToldEvent {
 export interface Neighbours {
   readonly url: string;
   readonly events: ToldEvent[];
+  /** While set, nova is not to be had. */
+  novaAway: boolean;
   close(): Promise<void>;
 }
 
@@ -47,6 +49,10 @@ export async function startNeighbours(): Promise<Neighbours> {
       token(request, response);
       return;
     }
+    if (path === '/v2.1/os-server-external-events' && neighbours.novaAway) {
+      json(response, 503, {});
+      return;
+    }
     if (path === '/v2.1/os-server-external-events') {
       events.push(...(JSON.parse(body.toString()) as { events: ToldEvent[] }).events);
       json(response, 200, { events: [] });
@@ -78,15 +84,17 @@ export async function startNeighbours(): Promise<Neighbours> {
     });
   }
 
-  return {
+  const neighbours: Neighbours = {
     url,
     events,
+    novaAway: false,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+  return neighbours;
 }
 
 async function received(request: IncomingMessage): Promise<Buffer> {
