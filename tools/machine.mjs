@@ -51,6 +51,8 @@ export async function missingForGuests() {
       nft: 'nftables',
       ip: 'iproute2',
       genisoimage: 'genisoimage',
+      ping: 'iputils-ping',
+      ssh: 'openssh-client',
     }),
   ];
   if (process.getuid?.() !== 0) missing.push('real guests need root');

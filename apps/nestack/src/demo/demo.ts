@@ -41,7 +41,7 @@ export async function demo(options: CommonOptions): Promise<void> {
   const { layout } = placeOf(options);
   const settings = requireSettings(layout);
   if ((await supervisorStatus(layout)) === null) throw new UserError('The cloud is down.', 'Start it with: nestack up');
-  await requireClient();
+  await requireClient(settings);
   const write = (text: string): void => void process.stdout.write(text);
   const env = { ...process.env, OS_CLIENT_CONFIG_FILE: layout.cloudsYaml, OS_CLOUD: 'nestack-admin', COLUMNS: '140' };
   const client = new OpenstackClient(withoutOpenrc(env), write);
@@ -65,10 +65,8 @@ export async function demo(options: CommonOptions): Promise<void> {
   }
 }
 
-async function requireClient(): Promise<void> {
-  const missing = missingOf(
-    needsOf({ virt: 'fake', net: 'fake', volume: 'fake', brokerUrl: '', client: true, image: false }),
-  );
+async function requireClient(settings: CloudSettings): Promise<void> {
+  const missing = missingOf(needsOf({ ...settings, client: true, image: false }));
   if (missing.length === 0) return;
   requireInstallable(missing);
   const names = missing.map((need) => need.package);

@@ -110,6 +110,13 @@ export function needsOf(wishes: Wishes): Need[] {
       why: 'the openstack command',
       without: 'any other OpenStack client, with clouds.yaml or openrc',
     });
+    if (wishes.virt === 'libvirt') {
+      const without = 'guests can be met over their consoles';
+      needs.push(
+        { package: 'iputils-ping', proof: 'ping', why: 'asks guests whether they are there', without },
+        { package: 'openssh-client', proof: 'ssh', why: 'opens a shell in a guest', without },
+      );
+    }
   }
   return needs;
 }
