@@ -1,5 +1,5 @@
 import type { RequestContext, Tx } from '@nestack/kernel/context';
-import { newUuid } from '@nestack/kernel/ids';
+import { isUuidLike, newUuid } from '@nestack/kernel/ids';
 import {
   NeutronError,
   type CreationOf,
@@ -41,7 +41,8 @@ export class SecurityGroups {
     const asked = query.filters.get('project_id') ?? [];
     // Administrators look after the groups of others as well: those projects get theirs when somebody looks for them.
     const all = viewerOf(ctx, this.parts.policy).all;
-    const projects = [ctx.actor?.projectId ?? '', ...(all ? asked : [])].filter((one) => one !== '');
+    const others = all ? asked.filter((one) => isUuidLike(one)) : [];
+    const projects = [ctx.actor?.projectId ?? '', ...others].filter((one) => one !== '');
     for (const project of new Set(projects)) {
       if ((await db.read('security_group.default', (tx) => groups.defaultOf(tx, project))) !== null) continue;
       await db.run('security_group.default', (tx) => ensureDefaultGroup(tx, this.parts, project));
