@@ -132,6 +132,17 @@ describe('key pairs', () => {
       private_key: expect.stringMatching(/^-----BEGIN RSA PRIVATE KEY-----\n[\s\S]+-----END RSA PRIVATE KEY-----\n$/),
       public_key: expect.stringMatching(/^ssh-rsa AAAA[A-Za-z0-9+/=]+ Generated-by-Nova$/),
     });
+    const windows = await bench.call('POST', '/os-keypairs', {
+      version: '2.2',
+      body: { keypair: { name: 'windows', type: 'x509' } },
+    });
+    expect(windows.status).toBe(201);
+    expect(windows.json['keypair']).toMatchObject({
+      type: 'x509',
+      public_key: expect.stringMatching(/^-----BEGIN CERTIFICATE-----\n/),
+      private_key: expect.stringMatching(/^[A-Za-z0-9+/]+=*$/),
+      fingerprint: expect.stringMatching(/^([0-9a-f]{2}:){19}[0-9a-f]{2}$/),
+    });
     const refused = await bench.call('POST', '/os-keypairs', { version: '2.92', body: { keypair: { name: 'made' } } });
     expect(refused.status).toBe(400);
     const shown = await bench.call('GET', '/os-keypairs/mine', { version: '2.10' });

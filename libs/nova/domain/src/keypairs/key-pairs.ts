@@ -33,10 +33,7 @@ export class KeyPairs {
     if (!/^[\w@. -]+$/.test(wanted.name) || wanted.name.trim() === '') {
       throw NovaError.InvalidKeypair({ reason: 'Keypair name contains unsafe characters' });
     }
-    if (wanted.type === 'x509' && wanted.publicKey === null) {
-      throw NovaError.BadRequest({ reason: 'Generating X509 key pairs is not supported; import a certificate.' });
-    }
-    const generated = wanted.publicKey === null ? await generateSshKey() : null;
+    const generated = wanted.publicKey === null ? await this.generate(wanted.type, userId) : null;
     const publicKey = generated?.public_key ?? wanted.publicKey ?? '';
     const print = wanted.type === 'ssh' ? fingerprint(publicKey) : certificateFingerprint(publicKey);
     const limit = QUOTA_DEFAULTS['key_pairs'] ?? 100;
@@ -52,6 +49,13 @@ export class KeyPairs {
       });
     });
     return { keyPair, privateKey: generated?.private_key ?? null };
+  }
+
+  private async generate(type: 'ssh' | 'x509', userId: string) {
+    if (type === 'ssh') return generateSshKey();
+    // Seldom asked for: loaded when it is.
+    const { generateX509 } = await import('./x509-keys');
+    return generateX509(userId, this.deps.clock.now());
   }
 
   async delete(userId: string, name: string): Promise<void> {
