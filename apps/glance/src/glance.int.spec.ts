@@ -491,6 +491,8 @@ describe('the service', () => {
     });
     expect((await call('GET', '/v2/info/stores')).status).toBe(404);
     expect((await call('GET', '/v2/tasks')).status).toBe(403);
+    expect((await call('GET', '/v2/images/')).status).toBe(404);
+    expect((await call('DELETE', '/v2/images/')).status).toBe(404);
     const html = await call('GET', '/v2/images/nothing', { headers: { accept: '*/*' } });
     expect(html.headers['content-type']).toBe('text/html; charset=UTF-8');
     expect(html.bytes.toString()).toContain('No image found with ID nothing');

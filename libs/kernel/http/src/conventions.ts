@@ -49,7 +49,13 @@ const TABLE: Readonly<Record<string, Conventions>> = {
     documentsHead: true,
     unknownPathPublic: true,
   },
-  image: { wrongContentType: 'ignore', contentTypeRequired: false, messages: 'glance', unknownPathPublic: false },
+  image: {
+    wrongContentType: 'ignore',
+    contentTypeRequired: false,
+    messages: 'glance',
+    unknownPathPublic: false,
+    trailingSlashIsNotFound: true,
+  },
   network: { wrongContentType: 'ignore', contentTypeRequired: false, messages: 'neutron', unknownPathPublic: false },
   placement: {
     wrongContentType: 'unsupported',
