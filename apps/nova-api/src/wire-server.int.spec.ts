@@ -113,6 +113,7 @@ describe('a server', () => {
     expect(await find(`image=${bench.image}&flavor=${bench.flavor}`)).toEqual([id]);
     expect(await find('deleted=False&all_tenants=False')).toEqual([id]);
     expect(await find(`changes-since=${new Date(Date.now() + 60_000).toISOString()}`)).toEqual([]);
+    expect((await bench.call('GET', '/servers?changes-since=2011/01/01')).status).toBe(400);
     expect(
       await find(
         'sort_key=created_at&sort_key=display_name&sort_key=uuid&sort_dir=desc&sort_dir=desc&sort_dir=desc&limit=21',

@@ -159,9 +159,14 @@ function flag(q: URLSearchParams, key: string): boolean | null {
   return parsed;
 }
 
+/** ISO 8601 as `oslo_utils.timeutils.parse_isotime` reads it; JavaScript alone would take `2011/01/01` as well. */
+const ISO_TIME = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(?<zone>Z|[+-]\d\d:?\d\d)?$/i;
+
+/** The time that a query parameter names; UTC where it has no zone. Throws BadRequest for what is none. */
 export function timeOf(key: string, text: string): Date {
-  const time = new Date(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`);
-  if (Number.isNaN(time.getTime()))
+  const match = ISO_TIME.exec(text);
+  const time = new Date(match?.groups?.['zone'] === undefined ? `${text}Z` : text);
+  if (match === null || Number.isNaN(time.getTime()))
     throw NovaError.BadRequest({
       reason: `Invalid input for query parameters ${key}. Value: ${text}. '${text}' is not a 'date-time'`,
     });
