@@ -83,6 +83,8 @@ export const DhcpPort = Type.Object({
   extra_dhcp_opts: Type.Array(
     Type.Object({ opt_name: Type.String(), opt_value: Nullable(Type.String()), ip_version: Type.Integer() }),
   ),
+  /** The host's name in its network; empty for one that is made from the address. */
+  dns_name: Type.Optional(Type.String()),
   revision_number: Type.Integer(),
 });
 export type DhcpPort = Static<typeof DhcpPort>;

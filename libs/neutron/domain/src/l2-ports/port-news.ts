@@ -16,6 +16,7 @@ export function dhcpPortOf(port: Port): DhcpPort {
     device_id: port.device_id,
     device_owner: port.device_owner,
     extra_dhcp_opts: port.extra_dhcp_opts.map((one) => ({ ...one })),
+    dns_name: port.dns_name,
     revision_number: port.revision_number,
   };
 }

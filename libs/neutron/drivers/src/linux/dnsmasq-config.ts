@@ -78,8 +78,9 @@ export function dnsmasqArguments(network: DhcpNetwork, paths: DnsmasqPaths, sett
   ];
 }
 
-/** The name that DHCP gives to an address: `host-10-0-0-5`. */
-export function hostName(address: string): string {
+/** The name that DHCP gives to an address: the port's own, or `host-10-0-0-5`. */
+export function hostName(address: string, own = ''): string {
+  if (own !== '') return own.split('.')[0] ?? own;
   return `host-${address.replaceAll(/[.:]+/g, '-').replace(/-$/, '')}`;
 }
 
@@ -100,7 +101,7 @@ function addressesOf(network: DhcpNetwork): readonly { port: DhcpPort; address: 
 export function hostsFile(network: DhcpNetwork, domain: string): string {
   return addressesOf(network)
     .map(({ port, address }) => {
-      const name = `${hostName(address)}${domain === '' ? '' : `.${domain}`}`;
+      const name = `${hostName(address, port.dns_name)}${domain === '' ? '' : `.${domain}`}`;
       const tag = port.extra_dhcp_opts.length > 0 ? `,set:port-${port.id}` : '';
       return `${port.mac_address}${tag},${name},${address.includes(':') ? `[${address}]` : address}\n`;
     })
@@ -110,7 +111,10 @@ export function hostsFile(network: DhcpNetwork, domain: string): string {
 /** Names that dnsmasq resolves. */
 export function namesFile(network: DhcpNetwork, domain: string): string {
   return addressesOf(network)
-    .map(({ address }) => `${address}\t${domain === '' ? '' : `${hostName(address)}.${domain} `}${hostName(address)}\n`)
+    .map(({ port, address }) => {
+      const name = hostName(address, port.dns_name);
+      return `${address}\t${domain === '' ? '' : `${name}.${domain} `}${name}\n`;
+    })
     .join('');
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DhcpNetwork, RouterInfo, SecurityGroupRuleInfo, SubnetInfo } from '@nestack/neutron/contract';
-import { dnsmasqArguments, hostsFile, optionsFile, staleLeases, withoutLeases } from './dnsmasq-config';
+import { dnsmasqArguments, hostsFile, namesFile, optionsFile, staleLeases, withoutLeases } from './dnsmasq-config';
 import { linkLocal, match } from './firewall-rules';
 import { parseLinkEvent } from './link-monitor';
 import { routesOf } from './router-routes';
@@ -99,6 +99,9 @@ describe('a DHCP server', () => {
     expect(hostsFile(served, 'local')).toBe(
       'fa:0a,host-10-0-0-5.local,10.0.0.5\nfa:0b,set:port-extra,host-10-0-0-6.local,10.0.0.6\n',
     );
+    const named = network([subnet({})], [own, { ...port('a', 'fa:0a', [['s4', '10.0.0.5']]), dns_name: 'web' }]);
+    expect(hostsFile(named, 'local')).toBe('fa:0a,web.local,10.0.0.5\n');
+    expect(namesFile(named, 'local')).toBe('10.0.0.5\tweb.local web\n');
     const lines = optionsFile(served).split('\n');
     expect(lines).toContain('tag:subnet-s4,option:dns-server,10.0.0.2');
     expect(lines).toContain('tag:subnet-s4,option:router,10.0.0.1');
