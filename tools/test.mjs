@@ -15,21 +15,35 @@ const LINGER_MS = 20_000;
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 const CLI = path.join(root, 'dist/apps/nestack/cli.js');
 
+/** Each stage with the minutes that it may take at most, on a machine that is slow or busy: a test that hangs ends there. */
 const STAGES = [
-  { name: 'lint', run: () => asOne('lint', [tool('lint.mjs')]) },
+  { name: 'lint', minutes: 15, run: (limit) => asOne([tool('lint.mjs')], limit) },
   {
     name: 'typecheck',
-    run: () => asOne('typecheck', [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']),
+    minutes: 15,
+    run: (limit) => asOne([path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'], limit),
   },
-  { name: 'unit', run: () => jest('unit') },
-  { name: 'integration', installs: true, missing: missingForIntegration, run: () => jest('integration') },
-  { name: 'e2e', installs: true, builds: true, missing: missingForE2e, run: () => jest('e2e', ['--runInBand']) },
+  { name: 'unit', minutes: 15, run: (limit) => jest('unit', limit) },
+  {
+    name: 'integration',
+    minutes: 45,
+    installs: true,
+    missing: missingForIntegration,
+    run: (limit) => jest('integration', limit),
+  },
+  {
+    name: 'e2e',
+    minutes: 30,
+    installs: true,
+    missing: missingForE2e,
+    run: (limit) => jest('e2e', limit, ['--runInBand']),
+  },
   {
     name: 'guests',
+    minutes: 30,
     installs: true,
-    builds: true,
     missing: missingForGuests,
-    run: () => jest('guests', ['--runInBand']),
+    run: (limit) => jest('guests', limit, ['--runInBand']),
   },
 ];
 
@@ -39,8 +53,9 @@ const summary = [];
 const leftOut = [];
 let passed = 0;
 let failed = 0;
-let installed = false;
+/** Whether the bundles were built, and what the machine lacks installed: null while nobody has tried. */
 let built = null;
+let installed = null;
 
 for (const stage of STAGES) {
   if (chosen.includes(stage.name)) await perform(stage);
@@ -51,16 +66,19 @@ report();
 async function perform(stage) {
   heading(stage.name);
   try {
-    if (stage.builds || stage.installs) await build();
-    if (stage.installs) await install();
+    if (stage.installs) {
+      if (!(await build())) throw new Error('the build failed (see above)');
+      await install();
+    }
     const missing = (await stage.missing?.()) ?? [];
+    if (missing.length > 0 && installed === false)
+      throw new Error(`installing what the tests need failed (see above): ${missing.join('; ')}`);
     if (missing.length > 0) {
       leftOut.push(`${stage.name}: ${missing.join('; ')}`);
       console.log(`left out: ${missing.join('; ')}`);
       return;
     }
-    if (stage.builds && !built) throw new Error('the build failed');
-    const counts = await stage.run();
+    const counts = await stage.run(stage.minutes * 60_000);
     passed += counts.passed;
     failed += counts.failed;
     summary.push({ name: stage.name, lines: counts.lines });
@@ -68,28 +86,31 @@ async function perform(stage) {
     // A stage that cannot even count its tests has failed as one.
     failed += 1;
     summary.push({ name: stage.name, lines: [`failed: ${error.message}`] });
-    console.error(error);
+    console.error(`failed: ${error.message}`);
   }
 }
 
 /** A tool whose exit code is the whole verdict. */
-async function asOne(name, command) {
+async function asOne(command, limitMs) {
   const started = Date.now();
-  const { code } = await run(command);
+  const { code, late } = await run(command, { limitMs });
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  const good = code === 0 && !late;
   return {
-    passed: code === 0 ? 1 : 0,
-    failed: code === 0 ? 0 : 1,
-    lines: [`${code === 0 ? 'passed' : 'failed'} in ${seconds} s`],
+    passed: good ? 1 : 0,
+    failed: good ? 0 : 1,
+    lines: [`${good ? 'passed' : 'failed'} in ${seconds} s${late ? ' (ended at its time limit)' : ''}`],
   };
 }
 
-async function jest(project, args = []) {
+async function jest(project, limitMs, args = []) {
   mkdirSync(RESULTS, { recursive: true });
   const outputFile = path.join(RESULTS, `${project}.json`);
   rmSync(outputFile, { force: true });
-  const command = ['--selectProjects', project, '--passWithNoTests', '--json', `--outputFile=${outputFile}`, ...args];
-  const { code, output, lingered } = await run([tool('jest.mjs'), ...command], outputFile);
+  const command = ['--passWithNoTests', '--json', `--outputFile=${outputFile}`, ...args, '--selectProjects', project];
+  const { code, output, lingered, late } = await run([tool('jest.mjs'), ...command], { results: outputFile, limitMs });
+  if (late && !existsSync(outputFile))
+    throw new Error(`not done after ${limitMs / 60_000} minutes; which tests were under way stands above`);
   if (!existsSync(outputFile)) throw new Error(`jest ended with code ${code} and without results`);
   const results = JSON.parse(readFileSync(outputFile, 'utf8'));
   noteSkipped(project, results);
@@ -121,23 +142,22 @@ function jestSummary(output) {
 }
 
 async function build() {
-  if (built !== null) return;
-  built = (await run([tool('build.mjs')])).code === 0;
+  built ??= (await run([tool('build.mjs')])).code === 0;
+  return built;
 }
 
-/** Lets nestack itself install what the tests need of the machine, where it may; what is then still missing shows itself. */
+/** Lets nestack itself install what the tests need of the machine, where it may; where it may not, it says what is missing. */
 async function install() {
-  if (installed || !existsSync(CLI)) return;
-  installed = true;
-  const { code } = await run([CLI, 'install', '--for', 'test']);
-  if (code !== 0) console.log(`installing for the tests ended with code ${code}; going on with what is there`);
+  if (installed !== null) return;
+  installed = (await run([CLI, 'install', '--for', 'test'])).code === 0;
 }
 
 /**
  * Runs a script of ours, shows what it prints and returns it with the exit code. Where it has written `results` and yet
- * does not end, it is ended (`lingered`): a test may have left a socket open, which must not hang the whole run.
+ * does not end, it is ended (`lingered`): a test may have left a socket open, which must not hang the whole run. The
+ * same at its time limit (`late`).
  */
-function run(command, results = null) {
+function run(command, { results = null, limitMs = null } = {}) {
   return new Promise((resolve, reject) => {
     const color = process.stdout.isTTY && !process.env.NO_COLOR ? { FORCE_COLOR: '1' } : {};
     const child = spawn(process.execPath, command, {
@@ -154,9 +174,16 @@ function run(command, results = null) {
       output += data;
       process.stdout.write(data);
     });
+    const startedAt = Date.now();
     let lingered = false;
+    let late = false;
     let finishedAt = null;
     const watch = setInterval(() => {
+      if (limitMs !== null && !late && Date.now() - startedAt > limitMs) {
+        late = true;
+        child.kill('SIGTERM');
+        setTimeout(() => child.kill('SIGKILL'), LINGER_MS).unref();
+      }
       if (results === null || !existsSync(results)) return;
       finishedAt ??= Date.now();
       if (lingered || Date.now() - finishedAt < LINGER_MS) return;
@@ -169,7 +196,7 @@ function run(command, results = null) {
     child.on('close', (code, signal) => {
       clearInterval(watch);
       for (const name of SIGNALS) process.off(name, forward);
-      resolve({ code: code ?? (signal ? 1 : 0), output, lingered });
+      resolve({ code: code ?? (signal ? 1 : 0), output, lingered, late });
     });
   });
 }

@@ -19,6 +19,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { alive, run, startDaemon, stopPid, tryRun, waitFor, type DaemonSpec } from '@nestack/kernel/process';
 import pg from 'pg';
+import { noteServer } from './registry';
 
 export interface PostgresOptions {
   /** Folder of the data, the log and the password; made when absent. */
@@ -84,8 +85,9 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
   const shown = spec.args[spec.args.indexOf('-D') + 1] ?? '';
   const pid =
     runningPid(path.join(options.dir, 'data'), shown) ?? (await launch(spec, path.join(options.dir, 'postgres.log')));
+  const strike = noteServer({ pid, dir: options.dir });
   await waitFor('PostgreSQL to answer', () => postgresAnswers(url), 60_000, 30);
-  return { url, pid, stop: () => stopPid(pid, { signal: 'SIGINT', graceMs: 20_000 }) };
+  return { url, pid, stop: () => stopPid(pid, { signal: 'SIGINT', graceMs: 20_000 }).then(strike) };
 }
 
 /** In a folder beside first, renamed when whole: a cut initdb leaves nothing that looks finished. */

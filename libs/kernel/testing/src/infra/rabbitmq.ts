@@ -4,6 +4,7 @@ import path from 'node:path';
 import { alive, startDaemon, stopPid, tryRun, waitFor } from '@nestack/kernel/process';
 import amqp from 'amqplib';
 import type { PreparedServer, RunningServer } from './postgres';
+import { noteServer } from './registry';
 
 export interface RabbitmqOptions {
   /** Folder of its data, configuration, log and password; made when absent. */
@@ -74,8 +75,9 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<RunningSe
     child.unref();
     const pid = child.pid ?? 0;
     writeFileSync(pidFile, String(pid));
+    const strike = noteServer({ pid, dir, afterStop: spec.afterStop });
     await waitFor('RabbitMQ to answer', () => rabbitmqAnswers(url), 120_000, 100);
-    return { url, pid, stop: () => stop(pid) };
+    return { url, pid, stop: () => stop(pid).then(strike) };
   } finally {
     closeSync(log);
   }
