@@ -179,7 +179,7 @@ export class FloatingIps {
         `Port ${portId} is associated with a different project than Floating IP ${fip.id} and therefore cannot be bound`,
       );
     const ip = fixedAddress(port, fixedIp);
-    const routerId = await parts.routers.betweenSubnetAndNetwork(tx, ip.subnet_id, fip.floating_network_id);
+    const routerId = await this.way(tx, ip.subnet_id, fip.floating_network_id);
     if (routerId === null)
       throw NeutronError.ExternalGatewayForFloatingIPNotFound({
         subnet_id: ip.subnet_id,
@@ -195,6 +195,14 @@ export class FloatingIps {
     );
     if (taken) throw alreadyAssociated(fip, portId, ip.ip_address);
     return { port_id: portId, fixed_ip_address: ip.ip_address, router_id: routerId };
+  }
+
+  /** The router between a subnet and an external network, held so that its interface and gateway stay until we are done. */
+  private async way(tx: Tx, subnetId: string, networkId: string): Promise<string | null> {
+    const { routers } = this.parts;
+    const found = await routers.betweenSubnetAndNetwork(tx, subnetId, networkId);
+    if (found === null || (await routers.find(tx, found, EVERYTHING, { lock: 'change' })) === null) return null;
+    return routers.betweenSubnetAndNetwork(tx, subnetId, networkId);
   }
 
   private async settle(
