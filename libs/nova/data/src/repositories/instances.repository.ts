@@ -12,21 +12,17 @@ import type {
 import { NovaError, type VmState } from '@nestack/nova/contract';
 import { instanceFilters, instanceOrder } from './instance-filters';
 import { INSTANCE_COLUMNS, assignments, toColumn } from './instance-rows';
+import { fromListed, listedColumns, type ListedRow } from './listed-rows';
 
 const COLUMNS = INSTANCE_COLUMNS.join(', ');
 const LISTED = INSTANCE_COLUMNS.map((column) => `i.${column}`).join(', ');
-/** Lists go without what is long and seldom shown. */
-const listed = (userData: boolean): string =>
-  INSTANCE_COLUMNS.map((column) =>
-    column === 'key_data' || (column === 'user_data' && !userData) ? `NULL::text AS ${column}` : `i.${column}`,
-  ).join(', ');
 /** The volumes of a row in the same statement, so that a list has no query per server. */
 const VOLUMES = `COALESCE((SELECT jsonb_agg(jsonb_build_object('id', b.volume_id, 'delete_on_termination', b.delete_on_termination) ORDER BY b.id)
   FROM block_device_mapping b WHERE b.instance_uuid = i.uuid AND b.volume_id IS NOT NULL), '[]'::jsonb) AS volumes`;
 
-type ListedRow = Instance & { readonly volumes: InstanceListItem['volumes'] };
+type ItemRow = Instance & Pick<InstanceListItem, 'volumes'>;
 
-function toItem({ volumes, ...instance }: ListedRow): InstanceListItem {
+function toItem({ volumes, ...instance }: ItemRow): InstanceListItem {
   return { instance, volumes };
 }
 
@@ -61,7 +57,7 @@ export class InstancesRepository implements InstanceRepository {
 
   async findItem(tx: Tx, uuid: string, options: { readonly deleted?: boolean } = {}): Promise<InstanceListItem | null> {
     if (!isId(uuid)) return null;
-    const row = await sqlOne<ListedRow>(
+    const row = await sqlOne<ItemRow>(
       tx,
       `SELECT ${LISTED}, ${VOLUMES} FROM instance i WHERE i.uuid = $1::uuid${options.deleted === true ? '' : ' AND i.deleted_at IS NULL'}`,
       [uuid],
@@ -70,8 +66,9 @@ export class InstancesRepository implements InstanceRepository {
   }
 
   async list(tx: Tx, query: InstanceQuery): Promise<readonly InstanceListItem[]> {
-    const columns = `${listed(query.with_user_data === true)}, ${VOLUMES}`;
-    return (await this.select<ListedRow>(tx, columns, query)).map(toItem);
+    const columns = `${listedColumns(query.with_user_data === true)}, ${VOLUMES}`;
+    const rows = await this.select<ListedRow & Pick<InstanceListItem, 'volumes'>>(tx, columns, query);
+    return rows.map((row) => ({ instance: fromListed(row), volumes: row.volumes }));
   }
 
   listNames(tx: Tx, query: InstanceQuery): Promise<readonly InstanceName[]> {
