@@ -332,6 +332,32 @@ describe('a cut worker', () => {
   );
 
   it(
+    'of server.create_volume_image: the image names one snapshot',
+    () =>
+      survives(bench, {
+        kind: 'server.create_volume_image',
+        places: 16,
+        prepare: async () => {
+          const volume = bench.volumes.add({ project_id: bench.project, bootable: true }).id;
+          const root = { source_type: 'volume', uuid: volume, destination_type: 'volume', boot_index: 0 };
+          const id = await bench.boot({ imageRef: undefined, block_device_mapping_v2: [root] });
+          await bench.until(id, 'ACTIVE');
+          return { id, image: '' };
+        },
+        act: snapshot,
+        check: async ({ id, image }) => {
+          await idle(bench, id);
+          await bench.until(id, 'ACTIVE');
+          expect(bench.images.images.get(image)?.status).toBe('active');
+          expect(bench.volumes.snapshots.size).toBe(1);
+          bench.volumes.snapshots.clear();
+          bench.images.images.delete(image);
+        },
+      }),
+    180_000,
+  );
+
+  it(
     'of server.create_image whose upload is refused: there is no image',
     () =>
       survives(bench, {

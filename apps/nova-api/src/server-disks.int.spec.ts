@@ -142,7 +142,6 @@ describe('rescue', () => {
     expect((await act(id, { rescue: null })).json['badRequest']).toMatchObject({
       message: `Instance ${id} cannot be rescued: Cannot rescue a volume-backed instance`,
     });
-    expect((await act(id, { createImage: { name: 'no' } })).status).toBe(400);
     expect((await act(id, { rebuild: { imageRef: bench.image } })).status).toBe(400);
     await bench.until(id, 'ACTIVE');
     await remove(id);
@@ -314,6 +313,38 @@ describe('an image of a server', () => {
     },
     30_000,
   );
+
+  it('of a server that boots from a volume names snapshots, and servers boot from these', async () => {
+    const volume = bench.volumes.add({ project_id: bench.project, bootable: true, size: 3 });
+    const id = await active({
+      imageRef: undefined,
+      block_device_mapping_v2: [{ source_type: 'volume', uuid: volume.id, destination_type: 'volume', boot_index: 0 }],
+    });
+    const { json } = await act(id, { createImage: { name: 'snap' } }, { version: '2.45' });
+    const image = String(json['image_id']);
+    await bench.until(id, 'ACTIVE');
+    const made = bench.images.images.get(image);
+    expect(made?.status).toBe('active');
+    const [snapshot] = [...bench.volumes.snapshots.values()];
+    expect(JSON.parse(String(made?.image.properties['block_device_mapping']))).toMatchObject([
+      { source_type: 'snapshot', snapshot_id: snapshot?.id, volume_size: 3, boot_index: 0 },
+    ]);
+    const child = await active({ imageRef: image });
+    const shown = await bench.show(child);
+    expect([shown?.['image'], shown?.['os-extended-volumes:volumes_attached']]).toEqual([
+      '',
+      [{ id: expect.anything() }],
+    ]);
+    await bench.call('DELETE', `/servers/${child}`);
+    await bench.until(child, 'GONE');
+    bench.images.faults.fail('setProperties', refusal('glance'));
+    await act(id, { createImage: { name: 'not' } });
+    await bench.until(id, 'ACTIVE');
+    expect(bench.volumes.snapshots.size).toBe(1);
+    bench.volumes.snapshots.clear();
+    bench.images.images.delete(image);
+    await remove(id);
+  }, 30_000);
 
   it('that glance does not take is refused, and the server is free again', async () => {
     const id = await active();

@@ -7,19 +7,25 @@ import {
   completeAttachment,
   connectionInfoOf,
   createAttachment,
+  createSnapshot,
   createVolume,
   deleteAttachment,
+  deleteSnapshot,
   deleteVolume,
   listAttachmentsDetail,
+  listSnapshotsDetail,
   rollDetaching,
   showVolume,
   updateAttachment,
 } from '@nestack/cinder/contract';
 import { NovaError, type ConnectionInfo } from '@nestack/nova/contract';
-import type { As, VolumePort, VolumeSummary } from '@nestack/nova/domain';
+import type { As, VolumePort, VolumeSnapshot, VolumeSummary } from '@nestack/nova/domain';
 
 /** The microversion of the attachments API that nova speaks. upstream: nova/volume/cinder.py */
 const VERSION = '3.44';
+
+/** Metadata by which a snapshot is found again that an image of a server was made with. */
+const SNAPSHOT_KEY = 'nova_image';
 
 interface Attachment {
   readonly id: string;
@@ -174,6 +180,34 @@ export class CinderClient implements VolumePort {
     );
   }
 
+  async ensureSnapshot(
+    ctx: RequestContext,
+    about: { readonly volume_id: string; readonly name: string; readonly key: string },
+  ): Promise<VolumeSnapshot> {
+    const known = await this.findSnapshot(ctx, about.volume_id, about.key);
+    if (known !== null) return known;
+    const { volume_id, name } = about;
+    const body = { snapshot: { volume_id, name, force: true, metadata: { [SNAPSHOT_KEY]: about.key } } };
+    const call = { body: body as never, version: VERSION };
+    const answer = (await this.api.call(ctx, createSnapshot, call, 'service')) as { snapshot: VolumeSnapshot };
+    return snapshotOf(answer.snapshot);
+  }
+
+  async findSnapshot(ctx: RequestContext, volumeId: string, key: string): Promise<VolumeSnapshot | null> {
+    const query = { volume_id: volumeId, all_tenants: 'True' } as never;
+    const { snapshots } = (await this.api.call(ctx, listSnapshotsDetail, { query, version: VERSION }, 'service')) as {
+      snapshots: readonly (VolumeSnapshot & { volume_id: string; metadata: Record<string, string> })[];
+    };
+    const found = snapshots.find((one) => one.volume_id === volumeId && one.metadata[SNAPSHOT_KEY] === key);
+    return found === undefined ? null : snapshotOf(found);
+  }
+
+  async deleteSnapshot(ctx: RequestContext, snapshotId: string): Promise<void> {
+    await this.orNull(
+      this.api.call(ctx, deleteSnapshot, { params: { snapshot_id: snapshotId }, version: VERSION }, 'service'),
+    );
+  }
+
   private async orNull<T>(call: Promise<T>): Promise<T | null> {
     try {
       return await call;
@@ -182,4 +216,8 @@ export class CinderClient implements VolumePort {
       throw error;
     }
   }
+}
+
+function snapshotOf({ id, status, size }: VolumeSnapshot): VolumeSnapshot {
+  return { id, status, size };
 }

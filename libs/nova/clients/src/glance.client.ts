@@ -7,6 +7,7 @@ import {
   downloadImageFile,
   glanceApi,
   showImage,
+  updateImage,
   uploadImageFile,
 } from '@nestack/glance/contract';
 import type { As, ImagePort } from '@nestack/nova/domain';
@@ -102,6 +103,16 @@ export class GlanceClient implements ImagePort {
   async upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void> {
     const call = { params: { image_id: imageId }, stream: data, timeoutMs: TRANSFER_MS };
     await this.api.call(ctx, uploadImageFile, call, 'service');
+  }
+
+  async setProperties(
+    ctx: RequestContext,
+    imageId: string,
+    properties: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const patch = Object.entries(properties).map(([name, value]) => ({ op: 'add', path: `/${name}`, value }));
+    const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
+    await this.api.call(ctx, updateImage, { params: { image_id: imageId }, body: patch, headers }, 'service');
   }
 
   async remove(ctx: RequestContext, imageId: string): Promise<void> {

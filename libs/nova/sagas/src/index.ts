@@ -8,6 +8,7 @@ import { rebuildSaga } from './server-rebuild.saga';
 import { rescueSagas } from './server-rescue.sagas';
 import { resizeSagas } from './server-resize.sagas';
 import { createImageSaga } from './server-snapshot.saga';
+import { createVolumeImageSaga } from './server-volume-snapshot.saga';
 
 export type { SagaDeps } from './deps';
 
@@ -22,5 +23,6 @@ export function novaSagas(deps: SagaDeps): readonly SagaDefinition[] {
     ...resizeSagas(deps),
     rebuildSaga(deps),
     createImageSaga(deps),
+    createVolumeImageSaga(deps),
   ] as unknown as readonly SagaDefinition[];
 }

@@ -1,12 +1,9 @@
-import type { Tx } from '@nestack/kernel/context';
 import { defineSaga } from '@nestack/kernel/saga';
-import { NovaError, NovaSagas, type TaskState } from '@nestack/nova/contract';
-import { IMAGE_CREATED, IMAGE_REFUSED, type Instance } from '@nestack/nova/domain';
+import { NovaSagas } from '@nestack/nova/contract';
+import type { Instance } from '@nestack/nova/domain';
 import { isHostDown, isRefusal, load, onHost, reachable, type SagaDeps } from './deps';
-import { endTask, faultOf } from './server-power.sagas';
-
-/** How long a snapshot waits for the request that started it to create the image. */
-const CREATION_MS = 20_000;
+import { endImage, imageSteps, setTask } from './server-image.steps';
+import { faultOf } from './server-power.sagas';
 
 /**
  * `server.create_image`: the image in glance (made by the request itself, in its caller's name), a copy of the disk on the
@@ -31,54 +28,16 @@ export function createImageSaga(deps: SagaDeps) {
     }
   }
 
-  async function setTask(tx: Tx, uuid: string, task: TaskState): Promise<void> {
-    const instance = await deps.instances.find(tx, uuid, { lock: true });
-    if (instance !== null && instance.task_state !== 'deleting')
-      await deps.instances.update(tx, uuid, { task_state: task });
-  }
-
-  async function end(tx: Tx, uuid: string, imageId: string, patch: Parameters<typeof deps.instances.update>[2]) {
-    const instance = await deps.instances.find(tx, uuid, { lock: true });
-    await deps.events.forget(tx, uuid, IMAGE_CREATED, imageId);
-    if (instance !== null) await deps.instances.update(tx, uuid, { ...endTask(instance), ...patch });
-  }
-
   return defineSaga({
     kind: NovaSagas.createImage.kind,
     version: 1,
     params: NovaSagas.createImage.params,
     steps: [
-      {
-        type: 'effect',
-        name: 'hold',
-        do: () => Promise.resolve(null),
-        undo: (ctx, run) => deps.images.remove(ctx, run.params.image_id),
-      },
-      {
-        type: 'wait',
-        name: 'created',
-        timeoutMs: CREATION_MS,
-        onTimeout: 'continue',
-        check: async (_ctx, tx, run) => {
-          const told = (await deps.events.of(tx, run.params.instance_uuid, IMAGE_CREATED)).get(run.params.image_id);
-          if (told === IMAGE_REFUSED) throw NovaError.Conflict({ reason: 'The image could not be created.' });
-          return told === undefined ? undefined : { created: true };
-        },
-      },
-      {
-        type: 'effect',
-        name: 'create',
-        when: (run) => (run.maybe<{ created: boolean } | null>('created') ?? null) === null,
-        do: async (ctx, run) => {
-          const { instance } = await load(deps, run.params.instance_uuid);
-          const image = { ...run.params.image, id: run.params.image_id, owner: instance.project_id };
-          await deps.images.ensure(ctx, image, 'service');
-        },
-      },
+      ...imageSteps(deps),
       {
         type: 'tx',
         name: 'copying',
-        do: (_ctx, tx, run) => setTask(tx, run.params.instance_uuid, 'image_pending_upload'),
+        do: (_ctx, tx, run) => setTask(deps, tx, run.params.instance_uuid, 'image_pending_upload'),
       },
       {
         type: 'effect',
@@ -95,7 +54,7 @@ export function createImageSaga(deps: SagaDeps) {
       {
         type: 'tx',
         name: 'uploading',
-        do: (_ctx, tx, run) => setTask(tx, run.params.instance_uuid, 'image_uploading'),
+        do: (_ctx, tx, run) => setTask(deps, tx, run.params.instance_uuid, 'image_uploading'),
       },
       {
         type: 'effect',
@@ -114,9 +73,9 @@ export function createImageSaga(deps: SagaDeps) {
       {
         type: 'tx',
         name: 'states',
-        do: (_ctx, tx, run) => end(tx, run.params.instance_uuid, run.params.image_id, {}),
+        do: (_ctx, tx, run) => endImage(deps, tx, run.params, {}),
       },
     ],
-    onUnwound: (_ctx, tx, run) => end(tx, run.params.instance_uuid, run.params.image_id, { fault: faultOf(deps, run) }),
+    onUnwound: (_ctx, tx, run) => endImage(deps, tx, run.params, { fault: faultOf(deps, run) }),
   });
 }

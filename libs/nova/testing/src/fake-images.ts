@@ -82,6 +82,14 @@ export class FakeImages implements ImagePort {
     });
   }
 
+  setProperties(_ctx: RequestContext, imageId: string, properties: Readonly<Record<string, string>>): Promise<void> {
+    return this.faults.run('setProperties', () => {
+      const found = this.images.get(imageId);
+      if (found === undefined) throw NovaError.ImageNotFoundApi();
+      found.image = { ...found.image, properties: { ...found.image.properties, ...properties } };
+    });
+  }
+
   remove(_ctx: RequestContext, imageId: string): Promise<void> {
     return this.faults.run('remove', () => {
       this.images.delete(imageId);

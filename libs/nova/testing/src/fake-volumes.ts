@@ -2,7 +2,7 @@ import { newUuid } from '@nestack/kernel/ids';
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import { NovaError, type ConnectionInfo } from '@nestack/nova/contract';
-import type { As, VolumePort, VolumeSummary } from '@nestack/nova/domain';
+import type { As, VolumePort, VolumeSnapshot, VolumeSummary } from '@nestack/nova/domain';
 import { Faults } from './faults';
 
 export interface FakeVolume {
@@ -27,6 +27,8 @@ export class FakeVolumes implements VolumePort {
   readonly faults = new Faults();
   readonly volumes = new Map<string, FakeVolume>();
   readonly attachments = new Map<string, FakeAttachment>();
+  /** By volume and key. */
+  readonly snapshots = new Map<string, VolumeSnapshot>();
 
   /** Adds a volume, as a user would. */
   add(fields: Partial<FakeVolume> & { project_id: string }): FakeVolume {
@@ -150,6 +152,29 @@ export class FakeVolumes implements VolumePort {
       if (!['available', 'error'].includes(volume.status))
         throw NovaError.InvalidVolume({ reason: `volume is ${volume.status}` });
       this.volumes.delete(volumeId);
+    });
+  }
+
+  ensureSnapshot(
+    _ctx: RequestContext,
+    about: { readonly volume_id: string; readonly name: string; readonly key: string },
+  ): Promise<VolumeSnapshot> {
+    return this.faults.run('ensureSnapshot', () => {
+      const known = this.snapshots.get(`${about.volume_id}/${about.key}`);
+      if (known !== undefined) return known;
+      const made = { id: newUuid(), status: 'available', size: this.volume(about.volume_id).size };
+      this.snapshots.set(`${about.volume_id}/${about.key}`, made);
+      return made;
+    });
+  }
+
+  findSnapshot(_ctx: RequestContext, volumeId: string, key: string): Promise<VolumeSnapshot | null> {
+    return this.faults.run('findSnapshot', () => this.snapshots.get(`${volumeId}/${key}`) ?? null);
+  }
+
+  deleteSnapshot(_ctx: RequestContext, snapshotId: string): Promise<void> {
+    return this.faults.run('deleteSnapshot', () => {
+      for (const [key, { id }] of this.snapshots) if (id === snapshotId) this.snapshots.delete(key);
     });
   }
 

@@ -9,6 +9,11 @@ export interface BeginDeps {
   readonly operations: Operations;
 }
 
+interface BegunSaga {
+  readonly kind: string;
+  readonly action: string;
+}
+
 /**
  * Passes the gate, sets the states and starts the operation, all in the caller's transaction. Throws InstanceNotFound,
  * InstanceIsLocked, InstanceInvalidState, InstanceNotReady; `prepare` may refuse as well, and adds to the states and to
@@ -21,24 +26,26 @@ export async function begin(
   id: string,
   about: {
     readonly gate: Gate;
-    readonly saga: { readonly kind: string; readonly action: string };
+    readonly saga: BegunSaga;
     readonly prepare: (before: Instance) => Promise<{
       readonly patch: InstancePatch;
       readonly params: Readonly<Record<string, unknown>>;
+      /** In place of the other. */
+      readonly saga?: BegunSaga;
     }>;
   },
 ): Promise<Instance> {
   await deps.operations.lock(tx, id);
   const before = await enter(ctx, tx, deps.instances, id, about.gate, {});
   if (before.host === null) throw NovaError.InstanceNotReady();
-  const { patch, params } = await about.prepare(before);
+  const { patch, params, saga = about.saga } = await about.prepare(before);
   const instance = await deps.instances.update(tx, before.uuid, patch);
   if (instance === null) throw NovaError.InstanceNotFound({ instance_id: id });
-  await deps.operations.start(ctx, tx, about.saga.kind, {
+  await deps.operations.start(ctx, tx, saga.kind, {
     params: { instance_uuid: instance.uuid, ...params },
     resourceId: instance.uuid,
     mode: 'queue',
-    action: about.saga.action,
+    action: saga.action,
   });
   return instance;
 }

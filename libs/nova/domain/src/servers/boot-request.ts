@@ -256,3 +256,33 @@ export function bootRequest(
     personality: (fields.personality ?? []).map((file) => ({ ...file })),
   };
 }
+
+/** The volumes that an image of a volume-backed server names in place of data; null for other images. */
+export function mappingOf(image: ImageSnapshot): readonly BlockDeviceFields[] | null {
+  const { bdm_v2: form, block_device_mapping: text } = image.properties;
+  if (!isTrue(form ?? false) || typeof text !== 'string') return null;
+  let named: unknown;
+  try {
+    named = JSON.parse(text);
+  } catch {
+    throw NovaError.InvalidBDM();
+  }
+  if (!Array.isArray(named)) throw NovaError.InvalidBDM();
+  const devices = named as readonly (BlockDeviceFields & { readonly snapshot_id?: string | null })[];
+  if (!devices.some((one) => one.boot_index === 0)) return null;
+  return devices.map((one) => ({
+    source_type: 'snapshot',
+    destination_type: 'volume',
+    uuid: one.snapshot_id ?? null,
+    volume_size: one.volume_size ?? null,
+    volume_type: one.volume_type ?? null,
+    device_name: one.device_name ?? null,
+    boot_index: one.boot_index ?? null,
+    delete_on_termination: one.delete_on_termination ?? false,
+  }));
+}
+
+/** Whether a mapping is another than that of the image to the root disk, which clients send along. */
+export function isNoRootImage(one: BlockDeviceFields): boolean {
+  return !(one.source_type === 'image' && Number(one.boot_index) === 0);
+}

@@ -26,6 +26,8 @@ import {
   assertBase64,
   bootRequest,
   hostnameOf,
+  isNoRootImage,
+  mappingOf,
   parseZone,
   resolveDevices,
   resolveImage,
@@ -98,6 +100,12 @@ export class CreateServers {
       resolveNetworks(ctx, deps.networks, fields.networks, count),
       resolveSecurityGroups(ctx, deps.networks, fields.security_groups),
     ]);
+    const ofImage = image === null ? null : mappingOf(image);
+    if (ofImage !== null) {
+      const { imageRef: _, ...rest } = fields;
+      const mapping = [...ofImage, ...(fields.block_device_mapping_v2 ?? [])];
+      return this.create(ctx, { ...rest, block_device_mapping_v2: mapping.filter(isNoRootImage) }, hints);
+    }
     const request = bootRequest(
       fields,
       {

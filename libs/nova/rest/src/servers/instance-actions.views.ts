@@ -21,6 +21,7 @@ const EVENTS: Readonly<Record<string, string>> = {
   'server.resize/resize': 'compute_resize_instance',
   'server.confirm_resize/confirm': 'compute_confirm_resize',
   'server.revert_resize/revert': 'compute_revert_resize',
+  'server.create_volume_image/snapshots': 'api_snapshot_instance',
   'server.create_image/snapshot': 'compute_snapshot_instance',
   'server.attach_volume/attach': 'compute_attach_volume',
   'server.detach_volume/detach': 'compute_detach_volume',
