@@ -38,6 +38,19 @@ async function resized(): Promise<string> {
   return id;
 }
 
+async function shelved(): Promise<string> {
+  const id = await active();
+  await act(id, { shelve: null });
+  await bench.until(id, 'SHELVED_OFFLOADED');
+  return id;
+}
+
+/** Statuses of the images that shelving has made. */
+const images = (): readonly string[] =>
+  [...bench.images.images.values()]
+    .filter(({ image }) => image.properties['image_type'] === 'snapshot')
+    .map(({ status }) => status);
+
 /** Memory that Placement counts for servers and their migrations. */
 const claims = (): readonly (number | undefined)[] =>
   [...bench.placement.allocations.values()].map(({ amounts }) => amounts['MEMORY_MB']).sort();
@@ -134,5 +147,79 @@ describe('a cut worker', () => {
         },
       }),
     120_000,
+  );
+
+  it(
+    'of server.shelve: the server is offloaded, with one image',
+    () =>
+      survives(bench, {
+        kind: 'server.shelve',
+        places: 24,
+        prepare: active,
+        act: (id) => act(id, { shelve: null }),
+        check: async (id) => {
+          await idle(bench, id);
+          await bench.until(id, 'SHELVED_OFFLOADED');
+          expect([claims(), images()]).toEqual([[], ['active']]);
+          expect((await Promise.all(bench.hosts.map(({ driver }) => driver.guests()))).flat()).toEqual([]);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.shelve that the host refuses: the server runs on',
+    () =>
+      survives(bench, {
+        kind: 'server.shelve',
+        places: 12,
+        prepare: async () => {
+          for (const { behaviour } of bench.hosts) behaviour.failures = { snapshot: 100 };
+          return active();
+        },
+        act: (id) => act(id, { shelve: null }),
+        check: async (id) => {
+          await is(id, 'ACTIVE', bench.flavor, 64);
+          expect([claims(), images()]).toEqual([[64], []]);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.unshelve: the server runs, and its image is gone',
+    () =>
+      survives(bench, {
+        kind: 'server.unshelve',
+        places: 24,
+        prepare: shelved,
+        act: (id) => act(id, { unshelve: null }),
+        check: async (id) => {
+          await is(id, 'ACTIVE', bench.flavor, 64);
+          expect([claims(), images(), bench.networks.of(id).length]).toEqual([[64], [], 1]);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.unshelve that no host can build: the server is offloaded as before',
+    () =>
+      survives(bench, {
+        kind: 'server.unshelve',
+        places: 16,
+        prepare: async () => {
+          const id = await shelved();
+          for (const { behaviour } of bench.hosts) behaviour.failures = { spawn: 100 };
+          return id;
+        },
+        act: (id) => act(id, { unshelve: null }),
+        check: async (id) => {
+          await idle(bench, id);
+          await bench.until(id, 'SHELVED_OFFLOADED');
+          expect([claims(), images(), bench.networks.of(id).length]).toEqual([[], ['active'], 1]);
+        },
+      }),
+    180_000,
   );
 });

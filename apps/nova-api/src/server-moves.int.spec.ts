@@ -232,6 +232,127 @@ describe('resize', () => {
   }, 30_000);
 });
 
+async function shelved(fields: Record<string, unknown> = {}): Promise<string> {
+  const id = await bench.boot({ name: 'kept', ...fields });
+  await bench.until(id, 'ACTIVE');
+  expect((await act(id, { shelve: null })).status).toBe(202);
+  await bench.until(id, 'SHELVED_OFFLOADED');
+  return id;
+}
+
+/** Statuses of the images that shelving has made, by name. */
+const shelvedImages = (): readonly unknown[] =>
+  [...bench.images.images.values()]
+    .filter(({ image }) => image.properties['image_type'] === 'snapshot')
+    .map(({ image, status }) => [image.properties['name'], status]);
+
+describe('shelve', () => {
+  it('leaves the host with an image of the disk, and unshelve brings the server back with its addresses', async () => {
+    const id = await active();
+    const before = await bench.show(id);
+    for (const { behaviour } of bench.hosts) behaviour.delays = { snapshot: 300 };
+    const answer = await act(id, { shelve: null });
+    expect([answer.status, answer.text]).toEqual([202, '']);
+    expect((await stateOf(id)).slice(0, 2)).toEqual(['ACTIVE', 'active']);
+    expect(String((await stateOf(id))[2])).toMatch(/^shelving/);
+    expect((await act(id, { shelve: null })).status).toBe(409);
+    const server = await bench.until(id, 'SHELVED_OFFLOADED');
+    expect([server['OS-EXT-SRV-ATTR:host'], server['hostId'], server['OS-EXT-STS:power_state']]).toEqual([null, '', 4]);
+    expect(shelvedImages()).toEqual([['vm-shelved', 'active']]);
+    expect(claims()).toEqual([]);
+    expect((await Promise.all(bench.hosts.map(({ driver }) => driver.guests()))).flat()).toEqual([]);
+    for (const body of [{ shelve: null }, { 'os-start': null }, { 'os-stop': null }, { resize: { flavorRef: large } }])
+      expect([(await act(id, body)).status, body]).toEqual([409, body]);
+    const as = `${bench.project}:admin`;
+    expect((await act(id, { shelveOffload: null })).status).toBe(403);
+    expect((await act(id, { shelveOffload: null }, { as })).status).toBe(409);
+    expect((await act(id, { unshelve: null })).status).toBe(202);
+    const back = await bench.until(id, 'ACTIVE');
+    expect([back['addresses'], back['image'], back['OS-EXT-STS:power_state']]).toEqual([
+      before?.['addresses'],
+      before?.['image'],
+      1,
+    ]);
+    expect([shelvedImages(), claims()]).toEqual([[], [64]]);
+    expect((await act(id, { unshelve: null })).json['conflictingRequest']).toMatchObject({
+      message: `Cannot 'unshelve' instance ${id} while it is in vm_state active`,
+    });
+    const { json } = await bench.call('GET', `/servers/${id}/os-instance-actions`);
+    const actions = (json['instanceActions'] as { action: string }[]).map(({ action }) => action);
+    expect(actions.slice(0, 2)).toEqual(['unshelve', 'shelve']);
+    await remove(id);
+  }, 30_000);
+
+  it('keeps volumes reserved, and needs no image when the root is one', async () => {
+    const volume = bench.volumes.add({ project_id: bench.project, bootable: true });
+    const id = await shelved({
+      imageRef: undefined,
+      block_device_mapping_v2: [{ source_type: 'volume', uuid: volume.id, destination_type: 'volume', boot_index: 0 }],
+    });
+    expect([bench.volumes.volumes.get(volume.id)?.status, shelvedImages()]).toEqual(['reserved', []]);
+    await act(id, { unshelve: null });
+    await bench.until(id, 'ACTIVE');
+    expect(bench.volumes.of(volume.id)).toMatchObject([{ attached: true }]);
+    await remove(id);
+    bench.volumes.volumes.clear();
+  }, 30_000);
+
+  it('that fails leaves the server running', async () => {
+    const id = await active();
+    for (const { behaviour } of bench.hosts) behaviour.failures = { snapshot: 100 };
+    await act(id, { shelve: null });
+    expect((await bench.until(id, 'ACTIVE'))['OS-EXT-STS:power_state']).toBe(1);
+    expect(
+      (await bench.hosts[0]?.driver.guests())?.concat((await bench.hosts[1]?.driver.guests()) ?? []),
+    ).toMatchObject([{ power: 1 }]);
+    expect(shelvedImages()).toEqual([]);
+    await remove(id);
+  }, 30_000);
+
+  it('that cannot be undone leaves the server shelved, with its image', async () => {
+    const id = await shelved();
+    for (const { behaviour } of bench.hosts) behaviour.failures = { spawn: 100 };
+    await act(id, { unshelve: null });
+    await bench.until(id, 'SHELVED_OFFLOADED');
+    expect([shelvedImages(), claims()]).toEqual([[['kept-shelved', 'active']], []]);
+    for (const { behaviour } of bench.hosts) behaviour.failures = {};
+    await act(id, { unshelve: null });
+    await bench.until(id, 'ACTIVE');
+    await remove(id);
+  }, 30_000);
+
+  it('goes with its image when the server is deleted', async () => {
+    await remove(await shelved());
+    expect(shelvedImages()).toEqual([]);
+  }, 30_000);
+
+  it('takes zone and host of an unshelve from their microversions on', async () => {
+    const id = await shelved();
+    const as = `${bench.project}:admin`;
+    const unshelve = (body: Record<string, unknown>, version: string, who = as) =>
+      act(id, { unshelve: body }, { version, as: who });
+    expect((await unshelve({ availability_zone: 'moon' }, '2.77')).status).toBe(400);
+    expect((await unshelve({}, '2.77')).status).toBe(400);
+    expect((await unshelve({ host: bench.hosts[1]?.name }, '2.90')).status).toBe(400);
+    expect((await unshelve({ host: 'nowhere' }, '2.91')).status).toBe(400);
+    expect((await unshelve({ host: bench.hosts[1]?.name }, '2.91', bench.project)).status).toBe(403);
+    expect((await unshelve({ host: bench.hosts[1]?.name, availability_zone: 'nova' }, '2.91')).status).toBe(202);
+    expect((await bench.until(id, 'ACTIVE'))['OS-EXT-SRV-ATTR:host']).toBe(bench.hosts[1]?.name);
+    await remove(id);
+  }, 30_000);
+
+  it('is refused for locked servers and those of others', async () => {
+    const id = await active();
+    await act(id, { lock: null });
+    expect((await act(id, { shelve: null })).status).toBe(409);
+    await act(id, { unlock: null });
+    for (const body of [{ shelve: null }, { unshelve: null }])
+      expect([(await act(id, body, { as: 'another' })).status, body]).toEqual([404, body]);
+    expect((await act(newUuid(), { shelve: null })).status).toBe(404);
+    await remove(id);
+  }, 30_000);
+});
+
 describe('migrations', () => {
   it('are listed as each microversion shows them, newest first and in pages', async () => {
     const id = await resized();

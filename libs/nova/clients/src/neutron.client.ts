@@ -159,6 +159,14 @@ export class NeutronClient implements NetworkPort {
     if (port !== undefined) await this.letGo(ctx, port.id, nic.created_by_nova);
   }
 
+  async unbindPorts(ctx: RequestContext, instanceUuid: string): Promise<void> {
+    const body = { port: { 'binding:host_id': '' } };
+    const ports = await this.portsOf(ctx, instanceUuid);
+    await Promise.all(
+      ports.map((port) => orNull(this.api.call(ctx, updatePort, { params: { port_id: port.id }, body }, 'service'))),
+    );
+  }
+
   async changeSecurityGroup(
     ctx: RequestContext,
     nics: readonly Nic[],

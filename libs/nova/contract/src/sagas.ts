@@ -49,19 +49,25 @@ export const NovaSagas = {
     action: 'revertResize',
     params: Type.Object({ instance_uuid: Uuid, migration_uuid: Uuid }),
   },
-  /** The image as glance's create takes it; its id is chosen by the request that starts the operation. */
-  createImage: {
-    kind: 'server.create_image',
-    action: 'createImage',
+  /** Without an image for servers whose root is a volume. */
+  serverShelve: {
+    kind: 'server.shelve',
+    action: 'shelve',
     params: Type.Object({
       instance_uuid: Uuid,
-      image_id: Uuid,
+      was: Type.String(),
+      image_id: Type.Union([Uuid, Type.Null()]),
       image: Type.Record(Type.String(), Type.Unknown()),
     }),
   },
-  /** The same of a server that boots from a volume: an image without data that names snapshots of its volumes. */
-  createVolumeImage: {
-    kind: 'server.create_volume_image',
+  serverUnshelve: {
+    kind: 'server.unshelve',
+    action: 'unshelve',
+    params: Type.Object({ instance_uuid: Uuid, host: Type.Union([Type.String(), Type.Null()]) }),
+  },
+  /** The image as glance's create takes it; its id is chosen by the request that starts the operation. */
+  createImage: {
+    kind: 'server.create_image',
     action: 'createImage',
     params: Type.Object({
       instance_uuid: Uuid,

@@ -19,6 +19,7 @@ export * from './servers/server-images';
 export * from './servers/resize';
 export * from './servers/server-migrations';
 export * from './servers/servers';
+export * from './servers/shelve';
 export * from './compute/compute-manager';
 export * from './compute/keyed-mutex';
 export * from './metadata/config-drive';

@@ -122,6 +122,8 @@ export interface BootRequest {
   readonly personality: readonly { readonly path: string; readonly contents: string }[];
   /** The image that it is rescued with, while it is. */
   readonly rescue?: ImageSnapshot;
+  /** What a shelved server is made from again; no image when its root is a volume. */
+  readonly shelved?: { readonly image_id: string | null };
 }
 
 export type BdmSource = 'image' | 'volume' | 'snapshot' | 'blank';

@@ -12,6 +12,8 @@ const ADMIN: readonly string[] = [
   'os_compute_api:os-hypervisors:show',
   'os_compute_api:os-hypervisors:uptime',
   'os_compute_api:os-availability-zone:detail',
+  'os_compute_api:os-shelve:shelve_offload',
+  'os_compute_api:os-shelve:unshelve_to_host',
   'os_compute_api:os-migrations:index',
   'os_compute_api:servers:migrations:index',
   'os_compute_api:servers:migrations:show',

@@ -7,8 +7,8 @@ import { powerSagas } from './server-power.sagas';
 import { rebuildSaga } from './server-rebuild.saga';
 import { rescueSagas } from './server-rescue.sagas';
 import { resizeSagas } from './server-resize.sagas';
+import { shelveSagas } from './server-shelve.sagas';
 import { createImageSaga } from './server-snapshot.saga';
-import { createVolumeImageSaga } from './server-volume-snapshot.saga';
 
 export type { SagaDeps } from './deps';
 
@@ -21,8 +21,8 @@ export function novaSagas(deps: SagaDeps): readonly SagaDefinition[] {
     ...attachmentSagas(deps),
     ...rescueSagas(deps),
     ...resizeSagas(deps),
+    ...shelveSagas(deps),
     rebuildSaga(deps),
     createImageSaga(deps),
-    createVolumeImageSaga(deps),
   ] as unknown as readonly SagaDefinition[];
 }

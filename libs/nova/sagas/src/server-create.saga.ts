@@ -309,7 +309,7 @@ async function keepTask(
 }
 
 /** A volume that is still being made is waited for; one that failed ends the boot. */
-async function assertAvailable(
+export async function assertAvailable(
   ctx: Parameters<SagaDeps['volumes']['get']>[0],
   deps: SagaDeps,
   volumeId: string,

@@ -15,7 +15,7 @@ export function deleteServerSaga(deps: SagaDeps) {
         pivot: true,
         do: async (_ctx, tx, run) => {
           const instance = await deps.instances.update(tx, run.params.instance_uuid, { task_state: 'deleting' });
-          return { host: instance?.host ?? null };
+          return { host: instance?.host ?? null, shelved: instance?.request.shelved?.image_id ?? null };
         },
       },
       {
@@ -53,6 +53,12 @@ export function deleteServerSaga(deps: SagaDeps) {
       },
       {
         type: 'effect',
+        name: 'delete_shelved',
+        when: (run) => run.out<{ shelved: string | null }>('begin').shelved !== null,
+        do: (ctx, run) => unlessRefused(deps.images.remove(ctx, run.out<{ shelved: string }>('begin').shelved)),
+      },
+      {
+        type: 'effect',
         name: 'release_allocations',
         do: async (ctx, run) => {
           const uuid = run.params.instance_uuid;
@@ -85,8 +91,8 @@ export function deleteServerSaga(deps: SagaDeps) {
   });
 }
 
-/** A volume that cinder does not let go of (it has snapshots, say) does not keep its server alive. */
-async function unlessRefused(call: Promise<void>): Promise<void> {
+/** A volume that cinder does not let go of (it has snapshots, say), or a protected image, does not keep its server alive. */
+export async function unlessRefused(call: Promise<void>): Promise<void> {
   try {
     await call;
   } catch (error) {

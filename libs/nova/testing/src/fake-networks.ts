@@ -140,6 +140,12 @@ export class FakeNetworks implements NetworkPort {
     });
   }
 
+  unbindPorts(_ctx: RequestContext, instanceUuid: string): Promise<void> {
+    return this.faults.run('unbindPorts', () => {
+      for (const port of this.of(instanceUuid)) Object.assign(port, { host: '', status: 'DOWN' });
+    });
+  }
+
   changeSecurityGroup(
     _ctx: RequestContext,
     nics: readonly Nic[],

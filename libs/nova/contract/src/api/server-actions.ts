@@ -163,6 +163,44 @@ export const revertResize = action('revertResize', 'revertResize', 'os_compute_a
   errors: ['NotResized'],
 });
 
+/** Servers are offloaded as soon as they are shelved, so there is never one to offload. */
+export const shelveServer = action('shelve', 'shelveServer', 'os_compute_api:os-shelve:shelve', Any);
+export const shelveOffloadServer = action(
+  'shelveOffload',
+  'shelveOffloadServer',
+  'os_compute_api:os-shelve:shelve_offload',
+  Any,
+);
+/** upstream: nova/api/openstack/compute/schemas/shelve.py */
+export const unshelveServer = operation({
+  id: 'unshelveServer',
+  summary: 'Server action unshelve',
+  method: 'POST',
+  path: '/servers/{server_id}/action',
+  action: 'unshelve',
+  status: 202,
+  body: versions<Type.TObject<{ unshelve: Type.TSchema }>>([
+    { since: '2.1', schema: Type.Object({ unshelve: Any }) },
+    { since: '2.77', schema: Strict({ unshelve: Nullable(Strict({ availability_zone: Type.String() })) }) },
+    {
+      since: '2.91',
+      schema: Strict({
+        unshelve: Nullable(
+          Type.Object(
+            {
+              availability_zone: Type.Optional(Nullable(Type.String())),
+              host: Type.Optional(Type.String({ minLength: 1 })),
+            },
+            { additionalProperties: false, minProperties: 1 },
+          ),
+        ),
+      }),
+    },
+  ]),
+  policy: 'os_compute_api:os-shelve:unshelve',
+  errors: ['InstanceNotFound', 'InstanceIsLocked', 'InstanceInvalidState', 'AvailabilityZoneNotFound'],
+});
+
 /** Guests here have no agent that could set a password. */
 export const changeServerPassword = action(
   'changePassword',
@@ -228,6 +266,9 @@ export const serverActionOperations = [
   unrescueServer,
   createServerImage,
   rebuildServer,
+  shelveServer,
+  shelveOffloadServer,
+  unshelveServer,
   resizeServer,
   confirmResize,
   revertResize,

@@ -28,8 +28,6 @@ export interface ImagePort {
   ): Promise<void>;
   /** Gives the image its data; it becomes active. */
   upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void>;
-  /** Adds properties to an image, or gives them other values. */
-  setProperties(ctx: RequestContext, imageId: string, properties: Readonly<Record<string, string>>): Promise<void>;
   /** Gone already is no error. */
   remove(ctx: RequestContext, imageId: string): Promise<void>;
 }
@@ -114,6 +112,8 @@ export interface NetworkPort {
   /** Deletes the ports that nova made and unbinds the user's. Ports that are gone already are no error. Finds leftovers by device_id too. */
   releasePorts(ctx: RequestContext, instanceUuid: string, nics: readonly Nic[]): Promise<void>;
   releasePort(ctx: RequestContext, instanceUuid: string, nic: Nic): Promise<void>;
+  /** Takes the instance's ports from their host; they stay the instance's. */
+  unbindPorts(ctx: RequestContext, instanceUuid: string): Promise<void>;
   /** Adds a security group to the ports of the NICs, or takes it away. */
   changeSecurityGroup(
     ctx: RequestContext,
@@ -148,14 +148,6 @@ export interface VolumeSummary {
   readonly attached_to: readonly string[];
   /** Glance properties of the image that it was made from. */
   readonly image_metadata: Readonly<Record<string, string>>;
-}
-
-/** A snapshot of a volume. */
-export interface VolumeSnapshot {
-  readonly id: string;
-  readonly status: string;
-  /** GiB */
-  readonly size: number;
 }
 
 /** Cinder, as nova needs it. */
@@ -197,15 +189,6 @@ export interface VolumePort {
   beginDetaching(ctx: RequestContext, volumeId: string, as: As): Promise<void>;
   rollDetaching(ctx: RequestContext, volumeId: string): Promise<void>;
   deleteVolume(ctx: RequestContext, volumeId: string): Promise<void>;
-  /** Ensures the volume's snapshot that was made under `key`, of a volume in use as well; it belongs to the volume's project. */
-  ensureSnapshot(
-    ctx: RequestContext,
-    about: { readonly volume_id: string; readonly name: string; readonly key: string },
-  ): Promise<VolumeSnapshot>;
-  /** The snapshot that was made under `key`, null when there is none. */
-  findSnapshot(ctx: RequestContext, volumeId: string, key: string): Promise<VolumeSnapshot | null>;
-  /** Gone already is no error. */
-  deleteSnapshot(ctx: RequestContext, snapshotId: string): Promise<void>;
 }
 
 export interface ProviderCandidate {

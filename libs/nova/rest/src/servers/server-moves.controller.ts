@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isoMicros } from '@nestack/kernel/clock';
 import { ApiReply, Handles, parsePage, type ApiRequest, type ApiVersion } from '@nestack/kernel/http';
+import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
   NovaError,
   confirmResize,
@@ -8,20 +9,32 @@ import {
   listServerMigrations,
   resizeServer,
   revertResize,
+  shelveOffloadServer,
+  shelveServer,
   showServerMigration,
+  unshelveServer,
 } from '@nestack/nova/contract';
-import { Resize, ServerMigrations, Servers, type MigrationQuery, type ServerMigration } from '@nestack/nova/domain';
+import {
+  Resize,
+  ServerMigrations,
+  Servers,
+  Shelve,
+  type MigrationQuery,
+  type ServerMigration,
+} from '@nestack/nova/domain';
 import { MAX_LIMIT, timeOf } from './list-query';
 
 const id = (request: ApiRequest): string => request.params['server_id'] ?? '';
 
-/** Servers that change their flavor, and the record of it. */
+/** Servers that change their flavor, with the record of it, and those that leave their host. */
 @Injectable()
 export class ServerMovesController {
   constructor(
     @Inject(Resize) private readonly resizes: Resize,
     @Inject(ServerMigrations) private readonly migrations: ServerMigrations,
     @Inject(Servers) private readonly servers: Servers,
+    @Inject(Shelve) private readonly shelves: Shelve,
+    @Inject(POLICY) private readonly policy: PolicyEnforcer,
   ) {}
 
   @Handles(resizeServer)
@@ -43,6 +56,32 @@ export class ServerMovesController {
   @Handles(revertResize)
   async revert(request: ApiRequest) {
     await this.resizes.revert(request.ctx, id(request));
+    return new ApiReply(null, { status: 202 });
+  }
+
+  @Handles(shelveServer)
+  async shelve(request: ApiRequest) {
+    await this.shelves.shelve(request.ctx, id(request));
+    return new ApiReply(null, { status: 202 });
+  }
+
+  @Handles(shelveOffloadServer)
+  async offload(request: ApiRequest) {
+    await this.shelves.offload(request.ctx, id(request));
+    return new ApiReply(null, { status: 202 });
+  }
+
+  @Handles(unshelveServer)
+  async unshelve(request: ApiRequest) {
+    const { unshelve } = request.body as { unshelve: { availability_zone?: string | null; host?: string } | null };
+    const target = request.version.atLeast('2.77') ? (unshelve ?? {}) : {};
+    const to = 'os_compute_api:os-shelve:unshelve_to_host';
+    if (target.host !== undefined && !this.policy.allows(request.ctx, to))
+      throw NovaError.PolicyForbidden({ rule: to });
+    await this.shelves.unshelve(request.ctx, id(request), {
+      zone: target.availability_zone,
+      host: target.host ?? null,
+    });
     return new ApiReply(null, { status: 202 });
   }
 
