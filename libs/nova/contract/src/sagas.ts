@@ -75,6 +75,16 @@ export const NovaSagas = {
       image: Type.Record(Type.String(), Type.Unknown()),
     }),
   },
+  /** The same of a server that boots from a volume: an image without data that names snapshots of its volumes. */
+  createVolumeImage: {
+    kind: 'server.create_volume_image',
+    action: 'createImage',
+    params: Type.Object({
+      instance_uuid: Uuid,
+      image_id: Uuid,
+      image: Type.Record(Type.String(), Type.Unknown()),
+    }),
+  },
   /** The block device mapping and the cinder attachment (reserved) exist when it starts. */
   attachVolume: {
     kind: 'server.attach_volume',

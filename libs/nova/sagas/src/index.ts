@@ -9,6 +9,7 @@ import { rescueSagas } from './server-rescue.sagas';
 import { resizeSagas } from './server-resize.sagas';
 import { shelveSagas } from './server-shelve.sagas';
 import { createImageSaga } from './server-snapshot.saga';
+import { createVolumeImageSaga } from './server-volume-snapshot.saga';
 
 export type { SagaDeps } from './deps';
 
@@ -24,5 +25,6 @@ export function novaSagas(deps: SagaDeps): readonly SagaDefinition[] {
     ...shelveSagas(deps),
     rebuildSaga(deps),
     createImageSaga(deps),
+    createVolumeImageSaga(deps),
   ] as unknown as readonly SagaDefinition[];
 }

@@ -28,6 +28,8 @@ export interface ImagePort {
   ): Promise<void>;
   /** Gives the image its data; it becomes active. */
   upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void>;
+  /** Adds properties to an image, or gives them other values. */
+  setProperties(ctx: RequestContext, imageId: string, properties: Readonly<Record<string, string>>): Promise<void>;
   /** Gone already is no error. */
   remove(ctx: RequestContext, imageId: string): Promise<void>;
 }
@@ -150,6 +152,14 @@ export interface VolumeSummary {
   readonly image_metadata: Readonly<Record<string, string>>;
 }
 
+/** A snapshot of a volume. */
+export interface VolumeSnapshot {
+  readonly id: string;
+  readonly status: string;
+  /** GiB */
+  readonly size: number;
+}
+
 /** Cinder, as nova needs it. */
 export interface VolumePort {
   get(ctx: RequestContext, volumeId: string, as: As): Promise<VolumeSummary | null>;
@@ -189,6 +199,15 @@ export interface VolumePort {
   beginDetaching(ctx: RequestContext, volumeId: string, as: As): Promise<void>;
   rollDetaching(ctx: RequestContext, volumeId: string): Promise<void>;
   deleteVolume(ctx: RequestContext, volumeId: string): Promise<void>;
+  /** Ensures the volume's snapshot that was made under `key`, of a volume in use as well; it belongs to the volume's project. */
+  ensureSnapshot(
+    ctx: RequestContext,
+    about: { readonly volume_id: string; readonly name: string; readonly key: string },
+  ): Promise<VolumeSnapshot>;
+  /** The snapshot that was made under `key`, null when there is none. */
+  findSnapshot(ctx: RequestContext, volumeId: string, key: string): Promise<VolumeSnapshot | null>;
+  /** Gone already is no error. */
+  deleteSnapshot(ctx: RequestContext, snapshotId: string): Promise<void>;
 }
 
 export interface ProviderCandidate {

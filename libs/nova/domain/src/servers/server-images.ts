@@ -78,12 +78,11 @@ export class ServerImages {
         gate: { action: 'createImage', vm_states: ['active', 'stopped', 'paused', 'suspended'] },
         saga: NovaSagas.createImage,
         prepare: (before) => {
-          if (before.image === null)
-            throw NovaError.BadRequest({ reason: 'Images of volume-backed servers are not supported.' });
           image = { ...imageOf(ctx, before, name, metadata), id: imageId };
           return Promise.resolve({
             patch: { task_state: 'image_snapshot_pending' },
             params: { image_id: imageId, image },
+            ...(before.image === null ? { saga: NovaSagas.createVolumeImage } : {}),
           });
         },
       });
@@ -123,9 +122,10 @@ export function imageOf(
     ...Object.fromEntries(Object.entries(metadata).filter(([key]) => !NOT_PROPERTIES.has(key))),
     name,
     visibility: 'private',
-    disk_format: 'qcow2',
+    // That of volumes is empty: they are named in a property.
+    disk_format: image === null ? 'raw' : 'qcow2',
     container_format: 'bare',
-    min_disk: Math.max(flavor.root_gb, image?.min_disk ?? 0),
+    min_disk: image === null ? 0 : Math.max(flavor.root_gb, image.min_disk),
     image_type: 'snapshot',
     image_location: 'snapshot',
     image_state: 'available',

@@ -21,6 +21,7 @@ const EVENTS: Readonly<Record<string, string>> = {
   'server.resize/resize': 'compute_resize_instance',
   'server.confirm_resize/confirm': 'compute_confirm_resize',
   'server.revert_resize/revert': 'compute_revert_resize',
+  'server.create_volume_image/snapshots': 'api_snapshot_instance',
   'server.shelve/snapshot': 'compute_shelve_instance',
   'server.shelve/terminate': 'compute_shelve_offload_instance',
   'server.unshelve/build': 'compute_unshelve_instance',
