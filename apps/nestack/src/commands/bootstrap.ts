@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { waitFor } from '@nestack/kernel/process';
-import { postgresAnswers } from '@nestack/kernel/testing';
+import { postgresAnswers } from '@nestack/kernel/servers';
 import { bootstrap } from '../bootstrap/bootstrap';
 import { writeCredentials } from '../bootstrap/credentials';
 import { controllerRole, type ConfigSources } from '../cloud/config-files';

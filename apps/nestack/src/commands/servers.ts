@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { waitFor } from '@nestack/kernel/process';
-import { postgresAnswers, preparePostgres, prepareRabbitmq, rabbitmqAnswers } from '@nestack/kernel/testing';
+import { postgresAnswers, preparePostgres, prepareRabbitmq, rabbitmqAnswers } from '@nestack/kernel/servers';
 import type { Layout } from '../cloud/layout';
 import { portOf, type CloudSettings } from '../cloud/settings';
 import { ensureProcess } from '../supervisor/client';

@@ -2,3 +2,4 @@ export * from './broker';
 export * from './database';
 export * from './infra';
 export { sagaKillSuite, type SagaKillScenario } from './saga-kill-suite';
+export * from '@nestack/kernel/servers';

@@ -1,21 +1,9 @@
 import { mkdtempSync, rmSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePort } from './ports';
-import { startPostgres, type RunningServer } from './postgres';
-import { startRabbitmq } from './rabbitmq';
+import { freePort, startPostgres, startRabbitmq, type RunningServer } from '@nestack/kernel/servers';
 
 export { killablePostgres, killableRabbitmq, type KillableServer } from './killable';
-export { freePort } from './ports';
-export {
-  postgresAnswers,
-  preparePostgres,
-  startPostgres,
-  type PostgresOptions,
-  type PreparedServer,
-  type RunningServer,
-} from './postgres';
-export { hasRabbitmq, prepareRabbitmq, rabbitmqAnswers, startRabbitmq, type RabbitmqOptions } from './rabbitmq';
 
 /** A virtual host for each worker of a test run, so that queues of test files that run side by side do not meet. */
 const WORKER_VHOSTS = Array.from({ length: 8 }, (_, at) => `worker-${at + 1}`);

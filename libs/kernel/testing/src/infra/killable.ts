@@ -2,9 +2,7 @@ import { mkdirSync, mkdtempSync, chmodSync, readdirSync, readFileSync, rmSync } 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { alive, waitFor } from '@nestack/kernel/process';
-import { freePort } from './ports';
-import { startPostgres, type RunningServer } from './postgres';
-import { startRabbitmq } from './rabbitmq';
+import { freePort, startPostgres, startRabbitmq, type RunningServer } from '@nestack/kernel/servers';
 
 /** A server of one test file's own, which may kill it. */
 export interface KillableServer {
