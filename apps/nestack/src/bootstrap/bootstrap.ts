@@ -24,6 +24,8 @@ export async function bootstrap(
     username: 'admin',
     password: secretOf(settings, 'admin'),
     project: 'admin',
+    // Where each service is a host of its own, clients' URLs lead nowhere from within.
+    face: 'internal',
   });
   try {
     const { demo, service } = await progress.step('projects, users, roles, catalogue', async () => {

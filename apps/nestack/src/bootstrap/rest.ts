@@ -18,6 +18,8 @@ export interface Login {
   readonly username: string;
   readonly password: string;
   readonly project: string;
+  /** Which of the catalogue's URLs are used (default: public). */
+  readonly face?: 'public' | 'internal';
 }
 
 interface CatalogEntry {
@@ -83,10 +85,10 @@ export class Rest {
     this.userId = token.user.id;
   }
 
-  /** A service's public URL without a slash at its end. */
+  /** A service's URL without a slash at its end. */
   endpoint(type: string): string {
     const endpoints = this.#catalog.find((entry) => entry.type === type)?.endpoints ?? [];
-    const url = endpoints.find((endpoint) => endpoint.interface === 'public')?.url;
+    const url = endpoints.find((endpoint) => endpoint.interface === (this.who.face ?? 'public'))?.url;
     if (url === undefined) throw new Error(`the catalogue has no ${type} service`);
     return url.replace(/\/+$/, '');
   }
