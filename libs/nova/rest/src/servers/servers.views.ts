@@ -132,7 +132,13 @@ const NOT_OF_CHANGES =
 export function changedServerView(item: InstanceListItem, options: ServerViewOptions): Record<string, unknown> {
   const view = serverView(item, options);
   if (options.request.version.atLeast('2.75')) return view;
-  return Object.fromEntries(Object.entries(view).filter(([key]) => !NOT_OF_CHANGES.test(key)));
+  const addresses = view['addresses'] as ReturnType<typeof addressesOf>;
+  const plain = Object.entries(addresses).map(([network, all]) => [
+    network,
+    all.map(({ addr, version }) => ({ addr, version })),
+  ]);
+  const kept = Object.entries(view).filter(([key]) => !NOT_OF_CHANGES.test(key));
+  return { ...Object.fromEntries(kept), addresses: Object.fromEntries(plain) };
 }
 
 function flavorOf(instance: Instance, version: ApiVersion, baseUrl: string) {
