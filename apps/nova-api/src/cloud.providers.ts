@@ -1,12 +1,13 @@
 import type { Provider } from '@nestjs/common';
 import { API_CLIENTS, type ApiClients } from '@nestack/kernel/http';
-import { CinderClient, GlanceClient, NeutronClient, PlacementClient } from '@nestack/nova/clients';
-import { IMAGE_PORT, NETWORK_PORT, PLACEMENT_PORT, VOLUME_PORT } from '@nestack/nova/domain';
+import { CinderClient, GlanceClient, ImageProxyClient, NeutronClient, PlacementClient } from '@nestack/nova/clients';
+import { IMAGE_PORT, IMAGE_PROXY_PORT, NETWORK_PORT, PLACEMENT_PORT, VOLUME_PORT } from '@nestack/nova/domain';
 
 /** The other services as nova's ports. */
 export const cloudProviders: readonly Provider[] = (
   [
     [IMAGE_PORT, GlanceClient],
+    [IMAGE_PROXY_PORT, ImageProxyClient],
     [NETWORK_PORT, NeutronClient],
     [VOLUME_PORT, CinderClient],
     [PLACEMENT_PORT, PlacementClient],

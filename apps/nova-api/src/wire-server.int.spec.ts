@@ -213,9 +213,23 @@ describe('a server', () => {
     expect((await bench.call('GET', `/servers/${id}/diagnostics`)).status).toBe(403);
   });
 
+  it("shows its project's images up to 2.35", async () => {
+    const image = bench.images.add({ project_id: bench.project, status: 'queued' });
+    const foreign = bench.images.add({ project_id: 'other' });
+    const shown = await bench.call('GET', `/images/${image}`);
+    expect(shown.json['image']).toMatchObject({ id: image, status: 'SAVING', progress: 25 });
+    expect((await bench.call('GET', `/images/${image}`, { version: '2.36' })).status).toBe(404);
+    expect((await bench.call('GET', `/images/${foreign}`)).status).toBe(404);
+    expect((await bench.call('DELETE', `/images/${foreign}`)).status).toBe(404);
+    expect((await bench.call('DELETE', `/images/${image}`)).status).toBe(204);
+    expect((await bench.call('GET', `/images/${image}`)).status).toBe(404);
+  });
+
   it('is renamed and reset', async () => {
     const renamed = await bench.call('PUT', `/servers/${id}`, { body: { server: { name: 'new name' } } });
     expect([renamed.status, (renamed.json['server'] as { name: string }).name]).toEqual([200, 'new name']);
+    const { addresses } = renamed.json['server'] as { addresses: Record<string, object[]> };
+    expect(addresses['private']).toEqual([{ version: 4, addr: expect.any(String) }]);
     expect((await act({ 'os-resetState': { state: 'error' } })).status).toBe(403);
     expect((await act({ 'os-resetState': { state: 'error' } }, { as: admin })).status).toBe(202);
     expect((await bench.show(id))?.['status']).toBe('ERROR');

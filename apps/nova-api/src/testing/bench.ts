@@ -21,6 +21,7 @@ import {
   ComputeManager,
   HYPERVISOR,
   IMAGE_PORT,
+  IMAGE_PROXY_PORT,
   NETWORK_PORT,
   PLACEMENT_PORT,
   VOLUME_PORT,
@@ -29,7 +30,7 @@ import {
 import { FakeDriver, type FakeOptions } from '@nestack/nova/drivers';
 import { novaPolicies } from '@nestack/nova/rest';
 import { ComputeHandler, ComputeHost, ConductorHandler } from '@nestack/nova/rpc';
-import { FakeImages, FakeNetworks, FakePlacement, FakeVolumes } from '@nestack/nova/testing';
+import { FakeImageProxy, FakeImages, FakeNetworks, FakePlacement, FakeVolumes } from '@nestack/nova/testing';
 import { novaApiProviders } from '../nova-api.providers';
 import { FakeScheduler } from './fake-scheduler';
 
@@ -365,6 +366,7 @@ export class Bench {
   private ports(): Provider[] {
     return [
       { provide: IMAGE_PORT, useValue: this.images },
+      { provide: IMAGE_PROXY_PORT, useValue: new FakeImageProxy(this.images) },
       { provide: NETWORK_PORT, useValue: this.networks },
       { provide: VOLUME_PORT, useValue: this.volumes },
       { provide: PLACEMENT_PORT, useValue: this.placement },

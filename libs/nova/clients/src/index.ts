@@ -1,4 +1,5 @@
 export { CinderClient } from './cinder.client';
 export { GlanceClient } from './glance.client';
+export { ImageProxyClient } from './image-proxy.client';
 export { NeutronClient } from './neutron.client';
 export { PlacementClient } from './placement.client';

@@ -7,6 +7,7 @@ export { novaPolicies } from './policies';
 export { QuotasController } from './quotas/quotas.controller';
 export { AttachmentsController } from './servers/attachments.controller';
 export { HiddenServers } from './servers/hidden-servers';
+export { ImagesController } from './servers/images.controller';
 export { SecurityGroupsController } from './servers/security-groups.controller';
 export { ServerActionsController } from './servers/server-actions.controller';
 export { ServerDisksController } from './servers/server-disks.controller';

@@ -1,3 +1,4 @@
+export { FakeImageProxy } from './fake-image-proxy';
 export { FakeImages } from './fake-images';
 export { FakeNetworks, type FakePort } from './fake-networks';
 export { FakePlacement } from './fake-placement';

@@ -2,6 +2,7 @@ import { defineApi, novaEnvelope } from '@nestack/kernel/http';
 import { aggregateOperations } from './aggregates';
 import { flavorOperations } from './flavors';
 import { hostOperations } from './hosts';
+import { imageProxyOperations } from './images';
 import { keyPairOperations } from './keypairs';
 import { migrationOperations } from './migrations';
 import { quotaOperations } from './quotas';
@@ -14,6 +15,7 @@ export * from './aggregates';
 export * from './common';
 export * from './flavors';
 export * from './hosts';
+export * from './images';
 export * from './keypairs';
 export * from './migrations';
 export * from './quotas';
@@ -40,6 +42,7 @@ export const novaApi = defineApi({
     ...serverActionOperations,
     ...serverPartOperations,
     ...flavorOperations,
+    ...imageProxyOperations,
     ...keyPairOperations,
     ...hostOperations,
     ...aggregateOperations,

@@ -1,4 +1,5 @@
 export * from './cloud';
+export * from './image-proxy';
 export * from './migrations';
 export * from './repositories';
 export * from './operations';
