@@ -116,7 +116,13 @@ export function kernelModule(options: KernelModuleOptions): DynamicModule {
     }
   }
   if (options.policies !== undefined)
-    values.set(POLICY, createPolicy(options.policies, { file: options.auth?.policy_file }));
+    values.set(
+      POLICY,
+      createPolicy(options.policies, {
+        file: options.auth?.policy_file,
+        warn: (rules) => log.warn(null, 'policy.unknown_rules', { rules, file: options.auth?.policy_file }),
+      }),
+    );
 
   const resources: KernelResources = {
     database,

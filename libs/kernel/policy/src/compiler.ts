@@ -36,7 +36,7 @@ export function credentialsOf(ctx: RequestContext): Credentials {
  * refused here, not met at run time.
  */
 export function compileRules(rules: Readonly<Record<string, string>>): ReadonlyMap<string, CompiledCheck> {
-  const parsed = new Map(Object.entries(rules).map(([name, text]) => [name, parseCheck(text)] as const));
+  const parsed = new Map(Object.entries(rules).map(([name, text]) => [name, parseRule(name, text)] as const));
   const compiled = new Map<string, CompiledCheck>();
   const path: string[] = [];
   const resolve = (name: string): CompiledCheck => {
@@ -54,6 +54,15 @@ export function compileRules(rules: Readonly<Record<string, string>>): ReadonlyM
   };
   for (const name of parsed.keys()) resolve(name);
   return compiled;
+}
+
+function parseRule(name: string, text: string): Check {
+  try {
+    return parseCheck(text);
+  } catch (error) {
+    if (!(error instanceof PolicySyntaxError)) throw error;
+    throw new PolicySyntaxError(`the policy rule ${name}: ${error.message}`);
+  }
 }
 
 function compile(check: Check, resolve: (name: string) => CompiledCheck): CompiledCheck {

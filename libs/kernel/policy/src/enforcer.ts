@@ -11,14 +11,24 @@ export interface PolicyOptions {
   /** Rules of a file in YAML or JSON, `name: check`; each replaces the default of its name. */
   readonly file?: string | undefined;
   readonly overrides?: Readonly<Record<string, string>>;
+  /** Told of rules in the file that nothing asks for: misspelt, most likely. */
+  readonly warn?: (names: readonly string[]) => void;
 }
 
 /** An enforcer of a service's rules on top of the common ones. Throws PolicySyntaxError for what it cannot read. */
 export function createPolicy(rules: readonly PolicyRule[], options: PolicyOptions = {}): PolicyEnforcer {
   const texts: Record<string, string> = {};
   for (const rule of [...BASE_RULES, ...rules]) texts[rule.name] = rule.check;
-  Object.assign(texts, options.file === undefined ? {} : readPolicyFile(options.file), options.overrides ?? {});
+  const known = new Set(Object.keys(texts));
+  const own = { ...(options.file === undefined ? {} : readPolicyFile(options.file)), ...options.overrides };
+  Object.assign(texts, own);
+  const idle = Object.keys(own).filter((name) => !known.has(name) && !isReferred(name, Object.values(texts)));
+  if (idle.length > 0) options.warn?.(idle);
   return new CompiledPolicy(compileRules(texts));
+}
+
+function isReferred(name: string, checks: readonly string[]): boolean {
+  return name === 'default' || checks.some((check) => check.split(/[\s()]+/).includes(`rule:${name}`));
 }
 
 /** The rules of a policy file. A list of alternatives (oslo's oldest form) is not accepted. */

@@ -121,4 +121,30 @@ describe('the policy language', () => {
     expect(policy.allows(as({ roles: ['auditor'] }), 'read')).toBe(true);
     expect(policy.allows(as({ roles: ['Boss'] }), 'write')).toBe(true);
   });
+
+  it('takes JSON and an empty file, and refuses what is no file of rules, naming file and rule', () => {
+    const write = (name: string, text: string): string => {
+      const file = join(mkdtempSync(join(tmpdir(), 'policy-')), name);
+      writeFileSync(file, text);
+      return file;
+    };
+    const rules = [{ name: 'read', check: '@' }];
+    expect(createPolicy(rules, { file: write('p.json', '{"read": "!"}') }).allows(member, 'read')).toBe(false);
+    expect(createPolicy(rules, { file: write('p.yaml', '# nothing yet\n') }).allows(member, 'read')).toBe(true);
+    expect(() => createPolicy(rules, { file: write('p.yaml', '- read\n') })).toThrow(/p\.yaml: not a mapping/);
+    expect(() => createPolicy(rules, { file: write('p.yaml', 'read: [["role:a"]]\n') })).toThrow(
+      /the rule read is not/,
+    );
+    expect(() => createPolicy(rules, { file: write('p.yaml', 'read: "role:a and"\n') })).toThrow(/policy rule read: /);
+    expect(() => createPolicy(rules, { file: '/nowhere/p.yaml' })).toThrow(/ENOENT/);
+  });
+
+  it('tells of overridden rules that nothing asks for', () => {
+    const warned: (readonly string[])[] = [];
+    createPolicy([{ name: 'read', check: 'rule:helper' }], {
+      overrides: { read: 'role:x or rule:helper', helper: 'role:y', raed: '@', default: '!' },
+      warn: (names) => warned.push(names),
+    });
+    expect(warned).toEqual([['raed']]);
+  });
 });
