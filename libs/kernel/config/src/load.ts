@@ -68,36 +68,43 @@ function explain(error: ErrorObject): string {
 
 interface SchemaNode {
   readonly type?: string;
+  readonly const?: unknown;
   readonly description?: string;
   readonly default?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly items?: SchemaNode;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly required?: readonly string[];
-  readonly anyOf?: readonly { readonly const?: unknown }[];
+  readonly anyOf?: readonly SchemaNode[];
 }
 
 /** A table of an app's settings in Markdown, from its schema. */
 export function configReference(name: string, schema: TObject): string {
   const lines = [`## ${name}`, '', '| setting | type | default | what |', '| --- | --- | --- | --- |'];
-  const walk = (node: SchemaNode, prefix: string): void => {
+  const walk = (node: SchemaNode, prefix: string, whole: boolean): void => {
     for (const [key, child] of Object.entries(node.properties ?? {})) {
       const path = `${prefix}${key}`;
+      const required = whole && node.required?.includes(key) === true;
       if (child.properties !== undefined) {
-        walk(child, `${path}.`);
+        walk(child, `${path}.`, required);
         continue;
       }
-      const type =
-        child.anyOf === undefined
-          ? (child.type ?? '')
-          : child.anyOf.map((one) => JSON.stringify(one.const)).join(' \\| ');
       const fallback =
-        child.default === undefined
-          ? node.required?.includes(key) === true
-            ? 'required'
-            : ''
-          : JSON.stringify(child.default);
-      lines.push(`| \`${path}\` | ${type} | ${fallback} | ${child.description ?? ''} |`);
+        child.default === undefined ? (required ? 'required' : '') : `\`${JSON.stringify(child.default)}\``;
+      lines.push(`| \`${path}\` | ${typeOf(child)} | ${fallback} | ${child.description ?? ''} |`);
     }
   };
-  walk(schema as unknown as SchemaNode, '');
+  walk(schema as unknown as SchemaNode, '', true);
   return `${lines.join('\n')}\n`;
+}
+
+function typeOf(node: SchemaNode): string {
+  if (node.const !== undefined) return `\`${JSON.stringify(node.const)}\``;
+  if (node.anyOf !== undefined) return node.anyOf.map(typeOf).join(', ');
+  if (node.type === 'array') return `list of ${typeOf(node.items ?? {})}`;
+  const { minimum, maximum } = node;
+  const range =
+    minimum === undefined && maximum === undefined ? '' : ` ${String(minimum ?? '')}…${String(maximum ?? '')}`;
+  return `${node.type ?? 'any'}${range}`;
 }
