@@ -119,6 +119,8 @@ export function imageOf(
     boot_roles: (ctx.actor?.roles ?? []).join(','),
     owner_user_name: ctx.actor?.userName ?? '',
     owner_project_name: ctx.actor?.projectName ?? '',
+    // The user may say otherwise. upstream: nova/compute/api.py _create_image
+    image_type: 'snapshot',
     ...Object.fromEntries(Object.entries(metadata).filter(([key]) => !NOT_PROPERTIES.has(key))),
     name,
     visibility: 'private',
@@ -126,7 +128,6 @@ export function imageOf(
     disk_format: image === null ? 'raw' : 'qcow2',
     container_format: 'bare',
     min_disk: image === null ? 0 : Math.max(flavor.root_gb, image.min_disk),
-    image_type: 'snapshot',
     image_location: 'snapshot',
     image_state: 'available',
     instance_uuid: uuid,
