@@ -10,6 +10,7 @@ import { table } from '../text-table';
 import { UserError } from '../user-error';
 import { rowsOf, type Result } from './measure';
 import { processTree } from './processes';
+import { liftQuotas } from './quotas';
 import { SCENARIOS, type Bench } from './scenarios';
 
 interface BenchOptions extends CommonOptions {
@@ -55,6 +56,7 @@ export async function bench(options: BenchOptions): Promise<void> {
     },
   };
   const results: Result[] = [];
+  const restoreQuotas = await liftQuotas(rest);
   try {
     for (const name of chosen(options)) {
       process.stderr.write(`${name}…\n`);
@@ -62,7 +64,7 @@ export async function bench(options: BenchOptions): Promise<void> {
       if (scenario !== undefined) results.push(await scenario(tools));
     }
   } finally {
-    await rest.close();
+    await restoreQuotas().finally(() => rest.close());
   }
   report(results, options.json ?? null, settings.virt);
 }
