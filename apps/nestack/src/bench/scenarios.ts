@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { run as runProgram } from '@nestack/kernel/process';
 import type { Rest } from '../bootstrap/rest';
 import { atConcurrency, median, percentile, timeEach, type Result } from './measure';
-import { cpuMsOf, memoryOf } from './processes';
+import { cpuMsOf, memoryOf, residentOf } from './processes';
 
 /** What scenarios work with. */
 export interface Bench {
@@ -157,9 +157,9 @@ const upload: Scenario = async (bench) => {
   for (let run = 0; run < 3; run++) {
     const body = { name: `${PREFIX}upload`, disk_format: 'raw', container_format: 'bare' };
     const image = await bench.rest.post<{ id: string }>(url, body);
-    const before = memoryOf(bench.servicePids()).rss;
+    const before = residentOf(bench.servicePids());
     const sampler = setInterval(() => {
-      growth = Math.max(growth, (memoryOf(bench.servicePids()).rss - before) / MIB);
+      growth = Math.max(growth, (residentOf(bench.servicePids()) - before) / MIB);
     }, 50);
     try {
       const began = performance.now();
