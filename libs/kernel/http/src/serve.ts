@@ -47,9 +47,18 @@ export async function serveApi(
   const fastify = app.getHttpAdapter().getInstance() as FastifyInstance;
   fastify.server.keepAliveTimeout = KEEP_ALIVE_MS;
   fastify.server.headersTimeout = KEEP_ALIVE_MS + 10_000;
+  let closing = false;
+  fastify.addHook('preClose', async () => {
+    closing = true;
+    await Promise.resolve();
+  });
   // Before Fastify's own body parsers and serialisers: both differ from what OpenStack's clients are used to.
   fastify.addHook('onRequest', (request, reply, _done) => {
     reply.hijack();
+    // A connection that was busy when the server began to close would be kept alive, and the server with it.
+    reply.raw.once('close', () => {
+      if (closing) setImmediate(() => fastify.server.closeIdleConnections());
+    });
     void pipeline.handle(request.raw, reply.raw);
   });
   await app.listen(options.port, options.bind);
