@@ -74,6 +74,7 @@ export class GlanceClient implements ImagePort {
         os_hash_algo: text('os_hash_algo'),
         os_hash_value: text('os_hash_value'),
         min_disk: number('min_disk'),
+        min_ram: number('min_ram'),
         properties: Object.fromEntries(Object.entries(found).filter(([key]) => !FIXED.has(key))),
       },
       status: text('status') ?? '',

@@ -76,6 +76,8 @@ export const ImageOfInstance = Type.Object({
   os_hash_algo: Nullable(Type.String()),
   os_hash_value: Nullable(Type.String()),
   min_disk: Type.Integer(),
+  /** MiB; instances of before it was kept have none. */
+  min_ram: Type.Optional(Type.Integer()),
   properties: Type.Record(Type.String(), Type.Unknown()),
 });
 

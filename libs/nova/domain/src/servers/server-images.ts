@@ -128,6 +128,7 @@ export function imageOf(
     disk_format: image === null ? 'raw' : 'qcow2',
     container_format: 'bare',
     min_disk: image === null ? 0 : Math.max(flavor.root_gb, image.min_disk),
+    min_ram: image?.min_ram ?? 0,
     image_location: 'snapshot',
     image_state: 'available',
     instance_uuid: uuid,
