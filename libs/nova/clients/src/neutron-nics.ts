@@ -15,6 +15,13 @@ export interface PortView {
   readonly 'binding:profile'?: Readonly<Record<string, unknown>>;
 }
 
+/** A floating IP as neutron shows it. */
+export interface FloatingView {
+  readonly port_id: string;
+  readonly floating_ip_address: string;
+  readonly fixed_ip_address: string;
+}
+
 export interface NetworkView {
   readonly id: string;
   readonly name: string;
@@ -49,7 +56,12 @@ export function madeByNova(port: PortView): boolean {
 }
 
 /** A bound port as a guest's NIC. */
-export function nicOf(port: PortView, map: NetworkMap, tag: string | null): Nic {
+export function nicOf(
+  port: PortView,
+  map: NetworkMap,
+  tag: string | null,
+  floating: readonly FloatingView[] = [],
+): Nic {
   const network = map.networks.get(port.network_id);
   const ids = [...new Set(port.fixed_ips.map((one) => one.subnet_id))];
   return {
@@ -62,6 +74,9 @@ export function nicOf(port: PortView, map: NetworkMap, tag: string | null): Nic 
     mtu: network?.mtu ?? 1500,
     vif_type: port['binding:vif_type'] ?? 'bridge',
     fixed_ips: port.fixed_ips.map((one) => ({ ip_address: one.ip_address, subnet_id: one.subnet_id })),
+    floating_ips: floating
+      .filter((one) => one.port_id === port.id)
+      .map((one) => ({ ip_address: one.floating_ip_address, fixed_ip_address: one.fixed_ip_address })),
     subnets: ids.flatMap((id) => {
       const subnet = map.subnets.get(id);
       if (subnet === undefined) return [];

@@ -3,6 +3,7 @@ import type { ApiClient, ApiClients } from '@nestack/kernel/http';
 import {
   createPort,
   deletePort,
+  listFloatingIps,
   listNetworks,
   listPorts,
   listSecurityGroups,
@@ -27,6 +28,7 @@ import {
   OWN_PROFILE,
   madeByNova,
   nicOf,
+  type FloatingView,
   type NetworkMap,
   type NetworkView,
   type PortView,
@@ -59,6 +61,7 @@ const SUBNET_FIELDS = [
   'dns_nameservers',
   'host_routes',
 ];
+const FLOATING_FIELDS = ['port_id', 'floating_ip_address', 'fixed_ip_address'];
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Neutron as nova's networks. What a boot needs is three reads side by side and one bulk creation. */
@@ -215,18 +218,26 @@ export class NeutronClient implements NetworkPort {
     const [ports, map] = await Promise.all([this.portsOf(ctx, instanceUuid), this.networkMap(ctx, ids)]);
     const further = ports.map((port) => port.network_id).filter((id) => !map.networks.has(id));
     const full = further.length === 0 ? map : joined(map, await this.networkMap(ctx, further));
+    const floating = await this.floating(ctx, ports);
     const order = new Map(known.map((nic, at) => [nic.port_id, { nic, at }]));
     const place = (port: PortView): number => order.get(port.id)?.at ?? known.length;
     return [...ports]
       .sort((a, b) => place(a) - place(b))
       .map((port) => {
         const before = order.get(port.id)?.nic;
-        const nic = nicOf(port, full, before?.tag ?? null);
+        const nic = nicOf(port, full, before?.tag ?? null, floating);
         return {
           nic: { ...nic, created_by_nova: before?.created_by_nova ?? nic.created_by_nova },
           status: port.status,
         };
       });
+  }
+
+  private async floating(ctx: RequestContext, ports: readonly PortView[]): Promise<readonly FloatingView[]> {
+    if (ports.length === 0) return [];
+    const query = { port_id: ports.map((port) => port.id), fields: FLOATING_FIELDS };
+    const answer = await this.api.call(ctx, listFloatingIps, { query }, 'service');
+    return answer.floatingips as unknown as readonly FloatingView[];
   }
 
   private async ports(

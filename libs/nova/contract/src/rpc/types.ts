@@ -41,6 +41,8 @@ export const Nic = Type.Object({
   mtu: Type.Integer(),
   vif_type: Type.String(),
   fixed_ips: Type.Array(Type.Object({ ip_address: Type.String(), subnet_id: Type.String() })),
+  /** Floating IPs by the fixed one that they stand for. */
+  floating_ips: Type.Optional(Type.Array(Type.Object({ ip_address: Type.String(), fixed_ip_address: Type.String() }))),
   subnets: Type.Array(NicSubnet),
   tag: Nullable(Type.String()),
   /** Made by nova, so deleted with the server; the user's own ports are only unbound. */

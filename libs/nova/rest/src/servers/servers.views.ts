@@ -33,13 +33,16 @@ export function addressesOf(
   const addresses: ReturnType<typeof addressesOf> = {};
   for (const nic of nics) {
     const list = (addresses[nic.network_label] ??= []);
+    const entry = (addr: string, type: 'fixed' | 'floating') => ({
+      version: addr.includes(':') ? 6 : 4,
+      addr,
+      'OS-EXT-IPS:type': type,
+      'OS-EXT-IPS-MAC:mac_addr': nic.mac_address,
+    });
     for (const { ip_address: addr } of nic.fixed_ips) {
-      list.push({
-        version: addr.includes(':') ? 6 : 4,
-        addr,
-        'OS-EXT-IPS:type': 'fixed',
-        'OS-EXT-IPS-MAC:mac_addr': nic.mac_address,
-      });
+      list.push(entry(addr, 'fixed'));
+      for (const floating of nic.floating_ips ?? [])
+        if (floating.fixed_ip_address === addr) list.push(entry(floating.ip_address, 'floating'));
     }
   }
   return addresses;
