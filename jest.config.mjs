@@ -32,7 +32,10 @@ const shared = {
   setupFiles: ['<rootDir>/tools/jest/setup.mjs'],
 };
 
+const realProcesses = { setupFilesAfterEnv: ['<rootDir>/tools/jest/second-try.mjs'] };
+
 const infrastructure = {
+  ...realProcesses,
   globalSetup: '<rootDir>/tools/jest/global-setup.mjs',
   globalTeardown: '<rootDir>/tools/jest/global-teardown.mjs',
 };
@@ -55,11 +58,13 @@ export default {
     },
     {
       ...shared,
+      ...realProcesses,
       displayName: 'e2e',
       testMatch: ['<rootDir>/apps/nestack-e2e/**/*.e2e.spec.ts'],
     },
     {
       ...shared,
+      ...realProcesses,
       displayName: 'guests',
       testMatch: ['<rootDir>/apps/nestack-e2e/**/*.guest.spec.ts'],
     },

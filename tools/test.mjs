@@ -51,6 +51,7 @@ process.chdir(root);
 const chosen = chosenStages(process.argv.slice(2));
 const summary = [];
 const leftOut = [];
+const secondTries = [];
 let passed = 0;
 let failed = 0;
 /** Whether the bundles were built, and what the machine lacks installed: null while nobody has tried. */
@@ -114,6 +115,7 @@ async function jest(project, limitMs, args = []) {
   if (!existsSync(outputFile)) throw new Error(`jest ended with code ${code} and without results`);
   const results = JSON.parse(readFileSync(outputFile, 'utf8'));
   noteSkipped(project, results);
+  noteSecondTries(project, results);
   // A file that fails before its first test has no test to count, so it counts itself.
   const broken = results.numRuntimeErrorTestSuites ?? 0;
   const failures = results.numFailedTests + broken;
@@ -130,6 +132,15 @@ function noteSkipped(project, results) {
     for (const test of file.assertionResults) {
       if (test.status !== 'pending' && test.status !== 'todo') continue;
       leftOut.push(`${project}: ${path.relative(root, file.name)}: ${test.fullName} (skipped by the test itself)`);
+    }
+  }
+}
+
+function noteSecondTries(project, results) {
+  for (const file of results.testResults) {
+    for (const test of file.assertionResults) {
+      if (test.status !== 'passed' || (test.invocations ?? 1) < 2) continue;
+      secondTries.push(`${project}: ${path.relative(root, file.name)}: ${test.fullName}`);
     }
   }
 }
@@ -209,6 +220,10 @@ function report() {
   if (leftOut.length > 0) {
     console.log('left out:');
     for (const line of leftOut) console.log(`  ${line}`);
+  }
+  if (secondTries.length > 0) {
+    console.log('passed at the second try only:');
+    for (const line of secondTries) console.log(`  ${line}`);
   }
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
