@@ -76,7 +76,6 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       min_compute_nodes: '1',
       build_timeout: '120',
       build_interval: '1',
-      ready_wait: '5',
     },
     'compute-feature-enabled': {
       resize: 'true',
