@@ -88,7 +88,8 @@ export interface Claim {
 
 /**
  * Takes due runs: their epoch rises, so that whoever had them before can write no more. A run that was claimed before without
- * any progress (its worker dies of it, say) is due again later each time.
+ * any progress (its worker dies of it, say) is due again later each time, never twice with the same others: whoever was only
+ * beside it when its worker died gets a worker of his own before long.
  */
 export function claim(tx: Tx, wanted: Claim): Promise<SagaRow[]> {
   const { owner, kinds, limit, leaseMs, active, ids } = wanted;
@@ -96,7 +97,7 @@ export function claim(tx: Tx, wanted: Claim): Promise<SagaRow[]> {
     tx,
     `UPDATE saga SET lease_owner = $1, lease_epoch = lease_epoch + 1, lease_until = ${LEASE('$4')}, attempts = attempts + 1,
        next_attempt_at = CASE WHEN attempts = 0 THEN next_attempt_at
-         ELSE clock_timestamp() + least(15, 0.5 * 2 ^ least(attempts, 6)) * interval '1 second' END
+         ELSE clock_timestamp() + least(10, 0.5 * 2 ^ least(attempts, 6)) * (1 + random()) * interval '1 second' END
      WHERE id IN (SELECT id FROM saga WHERE state IN ${ACTIVE} AND next_attempt_at <= clock_timestamp()
        AND (lease_until IS NULL OR lease_until < clock_timestamp() OR (lease_owner = $1 AND id <> ALL($5::uuid[])))
        AND kind = ANY($2::text[]) ${ids === null ? '' : 'AND id = ANY($6::uuid[])'}

@@ -125,30 +125,33 @@ describe('a worker that is killed', () => {
   }, 60_000);
 
   it('again and again by its own run: it is tried less and less often, and others go on', async () => {
-    await begin('poison', 'poison');
-    await begin('fine', 'fine');
+    const poison = `poison-${Date.now()}`;
+    const fine = `fine-${Date.now()}`;
+    await begin('poison', poison);
+    await begin('fine', fine);
     const settings = { owner: 'c', kinds: ['poison', 'fine'], leaseMs: 60_000, failPoint: 'poison/guest:after-do' };
     let deaths = 0;
     const until = Date.now() + 60_000;
-    const othersDone = async (): Promise<boolean> => (await stateOf('fine')) === 'done';
+    const othersDone = async (): Promise<boolean> => (await stateOf(fine)) === 'done';
     while (Date.now() < until && (deaths < 3 || !(await othersDone()))) {
       const victim = workers.start(settings);
       await Promise.race([victim.ended.then(() => (deaths += 1)), new Promise((resolve) => setTimeout(resolve, 6000))]);
       victim.child.kill('SIGKILL');
       await victim.ended;
     }
-    expect(await look('fine')).toEqual(DONE);
+    expect(await look(fine)).toEqual(DONE);
     const row = await db.database.read('row', (tx) =>
       sqlOne<{ attempts: number; pause: number }>(
         tx,
-        "SELECT attempts, extract(epoch FROM next_attempt_at - updated_at)::float8 AS pause FROM saga WHERE resource_id = 'poison'",
+        'SELECT attempts, extract(epoch FROM next_attempt_at - updated_at)::float8 AS pause FROM saga WHERE resource_id = $1',
+        [poison],
       ),
     );
     expect(row?.attempts).toBeGreaterThanOrEqual(2);
     expect(row?.pause).toBeGreaterThan(0.9);
     const healthy = workers.start({ ...settings, failPoint: '' });
-    await finished('poison', 30_000);
-    expect(await look('poison')).toEqual(DONE);
+    await finished(poison, 30_000);
+    expect(await look(poison)).toEqual(DONE);
     healthy.child.kill('SIGKILL');
   }, 150_000);
 });

@@ -36,8 +36,10 @@ async function killable(name: string, start: (dir: string) => Promise<RunningSer
   return {
     url: running.url,
     kill: async () => {
+      // Halted first, so that it starts no child that would outlive it and keep its data from the next one.
+      process.kill(running.pid, 'SIGSTOP');
       const pids = familyOf(running.pid);
-      for (const pid of pids) process.kill(pid, 'SIGKILL');
+      for (const pid of pids) killIfThere(pid);
       await waitFor(`${name} to die`, () => !pids.some(alive), 10_000, 10);
     },
     start: async () => {
@@ -48,6 +50,14 @@ async function killable(name: string, start: (dir: string) => Promise<RunningSer
       rmSync(top, { recursive: true, force: true });
     },
   };
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** A process and all below it. */
