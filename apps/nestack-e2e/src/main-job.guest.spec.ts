@@ -108,6 +108,10 @@ describe('a real guest', () => {
     expect([existsSync(hosts), files]).toEqual([true, '']);
     await cloud.openstack('volume', 'delete', 'data');
     await cloud.openstack('network', 'delete', 'net');
-    expect((await program('ip', ['netns', 'list'])).stdout).not.toContain(network);
+    // The agent is told once the network is gone.
+    await until('the namespace to go', async () => {
+      const { stdout } = await program('ip', ['netns', 'list']);
+      return !stdout.includes(network);
+    });
   }, 200_000);
 });
