@@ -163,6 +163,5 @@ export const NovaError = defineErrors({
   PolicyForbidden: { kind: 'forbidden', template: "Policy doesn't allow {rule} to be performed." },
   TagNotFound: { kind: 'notFound', template: "Server {server_id} hasn't tag '{tag}'" },
   ConsoleTypeUnavailable: { kind: 'badRequest', template: 'Unavailable console type {console_type}.' },
-  NotImplementedByDriver: { kind: 'unsupported', template: 'Unable to get {what}, functionality not implemented' },
   QuotaInvalid: { kind: 'badRequest', template: '{reason}' },
 });
