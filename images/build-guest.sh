@@ -6,7 +6,7 @@
 # Needs no root, mounts nothing. Packages are kept in CACHE (default: packages/ beside OUTPUT); run again with the same
 # packages and sources it does nothing.
 #
-# The guest: busybox, dropbear, e2fsprogs. User cirros, password gocubsgo. See guest/ for what it does.
+# The guest: busybox, dropbear, e2fsprogs, lsblk. User cirros, password gocubsgo. See guest/ for what it does.
 set -euo pipefail
 umask 022
 export LC_ALL=C TZ=UTC PATH="$PATH:/usr/sbin:/sbin"
@@ -61,8 +61,8 @@ for meta in linux-image-cloud-amd64 linux-image-virtual linux-image-amd64; do
 done
 [ -n "$kernel" ] || fail "apt has no kernel for guests"
 
-libraries="$(apt-cache depends --recurse --important dropbear-bin e2fsprogs | grep -E '^(lib[a-z0-9.+-]+|zlib1g)$' | sort -u)"
-packages="$kernel busybox-static dropbear-bin e2fsprogs $libraries"
+libraries="$(apt-cache depends --recurse --important dropbear-bin e2fsprogs libmount1 libsmartcols1 libudev1 | grep -E '^(lib[a-z0-9.+-]+|zlib1g)$' | sort -u)"
+packages="$kernel busybox-static dropbear-bin e2fsprogs util-linux $libraries"
 
 # Each line: 'URL' FILE SIZE HASH
 apt-get download --print-uris $packages 2>/dev/null | sort >"$work/wanted"
@@ -120,7 +120,7 @@ loader="$(find "$work/programs" -name 'ld-linux-x86-64.so.2' -type f | head -1)"
 search="$(find "$work/programs" -type d -name x86_64-linux-gnu | paste -sd:)"
 cp "$loader" "$root/lib64/ld-linux-x86-64.so.2"
 mkdir -p "$root/lib/x86_64-linux-gnu"
-for program in dropbear dropbearkey dbclient mke2fs resize2fs e2fsck; do
+for program in dropbear dropbearkey dbclient mke2fs resize2fs e2fsck lsblk; do
   from="$(find_program "$program")"
   rm -f "$root"/{bin,sbin,usr/bin,usr/sbin}/"$program"
   cp "$from" "$root/usr/sbin/$program"

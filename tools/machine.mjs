@@ -38,7 +38,12 @@ export function missingForE2e() {
   return [...missingForIntegration(), ...missingCommands({ openstack: 'python3-openstackclient' })];
 }
 
-/** The above, and a hypervisor, networking tools and the right to use them. */
+/** A private RabbitMQ, and OpenStack's own tests. */
+export function missingForConformance() {
+  return [...missingForIntegration(), ...missingCommands({ tempest: 'tempest' })];
+}
+
+/** What end-to-end tests need, and a hypervisor, networking tools and the right to use them. */
 export async function missingForGuests() {
   if (process.platform !== 'linux') return ['real guests need Linux'];
   const missing = [

@@ -1,12 +1,14 @@
 /**
- * `./nestack test [--only STAGE,...]`: lint with module boundaries, types, unit, integration, end-to-end and real guests.
- * The last line is always `N passed, N failed`: the sum of jest's own counts, with lint and typecheck as one each.
+ * `./nestack test [--only STAGE,...]`: lint with module boundaries, types, unit, integration, end-to-end, real guests, and
+ * OpenStack's own tests. The last line is always `N passed, N failed`: the sum of jest's and Tempest's own counts, with lint and
+ * typecheck as one each.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { missingForGuests, missingForIntegration, missingForE2e } from './machine.mjs';
+import { conformance } from './conformance.mjs';
+import { missingForConformance, missingForGuests, missingForIntegration, missingForE2e } from './machine.mjs';
 import { root } from './node.mjs';
 
 const RESULTS = path.join(root, 'tmp/test');
@@ -44,6 +46,13 @@ const STAGES = [
     installs: true,
     missing: missingForGuests,
     run: (limit) => jest('guests', limit, ['--runInBand']),
+  },
+  {
+    name: 'conformance',
+    minutes: 30,
+    installs: true,
+    missing: missingForConformance,
+    run: (limit) => interop(limit),
   },
 ];
 
@@ -123,6 +132,23 @@ async function jest(project, limitMs, args = []) {
     passed: results.numPassedTests,
     failed: failures === 0 && code !== 0 && !lingered ? 1 : failures,
     lines: [...jestSummary(output), ...(lingered ? ['some test left something open: jest did not end by itself'] : [])],
+  };
+}
+
+/** Each of the interoperability guideline's tests is one test. */
+async function interop(limitMs) {
+  const end = Date.now() + limitMs;
+  const nestack = (args) => run([CLI, ...args], { limitMs: Math.max(end - Date.now(), LINGER_MS) });
+  const guests = await missingForGuests();
+  const results = await conformance(nestack, guests.length === 0);
+  for (const { test, reason } of results.skipped)
+    leftOut.push(`conformance: ${test}: ${guests.length > 0 ? guests.join('; ') : (reason ?? 'skipped by Tempest')}`);
+  for (const { test } of results.secondTries) secondTries.push(`conformance: ${test}`);
+  const counts = [results.passed, results.failed, results.skipped].map((list) => list.length);
+  return {
+    passed: results.passed.length,
+    failed: results.failed.length,
+    lines: [`Tempest: ${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped`, ...results.failed.map((one) => one.test)],
   };
 }
 

@@ -74,8 +74,10 @@ function build(): Command {
 
   command('conformance', "OpenStack's own integration tests (Tempest) against the running cloud")
     .option('--only <groups>', 'interop (default), identity, image, volume, network, compute, scenario; with commas')
-    .option('--workers <n>', 'tests at the same time', integer, 2)
+    .option('--tests <regex>', 'only tests whose names match')
+    .option('--workers <n>', 'tests at the same time (default: 8, with real guests 3)', integer)
     .option('--markdown <file>', 'write the table there too')
+    .option('--json <file>', 'write the result of each test there')
     .action(async (options) => (await import('./conformance/conformance')).conformance(options));
 
   const compute = program.command('compute').description('compute hosts on this machine');

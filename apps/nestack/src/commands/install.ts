@@ -1,5 +1,5 @@
 import { aptInstall, explainMissing, whyNoApt } from '../install/apt';
-import { missingOf, needsOf } from '../install/needs';
+import { conformanceNeeds, missingOf, needsOf } from '../install/needs';
 
 /**
  * Installs what tests or a cloud need of the machine, where it may; says what is missing where it may not. Only a failed
@@ -8,9 +8,10 @@ import { missingOf, needsOf } from '../install/needs';
 export async function install(options: { readonly for: string }): Promise<void> {
   const tests = options.for === 'test';
   const brokerUrl = tests ? (process.env['NESTACK_TEST_AMQP_URL'] ?? null) : null;
-  const missing = missingOf(
-    needsOf({ virt: 'libvirt', net: 'linuxbridge', volume: 'nbd', brokerUrl, client: tests, image: true }),
-  );
+  const missing = missingOf([
+    ...needsOf({ virt: 'libvirt', net: 'linuxbridge', volume: 'nbd', brokerUrl, client: tests, image: true }),
+    ...(tests ? conformanceNeeds() : []),
+  ]);
   if (missing.length === 0) return;
   const reason = whyNoApt();
   if (reason !== null) {

@@ -1,5 +1,6 @@
 import type { Rest } from '../bootstrap/rest';
 import { REGION } from '../bootstrap/identity';
+import { IMAGE_NAME } from '../bootstrap/resources';
 
 /** Sections of tempest.conf. */
 export type TempestConfig = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -8,6 +9,8 @@ export interface TempestCloud {
   readonly rest: Rest;
   readonly authUrl: string;
   readonly adminPassword: string;
+  /** Whether there are guests to log in to. */
+  readonly guests: 'real' | 'simulated';
   /** Where Tempest keeps logs and locks. */
   readonly workspace: string;
 }
@@ -23,16 +26,15 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
   const { rest, workspace } = cloud;
   const [image, compute, network] = [rest.endpoint('image'), rest.endpoint('compute'), rest.endpoint('network')];
   const images = await twoImages(rest, `${image}/v2/images`);
-  const { flavors } = await rest.get<{ flavors: { id: string; ram: number; disk: number }[] }>(
-    `${compute}/flavors/detail`,
-  );
-  flavors.sort((a, b) => a.ram - b.ram || a.disk - b.disk);
+  const flavors = await smallFlavors(rest, compute);
+  const hosts = await upHosts(rest, compute);
   const { networks } = await rest.get<{ networks: { id: string; name: string }[] }>(
     `${network}/v2.0/networks?router:external=true`,
   );
   const { extensions } = await rest.get<{ extensions: { alias: string }[] }>(`${network}/v2.0/extensions`);
   const { version } = await rest.get<{ version: { version: string } }>(`${compute}/`);
   const volume = new URL(rest.endpoint('block-storage'));
+  const { services } = await rest.get<{ services: { binary: string }[] }>(`${volume.href}/os-services`);
   const root = await rest.call('GET', `${volume.origin}/`, { accept: [300] });
   const volumeVersion =
     (JSON.parse(root.text) as { versions: { version: string }[] }).versions.at(-1)?.version ?? '3.0';
@@ -60,21 +62,21 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
     'identity-feature-enabled': {
       api_v3: 'true',
       application_credentials: 'true',
-      access_rules: 'false',
-      trust: 'false',
+      access_rules: 'true',
+      trust: 'true',
     },
     image: { catalog_type: 'image', region: REGION, endpoint_type: 'public' },
     compute: {
       image_ref: images[0].id,
       image_ref_alt: images[1].id,
-      flavor_ref: flavors[0]?.id ?? '',
-      flavor_ref_alt: (flavors[1] ?? flavors[0])?.id ?? '',
+      flavor_ref: flavors[0],
+      flavor_ref_alt: flavors[1],
       fixed_network_name: 'private',
       region: REGION,
       min_microversion: '2.1',
       max_microversion: version.version,
-      min_compute_nodes: '1',
-      build_timeout: '120',
+      min_compute_nodes: String(hosts),
+      build_timeout: BUILD_TIMEOUT,
       build_interval: '1',
     },
     'compute-feature-enabled': {
@@ -95,7 +97,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       // The server metadata tests stand behind it, and nestack has what they test.
       xenapi_apis: 'true',
     },
-    validation: { run_validation: 'false' },
+    validation: validation(cloud.guests),
     network: {
       catalog_type: 'network',
       region: REGION,
@@ -115,11 +117,11 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       region: REGION,
       min_microversion: '3.0',
       max_microversion: volumeVersion,
-      build_timeout: '120',
+      build_timeout: BUILD_TIMEOUT,
       build_interval: '1',
     },
     'volume-feature-enabled': {
-      backup: 'false',
+      backup: String(services.some(({ binary }) => binary === 'cinder-backup')),
       snapshot: 'true',
       clone: 'true',
       manage_snapshot: 'false',
@@ -137,9 +139,57 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
   };
 }
 
+/** Seconds that a server or volume may take: emulated guests that boot side by side need most of it. */
+const BUILD_TIMEOUT = '300';
+
+/** What Tempest looks at inside guests: it logs in over floating IPs. Simulated guests have no inside. */
+function validation(guests: TempestCloud['guests']): Readonly<Record<string, string>> {
+  if (guests === 'simulated') return { run_validation: 'false' };
+  return {
+    run_validation: 'true',
+    connect_method: 'floating',
+    image_ssh_user: 'cirros',
+    image_ssh_password: 'gocubsgo',
+    image_alt_ssh_user: 'cirros',
+    image_alt_ssh_password: 'gocubsgo',
+    ssh_timeout: '240',
+    ping_timeout: '240',
+  };
+}
+
+/** Upstream's own names for what its tests boot: guests with as little memory as the image can do with. */
+const SMALL_FLAVORS = [
+  { id: '42', name: 'm1.nano', vcpus: 1, ram: 128, disk: 1 },
+  { id: '84', name: 'm1.micro', vcpus: 1, ram: 192, disk: 1 },
+] as const;
+
+/** Ids of two small flavors, which are made where they are missing. */
+async function smallFlavors(rest: Rest, compute: string): Promise<readonly [string, string]> {
+  const { flavors } = await rest.get<{ flavors: { id: string; name: string }[] }>(`${compute}/flavors`);
+  const ids: string[] = [];
+  for (const flavor of SMALL_FLAVORS) {
+    const found = flavors.find(({ name }) => name === flavor.name);
+    if (found === undefined) await rest.post(`${compute}/flavors`, { flavor });
+    ids.push(found?.id ?? flavor.id);
+  }
+  const [first = '', second = first] = ids;
+  return [first, second];
+}
+
+/** How many compute hosts servers can be moved between. */
+async function upHosts(rest: Rest, compute: string): Promise<number> {
+  const { hypervisors } = await rest.get<{ hypervisors: { state: string; status: string }[] }>(
+    `${compute}/os-hypervisors/detail`,
+  );
+  return hypervisors.filter(({ state, status }) => state === 'up' && status === 'enabled').length;
+}
+
 /** Two public images; a second one is made from the first one's bytes, and a small raw one where there is none at all. */
 async function twoImages(rest: Rest, url: string): Promise<readonly [Image, Image]> {
   const { images } = await rest.get<{ images: Image[] }>(`${url}?visibility=public&status=active&sort=name:asc`);
+  // The one that is known to boot, then its twin.
+  const known = (image: Image): number => (image.name.startsWith(IMAGE_NAME) ? 0 : 1);
+  images.sort((a, b) => known(a) - known(b));
   const first = images[0] ?? (await upload(rest, url, 'tempest', 'raw', Buffer.alloc(1024 * 1024)));
   if (images[1] !== undefined) return [first, images[1]];
   const data = await rest.download(`${url}/${first.id}/file`);

@@ -1,0 +1,94 @@
+/**
+ * The stage `conformance` of `./nestack test`: the tests that OpenStack's interoperability guideline requires, with simulated
+ * guests, against a cloud of its own. Those that look inside guests, which Tempest skips there, run with real guests where the
+ * machine can have some.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const SIMULATED = ['--virt', 'fake', '--net', 'fake', '--volume', 'fake'];
+/** The ports of a cloud: where they are with an offset of 0. */
+const PORTS = [5000, 8774, 8775, 8776, 8778, 9292, 9696, 25_432, 25_672, 25_673, 24_369];
+
+/**
+ * Runs the list; resolves to the tests by what became of them. `nestack(args)` runs our command and resolves to
+ * `{ code, output }`; `canHaveGuests` says whether real ones are possible here.
+ */
+export async function conformance(nestack, canHaveGuests) {
+  const simulated = await onCloud(nestack, SIMULATED, null);
+  const inside = simulated.filter((one) => one.outcome === 'skipped').map((one) => one.test);
+  const real = inside.length > 0 && canHaveGuests ? await onCloud(nestack, [], inside) : [];
+  const results = new Map([...simulated, ...real].map((one) => [one.test, one]));
+  const by = (...outcomes) => [...results.values()].filter((one) => outcomes.includes(one.outcome));
+  return {
+    passed: by('passed'),
+    failed: by('failed', 'missing'),
+    skipped: by('skipped'),
+    secondTries: by('passed').filter((one) => one.second === true),
+  };
+}
+
+/** Brings a cloud up, runs the list or some tests of it, gives those that fail a second try, and removes the cloud. */
+async function onCloud(nestack, flags, tests) {
+  const state = mkdtempSync(path.join(tmpdir(), 'nestack-conformance-'));
+  const at = ['--state', state];
+  try {
+    await good(nestack(['up', ...at, '--port-offset', String(await freeOffset()), ...flags]), 'nestack up');
+    const results = await tempest(nestack, state, tests);
+    const failed = results.filter((one) => one.outcome !== 'passed' && one.outcome !== 'skipped');
+    if (failed.length === 0) return results;
+    const names = failed.map((one) => one.test);
+    const again = await tempest(nestack, state, names);
+    return results.map((one) => (failed.includes(one) ? secondOf(one, again) : one));
+  } finally {
+    await nestack(['reset', ...at, '--yes']);
+    rmSync(state, { recursive: true, force: true });
+  }
+}
+
+/** The second result of a test; a class that failed as a whole has passed when nothing of it failed again. */
+function secondOf(first, again) {
+  const own = again.find((one) => one.test === first.test);
+  if (own !== undefined) return { ...own, second: true };
+  const bad = again.some((one) => one.outcome !== 'passed' && one.test.startsWith(`${first.test}.`));
+  return { ...first, outcome: bad ? 'failed' : 'passed', second: true };
+}
+
+async function tempest(nestack, state, tests) {
+  const json = path.join(state, 'results.json');
+  rmSync(json, { force: true });
+  const chosen = tests === null ? [] : ['--tests', pattern(tests)];
+  await nestack(['conformance', '--state', state, '--json', json, ...chosen]);
+  if (!existsSync(json)) throw new Error('nestack conformance ended without results (see above)');
+  return JSON.parse(readFileSync(json, 'utf8')).flatMap((group) => group.results);
+}
+
+/** A regular expression for tests, or for all tests of a class whose set-up failed. */
+function pattern(tests) {
+  const names = tests.map((name) => name.replaceAll('.', String.raw`\.`));
+  return `^(${names.join('|')})(\\.|$)`;
+}
+
+async function good(ended, what) {
+  const { code } = await ended;
+  if (code !== 0) throw new Error(`${what} failed (see above)`);
+}
+
+async function freeOffset() {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const offset = 1000 + 100 * Math.floor(Math.random() * 250);
+    const free = await Promise.all(PORTS.map((port) => isFree(port + offset)));
+    if (free.every(Boolean)) return offset;
+  }
+  throw new Error('found no free ports');
+}
+
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
