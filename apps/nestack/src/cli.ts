@@ -80,6 +80,13 @@ function build(): Command {
     .option('--json <file>', 'write the result of each test there')
     .action(async (options) => (await import('./conformance/conformance')).conformance(options));
 
+  command('fuzz', "random requests to every service, judged by the service's own OpenAPI document")
+    .option('--only <services>', 'keystone, glance, placement, nova, cinder, neutron; with commas (default: all)')
+    .option('--requests <n>', 'to each service', integer, 5000)
+    .option('--seed <n>', 'the same number makes the same requests', integer, 1)
+    .option('--json <file>', 'write the totals there too')
+    .action(async (options) => (await import('./fuzz/fuzz')).fuzz(options));
+
   const compute = program.command('compute').description('compute hosts on this machine');
   compute
     .command('add')

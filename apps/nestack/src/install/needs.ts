@@ -141,6 +141,21 @@ export function conformanceNeeds(): Need[] {
   return [{ package: 'tempest', proof: 'tempest', why, without: 'everything else' }];
 }
 
+/** What `nestack fuzz` needs. */
+export function fuzzNeeds(): Need[] {
+  const without = 'everything else';
+  return [
+    { package: 'python3', proof: ['/usr/bin/python3'], why: 'makes random requests', without },
+    {
+      package: 'python3-venv',
+      // The package of the default version is empty but for its documentation.
+      proof: ['/usr/share/doc/python3-venv'],
+      why: 'keeps the packages that make random requests apart',
+      without,
+    },
+  ];
+}
+
 /** Those that the machine does not have. */
 export function missingOf(needs: readonly Need[]): Need[] {
   return needs.filter((need) =>

@@ -1,4 +1,5 @@
 import { defineApi, glanceEnvelope, operation, type Operation } from '@nestack/kernel/http';
+import { GlanceError } from './errors';
 import Type from 'typebox';
 import { ImageView, MEMBER_STATUSES, MemberView, writableImage } from './image';
 import { versionsDocument } from './versions';
@@ -75,6 +76,7 @@ export const downloadImageFile = operation({
   summary: 'Downloads the data of an image',
   method: 'GET',
   path: '/images/{image_id}/file',
+  responseType: 'application/octet-stream',
   status: [200, 204, 206],
 });
 export const stageImageFile = operation({
@@ -189,6 +191,7 @@ export const showStores = operation({
   method: 'GET',
   path: '/info/stores',
   status: 200,
+  errors: ['StoresDisabled'],
 });
 export const showUsage = operation({
   id: 'showUsage',
@@ -203,6 +206,7 @@ export const showCache = operation({
   method: 'GET',
   path: '/cache',
   status: 200,
+  errors: ['CacheDisabled'],
 });
 export const showSchema = operation({
   id: 'showSchema',
@@ -272,6 +276,7 @@ export const glanceApi = defineApi({
   title: 'Image service',
   prefixes: ['/v2'],
   envelope: glanceEnvelope,
+  errors: GlanceError.declarations,
   operations,
   documents: {
     '/': ({ rootUrl }) => ({ status: 300, body: versionsDocument(rootUrl) }),

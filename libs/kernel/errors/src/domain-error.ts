@@ -103,6 +103,11 @@ export function statusOf(error: DomainError): number {
   return error.status ?? STATUS[error.kind];
 }
 
+/** The HTTP status that a kind has where a service says nothing else. */
+export function kindStatus(kind: ErrorKind): number {
+  return STATUS[kind];
+}
+
 const STATUS: Readonly<Record<ErrorKind, number>> = {
   badRequest: 400,
   unauthenticated: 401,

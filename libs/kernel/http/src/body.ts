@@ -71,11 +71,38 @@ export function parseBody(
   }
   // A body of blanks only is no body.
   if (text.trim() === '') return undefined;
+  let body: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    body = JSON.parse(text);
   } catch {
     throw malformed(conventions);
   }
+  if (!isSound(body, text)) throw malformed(conventions);
+  return body;
+}
+
+/** Deeper than any body of sense: upstream's parser gives up at about Python's recursion limit, databases and stacks later. */
+const DEEPEST = 500;
+const HALF_A_CHARACTER = /\\ud[89a-f]/i;
+
+/** Whether the body can be stored and told again: not nested without end, and no half of a character in any text. */
+function isSound(body: unknown, text: string): boolean {
+  if (text.length <= DEEPEST && !HALF_A_CHARACTER.test(text)) return true;
+  let level: unknown[] = [body];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > DEEPEST) return false;
+    const next: unknown[] = [];
+    for (const value of level) {
+      if (typeof value === 'string' && !value.isWellFormed()) return false;
+      if (typeof value !== 'object' || value === null) continue;
+      for (const [key, item] of Object.entries(value)) {
+        if (!key.isWellFormed()) return false;
+        next.push(item);
+      }
+    }
+    level = next;
+  }
+  return true;
 }
 
 function accepted(type: string, operation: Operation | null, conventions: Conventions): boolean {

@@ -295,6 +295,23 @@ describe('the HTTP side', () => {
     };
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths['/v2.1/things'] ?? {})).toEqual(['get', 'post']);
+    const old = (await call('GET', '/openapi.json?version=2.4', { token: null })).json as typeof document;
+    expect(JSON.stringify(document.paths)).toContain('lock');
+    expect(JSON.stringify(old.paths)).not.toContain('lock');
+    expect((await call('GET', '/openapi.json?version=9.9', { token: null })).status).toBe(406);
+  });
+
+  it('refuses bodies that could not be stored or told again', async () => {
+    const nested = (depth: number) => `{"thing":{"name":"a"},"x":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+    expect((await call('POST', '/v2.1/things', { body: nested(400) })).status).toBe(202);
+    for (const body of [nested(600), '{"thing":{"name":"a\\ud800b"}}', '{"thing":{"name":"a"},"\\udfff":1}']) {
+      const answer = await call('POST', '/v2.1/things', { body });
+      expect([answer.status, answer.json]).toEqual([
+        400,
+        { badRequest: { code: 400, message: 'Malformed request body' } },
+      ]);
+    }
+    expect((await call('POST', '/v2.1/things', { body: '{"thing":{"name":"\\ud83d\\ude00"}}' })).status).toBe(202);
   });
 
   it('is called by typed clients, with the request id and trace handed on and errors decoded', async () => {

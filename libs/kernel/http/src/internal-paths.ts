@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { asDomainError, statusOf } from '@nestack/kernel/errors';
 import { checkHealth, type HealthCheck, type ServiceMetrics } from '@nestack/kernel/health';
+import { negotiate } from './microversion';
 import { openApiOf } from './openapi';
 import type { ApiDeclaration } from './operation';
 import { send } from './respond';
@@ -41,9 +43,25 @@ export async function serveInternal(
       return true;
     }
     case '/openapi.json':
-      send(message, response, 200, openApiOf(api));
+      sendDocument(api, search, message, response);
       return true;
     default:
       return false;
+  }
+}
+
+/** The API's description, with `?version=2.79` (or `latest`) that of one microversion. */
+function sendDocument(api: ApiDeclaration, search: string, message: IncomingMessage, response: ServerResponse): void {
+  const asked = new URLSearchParams(search).get('version');
+  if (asked === null || api.microversions === undefined) {
+    send(message, response, 200, openApiOf(api));
+    return;
+  }
+  try {
+    const version = negotiate(api.microversions, { 'openstack-api-version': `${api.microversions.service} ${asked}` });
+    send(message, response, 200, openApiOf(api, version));
+  } catch (error) {
+    const known = asDomainError(error);
+    send(message, response, statusOf(known), { message: known.message });
   }
 }

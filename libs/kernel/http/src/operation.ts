@@ -1,4 +1,4 @@
-import type { DomainError } from '@nestack/kernel/errors';
+import type { DomainError, ErrorDeclaration } from '@nestack/kernel/errors';
 import type { RequestContext } from '@nestack/kernel/context';
 import type { Static, TSchema } from 'typebox';
 
@@ -32,7 +32,9 @@ export interface Operation<
   readonly response?: Versioned<Response>;
   /** Success status, the first is the default. */
   readonly status: number | readonly number[];
-  /** Codes of the errors that it may answer, for OpenAPI and docs. */
+  /** Media type of a body that is not JSON (image data), for OpenAPI. */
+  readonly responseType?: string;
+  /** Codes of the errors that it may answer, for OpenAPI and docs; what the pipeline itself refuses need not be named. */
   readonly errors?: readonly string[];
   /** Policy rule checked before the handler with the target {project_id, user_id of the caller}; handlers check finer targets themselves. */
   readonly policy?: string;
@@ -119,6 +121,8 @@ export interface ApiDeclaration {
   readonly microversions?: MicroversionRange;
   readonly envelope: ErrorEnvelope;
   readonly operations: readonly Operation[];
+  /** The service's catalogue, which tells the statuses of the errors that operations name. */
+  readonly errors?: Readonly<Record<string, ErrorDeclaration>>;
   /** Version documents and other paths outside the prefixes (public), by exact path: `/`, `/v2.1`, `/v2.1/`. */
   readonly documents?: Readonly<
     Record<string, (request: { readonly rootUrl: string }) => { readonly status: number; readonly body: unknown }>

@@ -190,8 +190,9 @@ export const NeutronError = defineErrors({
     kind: 'conflict',
     template: 'Binding for port {port_id} on host {host} already exists.',
   },
+  // Upstream's has no status of its own and so is told as a failure of the server; it is the host that cannot take the port.
   PortBindingError: {
-    kind: 'bug',
+    kind: 'conflict',
     template: 'Binding for port {port_id} on host {host} could not be created or updated.',
   },
 

@@ -1,4 +1,5 @@
 import { cinderEnvelope, defineApi } from '@nestack/kernel/http';
+import { CinderError } from '../errors';
 import * as attachments from './attachments';
 import * as info from './info';
 import * as qos from './qos';
@@ -27,6 +28,7 @@ export const cinderApi = defineApi({
   prefixes: ['/v3/{project_id}', '/v3'],
   microversions: { min: MIN_VERSION, max: MAX_VERSION, default: MIN_VERSION, service: 'volume' },
   envelope: cinderEnvelope,
+  errors: CinderError.declarations,
   operations: [
     ...volumes.volumeOperations,
     ...actions.volumeActionOperations,

@@ -1,4 +1,5 @@
 import { defineApi, keystoneEnvelope, type ErrorEnvelope } from '@nestack/kernel/http';
+import { KeystoneError } from '../errors';
 import { authOperations } from './auth';
 import { catalogOperations } from './catalog';
 import { domainConfigOperations } from './domain-config';
@@ -39,6 +40,7 @@ export const keystoneApi = defineApi({
   title: 'Identity API',
   prefixes: ['/v3'],
   envelope,
+  errors: KeystoneError.declarations,
   operations: [
     ...authOperations,
     ...userOperations,

@@ -1,4 +1,5 @@
 import { defineApi, neutronEnvelope, type Operation } from '@nestack/kernel/http';
+import { NeutronError } from '../errors';
 import * as agents from './agents';
 import * as discovery from './discovery';
 import * as networks from './networks';
@@ -132,6 +133,7 @@ export const neutronApi = defineApi({
   title: 'Networking API',
   prefixes: ['/v2.0'],
   envelope: neutronEnvelope,
+  errors: NeutronError.declarations,
   operations,
   // Bulk creations are larger than what other services take.
   bodyLimit: 4 * 1024 * 1024,

@@ -1,4 +1,5 @@
 import { defineApi, novaEnvelope } from '@nestack/kernel/http';
+import { NovaError } from '../errors';
 import { aggregateOperations } from './aggregates';
 import { flavorOperations } from './flavors';
 import { hostOperations } from './hosts';
@@ -37,6 +38,7 @@ export const novaApi = defineApi({
     legacyHeader: 'X-OpenStack-Nova-API-Version',
   },
   envelope: novaEnvelope,
+  errors: NovaError.declarations,
   operations: [
     ...serverOperations,
     ...serverActionOperations,

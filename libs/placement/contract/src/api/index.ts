@@ -1,5 +1,5 @@
 import { defineApi, type Operation } from '@nestack/kernel/http';
-import { envelope } from '../errors';
+import { envelope, PlacementError } from '../errors';
 import * as allocations from './allocations';
 import * as candidates from './candidates';
 import * as inventories from './inventories';
@@ -31,6 +31,7 @@ export const placementApi = defineApi({
   prefixes: [''],
   microversions: { min: MIN, max: MAX, default: MIN, service: 'placement' },
   envelope,
+  errors: PlacementError.declarations,
   operations: modules.flatMap((module) => Object.values<unknown>(module).filter(isOperation)),
   bodyLimit: 16 * 1024 * 1024,
   documents: {

@@ -95,6 +95,7 @@ export const deleteInventories = operation({
   method: 'DELETE',
   path,
   status: 204,
+  errors: ['MethodNotAllowed'],
   policy: 'placement:resource_providers:inventories:delete',
 });
 

@@ -51,7 +51,8 @@ export const createResourceProvider = operation({
       schema: Type.Object({ name: Name, uuid: Type.Optional(uuid), parent_provider_uuid: Parent }, strict),
     },
   ],
-  response: ProviderView,
+  // Before, the answer is empty and only its Location says where the provider is.
+  response: [{ since: '1.20', schema: ProviderView }],
   status: [201, 200],
   policy: 'placement:resource_providers:create',
 });

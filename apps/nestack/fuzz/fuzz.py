@@ -1,0 +1,306 @@
+"""One fuzz run against one service: `fuzz.py PLAN.json` (written by `nestack fuzz`, see src/fuzz/plan.ts).
+
+Takes operations from the OpenAPI document that the plan names, sends what Schemathesis makes of them (boundary values
+first, then random ones, valid and invalid), and judges each answer by the document. Prints a JSON object per line:
+failures as they are found, the totals at the end.
+"""
+
+import json
+import random
+import re
+import sys
+import warnings
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis import checks as registry
+from schemathesis.core.failures import FailureGroup
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi import checks as openapi_checks
+
+from hostile import hostile_bodies, hostile_paths
+from pools import Pools
+
+CHECKS = [
+    registry.not_a_server_error,
+    openapi_checks.status_code_conformance,
+    openapi_checks.content_type_conformance,
+    openapi_checks.response_headers_conformance,
+    openapi_checks.response_schema_conformance,
+    openapi_checks.negative_data_rejection,
+]
+# Creation first, removal last, so that there is something to work with.
+ORDER = {"POST": 0, "PUT": 1, "GET": 2, "HEAD": 2, "PATCH": 3, "DELETE": 4}
+# What a valid request's ids are replaced with: mostly ids that exist, the rest shows how unknown ones are refused.
+KNOWN_SHARE = 0.8
+NEGATIVE_SHARE = 0.4
+TIMEOUT_S = 60
+
+
+def say(kind, **fields):
+    print(json.dumps({"kind": kind, **fields}), flush=True)
+
+
+class Run:
+    def __init__(self, plan):
+        self.plan = plan
+        self.random = random.Random(plan["seed"])
+        self.pools = Pools(plan["pools"], plan["own"], self.random)
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.max_redirects = 0
+        self.headers = {"X-Auth-Token": plan["token"], "Accept": "application/json", **plan["headers"]}
+        self.statuses = {}
+        self.seen = {}
+        self.sent = 0
+        with open(plan["document"], encoding="utf-8") as file:
+            document = json.load(file)
+        self.schema = schemathesis.openapi.from_dict(separate_actions(document))
+        self.operations = [found.ok() for found in self.schema.get_all_operations()]
+        self.operations.sort(key=lambda one: (ORDER.get(one.method.upper(), 5), one.path))
+
+    def go(self):
+        budget = self.plan["requests"]
+        share = max(2, budget // max(1, len(self.operations)))
+        # Two halves, so that the second meets what the first has made.
+        for half in (0, 1):
+            for index, operation in enumerate(self.operations):
+                self.fuzz(operation, max(1, share // 2), half, index)
+        # What integer division and small operations have left over goes to whoever takes a body.
+        rich = [one for one in self.operations if one.body] or self.operations
+        turn = 2
+        while self.sent < budget:
+            before = self.sent
+            for index, operation in enumerate(rich):
+                if self.sent < budget:
+                    self.fuzz(operation, 6, turn, index)
+            turn += 1
+            if self.sent == before:
+                break
+
+    def fuzz(self, operation, count, turn, index):
+        for case, source in self.cases(operation, count, turn, index):
+            if self.sent >= self.plan["requests"]:
+                return
+            self.call(operation, case, source)
+        if turn == 0:
+            self.without_token(operation)
+        for probe in self.probes(operation, count):
+            if self.sent >= self.plan["requests"]:
+                return
+            self.send_raw(operation, *probe)
+
+    def cases(self, operation, count, turn, index):
+        found = []
+        if turn == 0:
+            boundary = list(self.boundaries(operation, count * 6))
+            found += [(case, "boundary") for case in self.random.sample(boundary, min(len(boundary), count // 2))]
+        negative = int((count - len(found)) * NEGATIVE_SHARE)
+        positive = count - len(found) - negative
+        number = self.plan["seed"] * 1_000_003 + turn * 10_007 + index
+        for mode, wanted in ((GenerationMode.POSITIVE, positive), (GenerationMode.NEGATIVE, negative)):
+            found += [(case, mode.value) for case in self.generate(operation, mode, wanted, number)]
+        return found
+
+    def boundaries(self, operation, limit):
+        config = self.schema.config.generation_for(operation=operation, phase="coverage")
+        modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+        try:
+            for case in self.schema.iter_coverage_cases(operation, generation_modes=modes, generation_config=config):
+                # Other methods on the path are another operation's matter.
+                if case.method.upper() != operation.method.upper():
+                    continue
+                yield case
+                limit -= 1
+                if limit <= 0:
+                    return
+        except Exception as error:  # noqa: BLE001
+            say("note", operation=operation.label, text=f"no boundary values: {error!r}"[:300])
+
+    def generate(self, operation, mode, count, number):
+        if count <= 0:
+            return []
+        found = []
+
+        @seed(number)
+        @settings(
+            max_examples=count,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def collect(case):
+            found.append(case)
+
+        try:
+            collect()
+        except Exception as error:  # noqa: BLE001
+            # An operation without any parameter has nothing to get wrong.
+            if mode is GenerationMode.POSITIVE:
+                say("note", operation=operation.label, text=f"nothing generated: {error!r}"[:300])
+        return found[:count]
+
+    def call(self, operation, case, source):
+        if source != "negative" and self.random.random() < KNOWN_SHARE:
+            self.pools.fill(operation, case)
+        try:
+            response = case.call(
+                base_url=self.plan["url"],
+                session=self.session,
+                headers=self.headers,
+                timeout=TIMEOUT_S,
+                allow_redirects=False,
+            )
+        except (ValueError, UnicodeError, requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL):
+            # What the client library itself does not send (line breaks in headers).
+            return
+        except Exception as error:  # noqa: BLE001
+            self.sent += 1
+            self.fail(operation, "no_answer", repr(error)[:400], None, source)
+            return
+        self.count(response.status_code)
+        self.pools.learn(operation, case.path_parameters, response)
+        try:
+            case.validate_response(response, checks=CHECKS, headers=self.headers)
+        except FailureGroup as group:
+            for failure in group.exceptions:
+                self.judge(operation, failure, case, response, source)
+
+    def judge(self, operation, failure, case, response, source):
+        name = type(failure).__name__
+        detail = getattr(failure, "message", "") or str(failure)
+        if name == "ServerError" and response.status_code == 501 and "501" in operation.definition.raw["responses"]:
+            return
+        sent = describe(response.request)
+        self.fail(operation, name, f"{failure.title}: {detail}"[:700], response, source, sent)
+
+    def without_token(self, operation):
+        if operation.definition.raw.get("security") == []:
+            return
+        path = self.pools.path_of(operation)
+        response = self.send(operation, path, {}, None, token=False)
+        if response is not None and response.status_code != 401:
+            self.fail(operation, "ignored_auth", f"without a token: {response.status_code}", response, "no token")
+
+    def probes(self, operation, count):
+        """What no generator makes: bytes that are no JSON, nesting, NUL and lone surrogates in any place."""
+        every = max(1, count // 10)
+        if operation.body:
+            samples = self.generate(operation, GenerationMode.POSITIVE, 1, self.random.randrange(1 << 30))
+            body = samples[0].body if samples else {}
+            content_type = samples[0].media_type if samples else "application/json"
+            for data in self.random.sample(hostile_bodies(self.pools.filled(body)), every):
+                yield self.pools.path_of(operation), {"Content-Type": content_type}, data
+        elif self.random.random() < 0.5:
+            yield self.random.choice(hostile_paths(operation, self.pools.path_of(operation))), {}, None
+
+    def send_raw(self, operation, path, headers, data):
+        response = self.send(operation, path, headers, data)
+        if response is None:
+            return
+        declared = operation.definition.raw["responses"]
+        if response.status_code >= 500:
+            self.fail(operation, "ServerError", "server error", response, "hostile")
+        elif str(response.status_code) not in declared and response.status_code not in (404, 405):
+            self.fail(operation, "UndefinedStatusCode", "status not in the document", response, "hostile")
+
+    def send(self, operation, path, headers, data, token=True):
+        own = {**self.headers, **headers}
+        if not token:
+            own.pop("X-Auth-Token")
+        request = requests.Request(operation.method.upper(), "http://x", headers=own, data=data).prepare()
+        # As it is: `requests` would mend escapes that are to stay wrong.
+        request.url = self.plan["url"] + path
+        try:
+            response = self.session.send(request, timeout=TIMEOUT_S, allow_redirects=False)
+        except Exception as error:  # noqa: BLE001
+            self.sent += 1
+            self.fail(operation, "no_answer", repr(error)[:400], None, "hostile")
+            return None
+        self.count(response.status_code)
+        return response
+
+    def count(self, status):
+        self.sent += 1
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+
+    def fail(self, operation, check, text, response, source, sent=None):
+        status = None if response is None else response.status_code
+        key = (operation.label, check, status, re.sub(r"[0-9a-f-]{32,36}|\d+", "#", text)[:60])
+        self.seen[key] = self.seen.get(key, 0) + 1
+        # The same defect shows itself many times; three examples are enough to find it.
+        if self.seen[key] > 3:
+            return
+        say(
+            "failure",
+            operation=operation.label,
+            check=check,
+            status=status,
+            text=text,
+            source=source,
+            request=sent or (None if response is None else describe(response.request)),
+            answer=None if response is None else response.text[:600],
+            request_id=None if response is None else header(response, "x-openstack-request-id"),
+        )
+
+    def clean(self):
+        """Removes what the run has made, whatever depends on it first."""
+        removers = {}
+        for operation in self.operations:
+            last = re.search(r"\{(\w+)\}$", operation.path)
+            if operation.method.upper() == "DELETE" and last and operation.path.count("{") == 1:
+                removers[self.pools.name_of(operation.path, last.group(1))] = operation.path
+        for _ in range(2):
+            for name, path in removers.items():
+                for value in list(self.pools.own.get(name, [])):
+                    url = self.plan["url"] + re.sub(r"\{\w+\}$", requests.utils.quote(str(value), safe=""), path)
+                    answer = self.session.delete(url, headers=self.headers, timeout=TIMEOUT_S)
+                    if answer.status_code < 300 or answer.status_code == 404:
+                        self.pools.forget(name, value)
+
+
+def header(response, name):
+    value = response.headers.get(name)
+    return value[0] if isinstance(value, list) else value
+
+
+def describe(request):
+    body = request.body
+    if isinstance(body, bytes):
+        body = body.decode("utf-8", "backslashreplace")
+    return {"method": request.method, "url": str(request.url), "body": None if body is None else str(body)[:1500]}
+
+
+def separate_actions(document):
+    """Each action of `POST …/action` as an operation of its own: a fragment tells them apart and is never sent."""
+    for path, item in list(document["paths"].items()):
+        post = item.get("post")
+        several = (post or {}).get("x-openstack-operations", [])
+        if not several or not path.endswith("/action"):
+            continue
+        for one in several:
+            document["paths"][f"{path}#{one['operationId']}"] = {"post": one}
+        del item["post"]
+        if not item:
+            del document["paths"][path]
+    return document
+
+
+def main():
+    warnings.filterwarnings("ignore")
+    schemathesis.serializer.alias("application/openstack-images-v2.1-json-patch", "application/json")
+    with open(sys.argv[1], encoding="utf-8") as file:
+        plan = json.load(file)
+    run = Run(plan)
+    try:
+        run.go()
+    finally:
+        run.clean()
+    failures = [{"operation": key[0], "check": key[1], "status": key[2], "count": count} for key, count in run.seen.items()]
+    say("done", requests=run.sent, operations=len(run.operations), statuses=run.statuses, failures=failures)
+
+
+main()
