@@ -11,7 +11,8 @@ import { UserError } from '../user-error';
 import { rowsOf, type Result } from './measure';
 import { processTree } from './processes';
 import { liftQuotas } from './quotas';
-import { SCENARIOS, type Bench } from './scenarios';
+import type { Bench } from './scenario';
+import { SCENARIOS } from './scenarios';
 
 interface BenchOptions extends CommonOptions {
   readonly json?: string;
