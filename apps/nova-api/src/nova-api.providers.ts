@@ -46,11 +46,15 @@ import {
   AggregatesController,
   AttachmentsController,
   FlavorsController,
+  GoneController,
   HiddenServers,
   HostsController,
+  HypervisorsController,
   ImagesController,
   KeyPairsController,
+  LegacyHostsController,
   MetadataServer,
+  NetworkProxiesController,
   QuotasController,
   SecurityGroupsController,
   ServerActionsController,
@@ -58,6 +62,7 @@ import {
   ServerMovesController,
   ServerPartsController,
   ServersController,
+  VolumeProxiesController,
 } from '@nestack/nova/rest';
 import type { NovaApiConfig } from './nova-api.config';
 
@@ -151,7 +156,12 @@ export function novaApiProviders(
     ImagesController,
     KeyPairsController,
     HostsController,
+    HypervisorsController,
+    LegacyHostsController,
     AggregatesController,
     QuotasController,
+    NetworkProxiesController,
+    VolumeProxiesController,
+    GoneController,
   ];
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
-import { novaApi } from '@nestack/nova/contract';
+import { goneOperations, novaApi } from '@nestack/nova/contract';
 import { Bench } from './testing/bench';
 
 let bench: Bench;
@@ -36,6 +36,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   resetServerState: { 'os-resetState': { state: 'active' } },
   addSecurityGroup: { addSecurityGroup: { name: 'x' } },
   removeSecurityGroup: { removeSecurityGroup: { name: 'x' } },
+  addFloatingIp: { addFloatingIp: { address: '172.24.4.4' } },
+  removeFloatingIp: { removeFloatingIp: { address: '172.24.4.4' } },
 };
 const PARAMS: Readonly<Record<string, string>> = {
   key: 'key',
@@ -46,7 +48,9 @@ const PARAMS: Readonly<Record<string, string>> = {
   port_id: newUuid(),
 };
 
-const onServers = novaApi.operations.filter((one) => one.path.startsWith('/servers/{server_id}'));
+const onServers = novaApi.operations.filter(
+  (one) => one.path.startsWith('/servers/{server_id}') && !goneOperations.includes(one),
+);
 const rows = onServers.map((one) => [one.id, one] as const);
 
 function request(operation: (typeof onServers)[number], id: string): { url: string; body: unknown } {
@@ -59,7 +63,11 @@ function request(operation: (typeof onServers)[number], id: string): { url: stri
 
 function call(operation: (typeof onServers)[number], id: string, as: string) {
   const { url, body } = request(operation, id);
-  return bench.call(operation.method, url, { as, version: '2.79', ...(body === undefined ? {} : { body }) });
+  return bench.call(operation.method, url, {
+    as,
+    version: operation.maxVersion ?? '2.79',
+    ...(body === undefined ? {} : { body }),
+  });
 }
 
 describe.each(rows)('%s', (_id, operation) => {

@@ -228,6 +228,41 @@ describe('hosts', () => {
     const unknown = await bench.call('GET', `/os-hypervisors/${newUuid()}`, { as: admin, version: '2.88' });
     expect(unknown.status).toBe(404);
 
+    const part = String(names[0]).slice(0, 'host-'.length);
+    const found = await bench.call('GET', `/os-hypervisors/${part}/search`, { as: admin });
+    expect(found.json['hypervisors']).toHaveLength(2);
+    const [page, rest] = [
+      await bench.call('GET', '/os-hypervisors?limit=1', { as: admin, version: '2.53' }),
+      await bench.call('GET', `/os-hypervisors?limit=1&marker=${String(first?.['id'])}`, {
+        as: admin,
+        version: '2.53',
+      }),
+    ];
+    expect([page.json['hypervisors'], page.json['hypervisors_links']]).toMatchObject([
+      [{ hypervisor_hostname: names[0] }],
+      [{ rel: 'next', href: expect.stringContaining(`marker=${String(first?.['id'])}`) }],
+    ]);
+    expect(rest.json).toEqual({ hypervisors: [expect.objectContaining({ hypervisor_hostname: names[1] })] });
+    for (const [url, version, status] of [
+      ['/os-hypervisors/nowhere/search', '2.1', 404],
+      ['/os-hypervisors/7/search', '2.53', 404],
+      ['/os-hypervisors?limit=1&hypervisor_hostname_pattern=a', '2.53', 400],
+      ['/os-hypervisors?hypervisor_hostname_pattern=nowhere', '2.53', 404],
+      ['/os-hypervisors/7', '2.53', 400],
+    ] as const)
+      expect([url, (await bench.call('GET', url, { as: admin, version })).status]).toEqual([url, status]);
+
+    const hosts = await bench.call('GET', '/os-hosts?zone=nova', { as: admin });
+    expect(hosts.json['hosts']).toEqual(names.map((host) => ({ host_name: host, service: 'compute', zone: 'nova' })));
+    const host = await bench.call('GET', `/os-hosts/${String(names[0])}`, { as: admin });
+    expect(host.json['host']).toContainEqual({
+      resource: expect.objectContaining({ host: names[0], project: '(total)', cpu: 100 }),
+    });
+    expect((await bench.call('GET', `/os-hosts/${String(names[0])}/reboot`, { as: admin })).status).toBe(501);
+    expect((await bench.call('GET', '/os-hosts/nowhere/reboot', { as: admin })).status).toBe(404);
+    expect((await bench.call('PUT', '/os-hosts/nowhere', { as: admin, body: {} })).status).toBe(400);
+    expect((await bench.call('GET', '/os-hosts')).status).toBe(403);
+
     const zones = await bench.call('GET', '/os-availability-zone');
     expect(zones.json).toEqual({
       availabilityZoneInfo: [{ zoneName: 'nova', zoneState: { available: true }, hosts: null }],

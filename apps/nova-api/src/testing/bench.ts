@@ -23,14 +23,24 @@ import {
   IMAGE_PORT,
   IMAGE_PROXY_PORT,
   NETWORK_PORT,
+  NETWORK_PROXY_PORT,
   PLACEMENT_PORT,
   VOLUME_PORT,
+  VOLUME_PROXY_PORT,
   type HypervisorDriver,
 } from '@nestack/nova/domain';
 import { FakeDriver, type FakeOptions } from '@nestack/nova/drivers';
 import { novaPolicies } from '@nestack/nova/rest';
 import { ComputeHandler, ComputeHost, ConductorHandler } from '@nestack/nova/rpc';
-import { FakeImageProxy, FakeImages, FakeNetworks, FakePlacement, FakeVolumes } from '@nestack/nova/testing';
+import {
+  FakeImageProxy,
+  FakeNetworkProxy,
+  FakeVolumeProxy,
+  FakeImages,
+  FakeNetworks,
+  FakePlacement,
+  FakeVolumes,
+} from '@nestack/nova/testing';
 import { novaApiProviders } from '../nova-api.providers';
 import { FakeScheduler } from './fake-scheduler';
 
@@ -368,7 +378,9 @@ export class Bench {
       { provide: IMAGE_PORT, useValue: this.images },
       { provide: IMAGE_PROXY_PORT, useValue: new FakeImageProxy(this.images) },
       { provide: NETWORK_PORT, useValue: this.networks },
+      { provide: NETWORK_PROXY_PORT, useValue: new FakeNetworkProxy(this.networks) },
       { provide: VOLUME_PORT, useValue: this.volumes },
+      { provide: VOLUME_PROXY_PORT, useValue: new FakeVolumeProxy(this.volumes) },
       { provide: PLACEMENT_PORT, useValue: this.placement },
     ];
   }

@@ -1,6 +1,6 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { DiscoveryService, ModulesContainer } from '@nestjs/core';
-import { handledOperation } from './handles';
+import { handledOperations } from './handles';
 import type { ApiDeclaration, ApiReply, ApiRequest, Operation } from './operation';
 
 export type Handler = (request: ApiRequest) => Promise<ApiReply | unknown>;
@@ -19,13 +19,13 @@ export function findHandlers(app: INestApplicationContext, api: ApiDeclaration):
     if (typeof instance !== 'object' || instance === null || seen.has(instance)) continue;
     seen.add(instance);
     for (const [name, method] of methodsOf(instance)) {
-      const operation = handledOperation(method);
-      if (operation === null) continue;
       const where = `${instance.constructor.name}.${name}`;
-      if (!wanted.has(operation))
-        throw new Error(`${where} handles ${operation.id}, which the ${api.service} API does not declare`);
-      if (handlers.has(operation)) throw new Error(`${where}: ${operation.id} has another handler already`);
-      handlers.set(operation, (request) => method.call(instance, request) as Promise<unknown>);
+      for (const operation of handledOperations(method)) {
+        if (!wanted.has(operation))
+          throw new Error(`${where} handles ${operation.id}, which the ${api.service} API does not declare`);
+        if (handlers.has(operation)) throw new Error(`${where}: ${operation.id} has another handler already`);
+        handlers.set(operation, (request) => method.call(instance, request) as Promise<unknown>);
+      }
     }
   }
   const missing = api.operations.filter((operation) => !handlers.has(operation)).map((operation) => operation.id);

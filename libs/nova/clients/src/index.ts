@@ -3,3 +3,5 @@ export { GlanceClient } from './glance.client';
 export { ImageProxyClient } from './image-proxy.client';
 export { NeutronClient } from './neutron.client';
 export { PlacementClient } from './placement.client';
+export { NetworkProxyClient } from './network-proxy.client';
+export { VolumeProxyClient } from './volume-proxy.client';

@@ -195,12 +195,6 @@ export class NeutronClient implements NetworkPort {
     );
   }
 
-  async securityGroups(ctx: RequestContext): Promise<readonly SecurityGroupDetail[]> {
-    const query = { project_id: ctx.actor?.projectId ?? '' };
-    const { security_groups: groups } = await this.api.call(ctx, listSecurityGroups, { query }, 'user');
-    return groups as unknown as readonly SecurityGroupDetail[];
-  }
-
   async securityGroupsOf(ctx: RequestContext, instanceUuid: string): Promise<readonly SecurityGroupDetail[]> {
     const ports = await this.portsOf(ctx, instanceUuid);
     const ids = [...new Set(ports.flatMap((port) => port.security_groups))];

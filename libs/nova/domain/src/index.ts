@@ -6,6 +6,8 @@ export * from './hosts/compute-hosts';
 export * from './hosts/hosts';
 export * from './keypairs/key-pairs';
 export * from './metadata/meta-data';
+export * from './proxies/floating-ips';
+export * from './proxies/ingress-rule';
 export * from './quotas/quotas';
 export * from './servers/attachments';
 export * from './servers/boot-request';

@@ -209,6 +209,11 @@ export interface ComputeService {
   readonly updated_at: Date | null;
 }
 
+/** The name of a server's guest at its hypervisor; unique by the uuid. upstream: `instance_name_template` */
+export function guestName(uuid: string): string {
+  return `instance-${uuid}`;
+}
+
 /** Seconds without a heartbeat after which a service counts as down. upstream: `service_down_time`. */
 export const SERVICE_DOWN_S = 60;
 

@@ -162,12 +162,6 @@ export class FakeNetworks implements NetworkPort {
     });
   }
 
-  securityGroups(ctx: RequestContext): ReturnType<NetworkPort['securityGroups']> {
-    return this.faults.run('securityGroups', () =>
-      [...this.groups.values()].filter((group) => group.project_id === ctx.actor?.projectId),
-    );
-  }
-
   securityGroupsOf(_ctx: RequestContext, instanceUuid: string): ReturnType<NetworkPort['securityGroupsOf']> {
     return this.faults.run('securityGroupsOf', () => {
       const ids = new Set(this.of(instanceUuid).flatMap((port) => port.groups));

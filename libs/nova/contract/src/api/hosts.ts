@@ -68,6 +68,7 @@ export const listHypervisors = operation({
   query: HypervisorQuery,
   response: Type.Object({ hypervisors: Type.Array(Item), hypervisors_links: Type.Optional(Links) }),
   policy: 'os_compute_api:os-hypervisors:list',
+  errors: ['BadRequest', 'HypervisorPatternNotFound', 'ListMarkerNotFound'],
 });
 export const listHypervisorsDetail = operation({
   id: 'listHypervisorsDetail',
@@ -78,6 +79,7 @@ export const listHypervisorsDetail = operation({
   query: HypervisorQuery,
   response: Type.Object({ hypervisors: Type.Array(Item), hypervisors_links: Type.Optional(Links) }),
   policy: 'os_compute_api:os-hypervisors:list-detail',
+  errors: ['BadRequest', 'HypervisorPatternNotFound', 'ListMarkerNotFound'],
 });
 export const hypervisorStatistics = operation({
   id: 'hypervisorStatistics',
@@ -98,7 +100,7 @@ export const showHypervisor = operation({
   query: HypervisorQuery,
   response: Type.Object({ hypervisor: Item }),
   policy: 'os_compute_api:os-hypervisors:show',
-  errors: ['HypervisorNotFound'],
+  errors: ['HypervisorNotFound', 'BadRequest'],
 });
 export const hypervisorUptime = operation({
   id: 'hypervisorUptime',
@@ -109,8 +111,85 @@ export const hypervisorUptime = operation({
   maxVersion: '2.87',
   response: Type.Object({ hypervisor: Item }),
   policy: 'os_compute_api:os-hypervisors:uptime',
-  errors: ['HypervisorNotFound'],
+  errors: ['HypervisorNotFound', 'BadRequest'],
 });
+const pattern = { maxVersion: '2.52', errors: ['HypervisorPatternNotFound'] } as const;
+export const searchHypervisors = operation({
+  id: 'searchHypervisors',
+  summary: 'Hypervisors by a part of their name',
+  method: 'GET',
+  path: '/os-hypervisors/{hypervisor_hostname_pattern}/search',
+  status: 200,
+  ...pattern,
+  response: Type.Object({ hypervisors: Type.Array(Item) }),
+  policy: 'os_compute_api:os-hypervisors:search',
+});
+export const hypervisorServers = operation({
+  id: 'hypervisorServers',
+  summary: 'Hypervisors by a part of their name, with their servers',
+  method: 'GET',
+  path: '/os-hypervisors/{hypervisor_hostname_pattern}/servers',
+  status: 200,
+  ...pattern,
+  response: Type.Object({ hypervisors: Type.Array(Item) }),
+  policy: 'os_compute_api:os-hypervisors:servers',
+});
+
+/** Hosts by name, before there were services and hypervisors. upstream: nova/api/openstack/compute/hosts.py */
+export const listHosts = operation({
+  id: 'listHosts',
+  summary: 'List hosts',
+  method: 'GET',
+  path: '/os-hosts',
+  status: 200,
+  maxVersion: '2.42',
+  query: Type.Object({ zone: Type.Optional(Type.String()) }),
+  response: Type.Object({ hosts: Type.Array(Item) }),
+  policy: 'os_compute_api:os-hosts:list',
+});
+export const showHost = operation({
+  id: 'showHost',
+  summary: 'Show what a host has and what is used of it',
+  method: 'GET',
+  path: '/os-hosts/{host_name}',
+  status: 200,
+  maxVersion: '2.42',
+  response: Type.Object({ host: Type.Array(Item) }),
+  policy: 'os_compute_api:os-hosts:show',
+  errors: ['ComputeHostUnknown'],
+});
+const OnOff = Type.Enum(['enable', 'Enable', 'ENABLE', 'disable', 'Disable', 'DISABLE']);
+export const updateHost = operation({
+  id: 'updateHost',
+  summary: 'Enable or disable a host',
+  method: 'PUT',
+  path: '/os-hosts/{host_name}',
+  status: 200,
+  maxVersion: '2.42',
+  body: Type.Object(
+    { status: Type.Optional(OnOff), maintenance_mode: Type.Optional(OnOff) },
+    { additionalProperties: false, minProperties: 1 },
+  ),
+  response: Item,
+  policy: 'os_compute_api:os-hosts:update',
+  errors: ['ComputeHostUnknown', 'FeatureNotSupported'],
+});
+/** What no driver of ours does to its host. */
+const powerAction = (name: string, policy: string) =>
+  operation({
+    id: `${name}Host`,
+    summary: `Power action ${name} of a host`,
+    method: 'GET',
+    path: `/os-hosts/{host_name}/${name}`,
+    status: 200,
+    maxVersion: '2.42',
+    response: Item,
+    policy: `os_compute_api:os-hosts:${policy}`,
+    errors: ['ComputeHostUnknown', 'FeatureNotSupported'],
+  });
+export const startupHost = powerAction('startup', 'start');
+export const shutdownHost = powerAction('shutdown', 'shutdown');
+export const rebootHost = powerAction('reboot', 'reboot');
 
 export const listAvailabilityZones = operation({
   id: 'listAvailabilityZones',
@@ -170,6 +249,14 @@ export const hostOperations = [
   hypervisorStatistics,
   showHypervisor,
   hypervisorUptime,
+  searchHypervisors,
+  hypervisorServers,
+  listHosts,
+  showHost,
+  updateHost,
+  startupHost,
+  shutdownHost,
+  rebootHost,
   listAvailabilityZones,
   listAvailabilityZonesDetail,
   createExternalEvents,

@@ -2,28 +2,34 @@ import { defineApi, novaEnvelope } from '@nestack/kernel/http';
 import { NovaError } from '../errors';
 import { aggregateOperations } from './aggregates';
 import { flavorOperations } from './flavors';
+import { goneOperations } from './gone';
 import { hostOperations } from './hosts';
 import { imageProxyOperations } from './images';
 import { keyPairOperations } from './keypairs';
 import { migrationOperations } from './migrations';
+import { networkProxyOperations } from './network-proxies';
 import { quotaOperations } from './quotas';
 import { serverActionOperations } from './server-actions';
 import { serverPartOperations } from './server-parts';
 import { serverOperations } from './servers';
+import { volumeProxyOperations } from './volume-proxies';
 import { NOVA_MAX_VERSION, NOVA_MIN_VERSION, novaDocuments } from './versions';
 
 export * from './aggregates';
 export * from './common';
 export * from './flavors';
+export * from './gone';
 export * from './hosts';
 export * from './images';
 export * from './keypairs';
 export * from './migrations';
+export * from './network-proxies';
 export * from './quotas';
 export * from './server-actions';
 export * from './server-parts';
 export * from './servers';
 export * from './versions';
+export * from './volume-proxies';
 
 /** Nova's REST API. */
 export const novaApi = defineApi({
@@ -50,6 +56,9 @@ export const novaApi = defineApi({
     ...aggregateOperations,
     ...migrationOperations,
     ...quotaOperations,
+    ...networkProxyOperations,
+    ...volumeProxyOperations,
+    ...goneOperations,
   ],
   documents: novaDocuments,
 });

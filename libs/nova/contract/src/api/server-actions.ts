@@ -3,6 +3,8 @@ import Type from 'typebox';
 import { Any, LooseBoolean, Metadata, Name, Nullable, Strict, versions } from './common';
 import { AccessIpV4, AccessIpV6 } from './servers';
 
+const IpAddress = Type.Union([AccessIpV4, AccessIpV6]);
+
 /** `POST /servers/{server_id}/action` with one key. */
 function action<const S extends Type.TSchema>(
   key: string,
@@ -253,6 +255,21 @@ export const removeSecurityGroup = action(
   'os_compute_api:os-security-groups:remove',
   Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) }),
 );
+/** Clients of today ask neutron. upstream: nova/api/openstack/compute/schemas/floating_ips.py */
+export const addFloatingIp = action(
+  'addFloatingIp',
+  'addFloatingIp',
+  'os_compute_api:os-floating-ips:add',
+  Strict({ address: IpAddress, fixed_address: Type.Optional(IpAddress) }),
+  { maxVersion: '2.43', errors: ['BadRequest', 'NotFound', 'Conflict'] },
+);
+export const removeFloatingIp = action(
+  'removeFloatingIp',
+  'removeFloatingIp',
+  'os_compute_api:os-floating-ips:remove',
+  Strict({ address: IpAddress }),
+  { maxVersion: '2.43', errors: ['NotFound', 'Conflict'] },
+);
 
 export const serverActionOperations = [
   startServer,
@@ -281,4 +298,6 @@ export const serverActionOperations = [
   forceDeleteServer,
   addSecurityGroup,
   removeSecurityGroup,
+  addFloatingIp,
+  removeFloatingIp,
 ];

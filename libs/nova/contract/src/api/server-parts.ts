@@ -179,6 +179,16 @@ export const showDiagnostics = operation({
   response: Type.Record(Type.String(), Any),
   policy: 'os_compute_api:os-server-diagnostics',
 });
+export const showServerTopology = operation({
+  id: 'showServerTopology',
+  summary: 'Show the NUMA topology of a server',
+  method: 'GET',
+  path: `${server}/topology`,
+  status: 200,
+  minVersion: '2.78',
+  response: Type.Object({ nodes: Type.Array(Any), pagesize_kb: Nullable(Type.Integer()) }),
+  policy: 'compute:server:topology:index',
+});
 export const listServerSecurityGroups = operation({
   id: 'listServerSecurityGroups',
   summary: 'List security groups of a server',
@@ -187,29 +197,6 @@ export const listServerSecurityGroups = operation({
   status: 200,
   response: Type.Object({ security_groups: Type.Array(Any) }),
   policy: 'os_compute_api:os-security-groups:list',
-});
-
-/** Proxies to neutron; clients of old find groups by name here. They end with 2.35. */
-export const listSecurityGroupProxies = operation({
-  id: 'listSecurityGroupProxies',
-  summary: 'List security groups',
-  method: 'GET',
-  path: '/os-security-groups',
-  status: 200,
-  maxVersion: '2.35',
-  response: Type.Object({ security_groups: Type.Array(Any) }),
-  policy: 'os_compute_api:os-security-groups:get',
-});
-export const showSecurityGroupProxy = operation({
-  id: 'showSecurityGroupProxy',
-  summary: 'Show a security group',
-  method: 'GET',
-  path: '/os-security-groups/{security_group_id}',
-  status: 200,
-  maxVersion: '2.35',
-  response: Type.Object({ security_group: Any }),
-  policy: 'os_compute_api:os-security-groups:show',
-  errors: ['SecurityGroupUnknown'],
 });
 
 const AttachBase = {
@@ -360,9 +347,8 @@ export const serverPartOperations = [
   listInstanceActions,
   showInstanceAction,
   showDiagnostics,
+  showServerTopology,
   listServerSecurityGroups,
-  listSecurityGroupProxies,
-  showSecurityGroupProxy,
   listVolumeAttachments,
   createVolumeAttachment,
   showVolumeAttachment,

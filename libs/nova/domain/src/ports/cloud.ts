@@ -123,8 +123,6 @@ export interface NetworkPort {
     groupId: string,
     change: 'add' | 'remove',
   ): Promise<void>;
-  /** All groups of the caller's project. */
-  securityGroups(ctx: RequestContext): Promise<readonly SecurityGroupDetail[]>;
   /** The groups of the instance's ports. */
   securityGroupsOf(
     ctx: RequestContext,

@@ -1,5 +1,6 @@
 import type { ConnectionInfo, Nic } from '@nestack/nova/contract';
 import { DomainError } from '@nestack/kernel/errors';
+import { guestName } from '@nestack/nova/domain';
 import { rootTarget, type DiskBus } from './hardware';
 
 /** Memory for translated code; QEMU would let an emulated guest have a gigabyte of it. upstream: libvirt/tb_cache_size */
@@ -47,16 +48,11 @@ export interface DefinedDisk {
   readonly xml: string;
 }
 
-/** The domain of a guest in libvirt: its name is unique by the uuid. */
-export function domainName(uuid: string): string {
-  return `instance-${uuid}`;
-}
-
 /** A guest's definition. */
 export function domainXml(plan: DomainPlan): string {
   const lines = [
     `<domain type='${plan.virtType}'>`,
-    `<name>${domainName(plan.uuid)}</name>`,
+    `<name>${guestName(plan.uuid)}</name>`,
     `<uuid>${escaped(plan.uuid)}</uuid>`,
     `<metadata><nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'>`,
     `<nova:name>${escaped(plan.name)}</nova:name></nova:instance></metadata>`,

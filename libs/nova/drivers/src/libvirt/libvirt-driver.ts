@@ -5,12 +5,20 @@ import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
 import { POWER_STATE, type HostFacts, type ImageSnapshotWire, type Nic, type PowerState } from '@nestack/nova/contract';
-import type { GuestDisk, GuestEvent, GuestSpec, GuestState, HypervisorDriver, ImageFetch } from '@nestack/nova/domain';
+import {
+  guestName,
+  type GuestDisk,
+  type GuestEvent,
+  type GuestSpec,
+  type GuestState,
+  type HypervisorDriver,
+  type ImageFetch,
+} from '@nestack/nova/domain';
 import { absentTap, ensureTap } from '../vif/tap';
 import { Commands } from './commands';
 import { ConsoleKeeper, consoleTail, trimLog } from './console-log';
 import { ensureLibvirtd, MAX_SOCKET_PATH, qemuLogDir, socketOfUri } from './daemon';
-import { definedTaps, domainName, domainXml } from './domain-xml';
+import { definedTaps, domainXml } from './domain-xml';
 import { legacyDiagnostics, powerOf } from './domain-stats';
 import { GuestDevices } from './guest-devices';
 import { GuestFiles } from './guest-files';
@@ -137,7 +145,7 @@ export class LibvirtDriver implements HypervisorDriver {
       const files = this.files(uuid);
       this.consoles.forget(files.console);
       await rm(this.vncSocket(uuid), { force: true });
-      await rm(path.join(qemuLogDir(await this.socket()), `${domainName(uuid)}.log`), { force: true });
+      await rm(path.join(qemuLogDir(await this.socket()), `${guestName(uuid)}.log`), { force: true });
       await files.absent();
       await this.removeUnusedImages();
     });

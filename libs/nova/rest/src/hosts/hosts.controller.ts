@@ -1,38 +1,25 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isoMicros } from '@nestack/kernel/clock';
 import { ApiReply, Handles, type ApiRequest } from '@nestack/kernel/http';
-import { RPC_CLIENTS, type RpcClient, type RpcClients } from '@nestack/kernel/rpc';
 import {
-  ComputeRpc,
   NovaError,
   createExternalEvents,
   deleteService,
-  hypervisorStatistics,
-  hypervisorUptime,
   isTrue,
   listAvailabilityZones,
   listAvailabilityZonesDetail,
-  listHypervisors,
-  listHypervisorsDetail,
   listServices,
-  showHypervisor,
   updateService,
 } from '@nestack/nova/contract';
 import { ExternalEvents, Hosts, isUp, type ComputeService, type ExternalEvent } from '@nestack/nova/domain';
-import { hypervisorBrief, hypervisorView, statisticsOf } from './hypervisors.views';
 
-/** Services, hypervisors, availability zones and external events. */
+/** Services, availability zones and external events. */
 @Injectable()
 export class HostsController {
-  private readonly compute: RpcClient<typeof ComputeRpc>;
-
   constructor(
     @Inject(Hosts) private readonly hosts: Hosts,
     @Inject(ExternalEvents) private readonly events: ExternalEvents,
-    @Inject(RPC_CLIENTS) clients: RpcClients,
-  ) {
-    this.compute = clients.client(ComputeRpc);
-  }
+  ) {}
 
   @Handles(listServices)
   async services(request: ApiRequest) {
@@ -92,34 +79,6 @@ export class HostsController {
     return new ApiReply(null, { status: 204 });
   }
 
-  @Handles(listHypervisors)
-  async hypervisors(request: ApiRequest) {
-    return { hypervisors: (await this.matching(request)).map((one) => hypervisorBrief(one, request.version)) };
-  }
-
-  @Handles(listHypervisorsDetail)
-  async hypervisorsDetail(request: ApiRequest) {
-    return { hypervisors: (await this.matching(request)).map((one) => hypervisorView(one, request.version)) };
-  }
-
-  @Handles(hypervisorStatistics)
-  async statistics() {
-    return { hypervisor_statistics: statisticsOf(await this.hosts.hypervisors()) };
-  }
-
-  @Handles(showHypervisor)
-  async hypervisor(request: ApiRequest) {
-    const found = await this.hosts.hypervisor(request.params['hypervisor_id'] ?? '');
-    return { hypervisor: hypervisorView(found, request.version) };
-  }
-
-  @Handles(hypervisorUptime)
-  async uptime(request: ApiRequest) {
-    const found = await this.hosts.hypervisor(request.params['hypervisor_id'] ?? '');
-    const { uptime } = await this.compute.get_host_uptime(request.ctx, {}, { host: found.node.host });
-    return { hypervisor: { ...hypervisorBrief(found, request.version), uptime } };
-  }
-
   @Handles(listAvailabilityZones)
   async zones() {
     const zones = new Map<string, boolean>();
@@ -172,12 +131,6 @@ export class HostsController {
     if (answers.every((one) => one.code === 404))
       throw NovaError.NotFound({ reason: 'No instances found for any event' });
     return new ApiReply({ events: answers }, { status: answers.every((one) => one.code === 200) ? 200 : 207 });
-  }
-
-  private async matching(request: ApiRequest) {
-    const pattern = request.rawQuery.get('hypervisor_hostname_pattern');
-    const all = await this.hosts.hypervisors();
-    return pattern === null ? all : all.filter(({ node }) => node.facts.hypervisor_hostname.includes(pattern));
   }
 
   private serviceView(service: ComputeService, request: ApiRequest): Record<string, unknown> {

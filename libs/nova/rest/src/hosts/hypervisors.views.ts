@@ -1,5 +1,5 @@
 import type { ApiVersion } from '@nestack/kernel/http';
-import type { Hypervisor } from '@nestack/nova/domain';
+import { guestName, type Hypervisor } from '@nestack/nova/domain';
 
 /** upstream: nova/api/openstack/compute/hypervisors.py */
 export function hypervisorBrief({ node, service, up }: Hypervisor, version: ApiVersion): Record<string, unknown> {
@@ -79,4 +79,30 @@ export function statisticsOf(hypervisors: readonly Hypervisor[]): Record<string,
     current_workload: 0,
     running_vms: sum((one) => one.instances.length),
   };
+}
+
+/** The guests of a hypervisor under the names that it knows them by. */
+export function serversOf({ instances }: Hypervisor): { name: string; uuid: string }[] {
+  return instances.map((instance) => ({ name: guestName(instance.uuid), uuid: instance.uuid }));
+}
+
+/** What a host has, what is used of it, and by which projects. upstream: nova/api/openstack/compute/hosts.py show */
+export function hostResources({ node, instances }: Hypervisor): { resource: Record<string, unknown> }[] {
+  const { host, facts } = node;
+  const row = (project: string, cpu: number, memory_mb: number, disk_gb: number) => ({
+    resource: { host, project, cpu, memory_mb, disk_gb },
+  });
+  const sum = (of: Hypervisor['instances']) =>
+    [
+      of.reduce((total, { flavor }) => total + flavor.vcpus, 0),
+      of.reduce((total, { flavor }) => total + flavor.memory_mb, 0),
+      of.reduce((total, { flavor }) => total + flavor.root_gb + flavor.ephemeral_gb, 0),
+    ] as const;
+  const projects = [...new Set(instances.map((one) => one.project_id))];
+  return [
+    row('(total)', facts.vcpus, facts.memory_mb, facts.local_gb),
+    row('(used_now)', ...sum(instances)),
+    row('(used_max)', ...sum(instances)),
+    ...projects.map((project) => row(project, ...sum(instances.filter((one) => one.project_id === project)))),
+  ];
 }

@@ -21,6 +21,7 @@ import {
   showInstanceAction,
   showServerIps,
   showServerMetadataItem,
+  showServerTopology,
   updateServerMetadataItem,
 } from '@nestack/nova/contract';
 import { Quotas, Servers } from '@nestack/nova/domain';
@@ -189,6 +190,13 @@ export class ServerPartsController {
     const asked = { instance_uuid: instance.uuid };
     const { diagnostics } = await this.compute.get_diagnostics(request.ctx, asked, { host });
     return request.version.atLeast('2.48') ? diagnosticsView(instance, diagnostics, new Date()) : diagnostics;
+  }
+
+  /** Guests have no NUMA nodes of their own. */
+  @Handles(showServerTopology)
+  async topology(request: ApiRequest) {
+    await this.servers.get(request.ctx, id(request));
+    return { nodes: [], pagesize_kb: null };
   }
 
   private async setMetadata(

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isoMicros, isoSeconds } from '@nestack/kernel/clock';
 import type { ApiRequest, ApiVersion } from '@nestack/kernel/http';
 import { serverStatus, type Nic } from '@nestack/nova/contract';
-import type { Instance, InstanceListItem, InstanceName } from '@nestack/nova/domain';
+import { guestName, type Instance, type InstanceListItem, type InstanceName } from '@nestack/nova/domain';
 import { flavorEmbedded } from '../flavors/flavors.views';
 
 export interface ServerViewOptions {
@@ -170,10 +170,9 @@ function securityGroups(instance: Instance) {
 }
 
 function extendedAttributes(instance: Instance, version: ApiVersion) {
-  const domain = `instance-${instance.uuid.slice(0, 8)}`;
   return {
     'OS-EXT-SRV-ATTR:host': instance.host,
-    'OS-EXT-SRV-ATTR:instance_name': domain,
+    'OS-EXT-SRV-ATTR:instance_name': guestName(instance.uuid),
     'OS-EXT-SRV-ATTR:hypervisor_hostname': instance.node,
     ...(version.atLeast('2.3')
       ? {

@@ -3,7 +3,7 @@ import { childContext, type RequestContext } from '@nestack/kernel/context';
 import { asDomainError } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
 import { recordTrace } from '@nestack/kernel/trace';
-import { domainName } from '../domain-xml';
+import { guestName } from '@nestack/nova/domain';
 import { LIBVIRT_ERROR, LibvirtError, RemoteConnection, libvirtUnavailable } from './connection';
 import { XdrWriter, type XdrReader } from './xdr';
 
@@ -340,7 +340,7 @@ function domainArg(uuid: string): XdrWriter {
 
 /** libvirt finds domains by their uuid; the number of what runs may stay open. */
 function writeDomain(to: XdrWriter, uuid: string): void {
-  to.text(domainName(uuid))
+  to.text(guestName(uuid))
     .fixed(Buffer.from(uuid.replaceAll('-', ''), 'hex'))
     .int(-1);
 }

@@ -11,17 +11,14 @@ function portsOf(rule: SecurityGroupRule): readonly [number | null, number | nul
  * A group as nova has always shown it: rules for incoming packets alone. Rules whose source group is not among `known` are
  * left out. upstream: nova/api/openstack/compute/security_groups.py, nova/network/security_group_api.py
  */
-export function securityGroupView(
-  group: SecurityGroupDetail,
-  known: readonly SecurityGroupDetail[],
-): Record<string, unknown> {
+export function securityGroupView(group: SecurityGroupDetail, known: readonly SecurityGroupDetail[]) {
   const incoming = group.security_group_rules.filter((rule) => rule.direction === 'ingress');
   return {
     id: group.id,
     name: group.name,
     description: group.description,
     tenant_id: group.project_id,
-    rules: incoming.flatMap((rule) => {
+    rules: incoming.flatMap((rule): Record<string, unknown>[] => {
       const source = known.find(({ id }) => id === rule.remote_group_id);
       if (rule.remote_group_id !== null && source === undefined) return [];
       const [from_port, to_port] = portsOf(rule);
@@ -41,7 +38,7 @@ export function securityGroupView(
 }
 
 /** Several groups, in the order in which nova lists them. */
-export function securityGroupViews(groups: readonly SecurityGroupDetail[]): Record<string, unknown>[] {
+export function securityGroupViews(groups: readonly SecurityGroupDetail[]) {
   const key = (group: SecurityGroupDetail): string => `${group.project_id}\n${group.name}`;
   return [...groups]
     .sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0))
