@@ -61,6 +61,7 @@ export const cinderConfig = Type.Object(
           volumes: Type.Optional(Type.Integer({ minimum: -1 })),
           snapshots: Type.Optional(Type.Integer({ minimum: -1 })),
           gigabytes: Type.Optional(Type.Integer({ minimum: -1 })),
+          groups: Type.Optional(Type.Integer({ minimum: -1 })),
           per_volume_gigabytes: Type.Optional(Type.Integer({ minimum: -1 })),
         },
         { additionalProperties: false, description: 'Default limits of projects, -1 for none.' },

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { cinderApi } from '@nestack/cinder/contract';
-import { TestCinder } from './testing/test-cinder';
+import { TestCinder, until } from './testing/test-cinder';
 
 jest.setTimeout(60_000);
 
@@ -27,6 +27,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   updateAttachment: { attachment: { connector: { host: 'h' } } },
   acceptTransfer: { accept: { auth_key: 'wrong' } },
   acceptTransferOs: { accept: { auth_key: 'wrong' } },
+  updateGroup: { group: { name: 'x' } },
 };
 const ARGUMENTS: Readonly<Record<string, unknown>> = {
   'os-attach': { instance_uuid: 'i', mountpoint: '/dev/vdb' },
@@ -42,6 +43,12 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   'os-set_image_metadata': { metadata: {} },
   'os-unset_image_metadata': { key: 'x' },
   'os-update_snapshot_status': { status: 'error' },
+  delete: {},
+  reset_status: { status: 'error' },
+  enable_replication: {},
+  disable_replication: {},
+  failover_replication: {},
+  list_replication_targets: {},
 };
 
 describe("other projects' ids", () => {
@@ -52,25 +59,50 @@ describe("other projects' ids", () => {
     const transfer = await cinder.call('POST', '/os-volume-transfer', {
       body: { transfer: { volume_id: offered.id } },
     });
+    const groupType = await cinder.call('POST', '/group_types', {
+      as: 'p1:admin',
+      version: '3.70',
+      body: { group_type: { name: 'g' } },
+    });
+    const group = await cinder.call('POST', '/groups', {
+      version: '3.70',
+      body: {
+        group: { group_type: (groupType.json['group_type'] as { id: string }).id, volume_types: ['__DEFAULT__'] },
+      },
+    });
+    const group_id = (group.json['group'] as { id: string }).id;
+    const photo = await cinder.call('POST', '/group_snapshots', {
+      version: '3.70',
+      body: { group_snapshot: { group_id } },
+    });
+    const group_snapshot_id = (photo.json['group_snapshot'] as { id: string }).id;
+    await until('the group and its snapshot are there', async () => {
+      const rows = await cinder.query("SELECT 1 FROM saga WHERE state NOT IN ('done', 'undone')");
+      return rows.length === 0;
+    });
     const used = await cinder.volume();
     const attachment = await cinder.attach(used.id);
     const ids: Readonly<Record<string, string>> = {
       volume_id: volume.id,
       snapshot_id: snapshot,
       attachment_id: attachment.id,
+      group_id,
+      group_snapshot_id,
       transfer_id: (transfer.json['transfer'] as { id: string }).id,
       key: 'a',
     };
     const state = async () =>
       Promise.all(
-        ['volume', 'snapshot', 'attachment', 'transfer'].map((table) =>
+        ['volume', 'snapshot', 'attachment', 'transfer', 'volume_group', 'group_snapshot'].map((table) =>
           cinder.query(`SELECT to_jsonb(t) FROM ${table} t ORDER BY t.id`),
         ),
       );
     const before = await state();
     let asked = 0;
     for (const operation of cinderApi.operations) {
-      const named = /\{(volume_id|snapshot_id|attachment_id|transfer_id)\}/.exec(operation.path)?.[1];
+      const named = /\{(volume_id|snapshot_id|attachment_id|transfer_id|group_id|group_snapshot_id)\}/.exec(
+        operation.path,
+      )?.[1];
       if (named === undefined) continue;
       asked += 1;
       const url = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? '');
@@ -95,7 +127,7 @@ describe("other projects' ids", () => {
           'hidden',
         ]);
         if (as === 'p2:member' && answer.status === 403)
-          expect(String(operation.policy ?? operation.action)).toMatch(/admin|os-/);
+          expect(String(operation.policy ?? operation.action)).toMatch(/admin|os-|reset_status/);
       }
     }
     expect(asked).toBeGreaterThan(45);
@@ -103,6 +135,9 @@ describe("other projects' ids", () => {
       ['/snapshots', { snapshot: { volume_id: volume.id } }],
       ['/os-volume-transfer', { transfer: { volume_id: volume.id } }],
       ['/attachments', { attachment: { volume_uuid: volume.id, instance_uuid: 'i' } }],
+      ['/group_snapshots', { group_snapshot: { group_id } }],
+      ['/groups/action', { 'create-from-src': { source_group_id: group_id } }],
+      ['/groups/action', { 'create-from-src': { group_snapshot_id } }],
       ['/volumes', { volume: { size: 1, source_volid: volume.id } }],
       ['/volumes', { volume: { size: 1, snapshot_id: snapshot } }],
     ] as const) {
@@ -115,6 +150,8 @@ describe("other projects' ids", () => {
       '/snapshots',
       '/attachments',
       '/volume-transfers',
+      '/groups/detail?all_tenants=1',
+      '/group_snapshots/detail?all_tenants=1',
     ]) {
       const { json } = await cinder.call('GET', url, { as: 'p2:member', version: '3.55' });
       expect(Object.values(json)).toEqual([[]]);

@@ -10,6 +10,42 @@ export const CinderError = defineErrors({
     template: 'Volume type with name {volume_type_name} could not be found.',
   },
   GroupNotFound: { kind: 'notFound', template: 'Group {group_id} could not be found.' },
+  InvalidGroup: { kind: 'badRequest', template: 'Invalid Group: {reason}' },
+  InvalidGroupStatus: { kind: 'badRequest', template: 'Invalid Group Status: {reason}' },
+  InvalidGroupType: { kind: 'badRequest', template: 'Invalid group type: {reason}' },
+  GroupSnapshotNotFound: { kind: 'notFound', template: 'GroupSnapshot {group_snapshot_id} could not be found.' },
+  InvalidGroupSnapshot: { kind: 'badRequest', template: 'Invalid GroupSnapshot: {reason}' },
+  InvalidGroupSnapshotStatus: { kind: 'badRequest', template: 'Invalid GroupSnapshot Status: {reason}' },
+  GroupTypeNotFound: { kind: 'notFound', template: 'Group type {group_type_id} could not be found.' },
+  GroupTypeNotFoundByName: {
+    kind: 'notFound',
+    template: 'Group type with name {group_type_name} could not be found.',
+  },
+  GroupTypeExists: { kind: 'conflict', template: 'Group Type {id} already exists.' },
+  GroupTypeInUse: { kind: 'badRequest', template: 'Target group type is still in use.' },
+  GroupTypeSpecsNotFound: {
+    kind: 'notFound',
+    template: 'Group Type {group_type_id} has no specs with key {group_specs_key}.',
+  },
+  GroupLimitExceeded: {
+    kind: 'overQuota',
+    status: 413,
+    template: 'GroupLimitExceeded: Maximum number of groups allowed ({allowed}) exceeded',
+  },
+  VolumeTypeEncryptionExists: {
+    kind: 'badRequest',
+    template: 'Volume type encryption for type {type_id} already exists.',
+  },
+  VolumeTypeEncryptionNotFound: {
+    kind: 'notFound',
+    template: 'Volume type encryption for type {type_id} does not exist.',
+  },
+  EncryptedTypeInUse: {
+    kind: 'badRequest',
+    template: 'Cannot {verb} encryption specs. Volume type in use.',
+  },
+  // What upstream says where no key manager runs.
+  KeyManagerError: { kind: 'badRequest', template: 'Key manager error' },
   VolumeAttachmentNotFound: {
     kind: 'notFound',
     template: 'Volume attachment could not be found with filter: attachment_id = {attachment_id}.',

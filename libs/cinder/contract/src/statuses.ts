@@ -25,3 +25,8 @@ export type SnapshotStatus = 'creating' | 'available' | 'deleting' | 'error' | '
 
 /** `attach_status` of an attachment. */
 export type AttachStatus = 'reserved' | 'attaching' | 'attached' | 'detaching' | 'error_attaching';
+
+export type GroupStatus =
+  'creating' | 'available' | 'updating' | 'in-use' | 'deleting' | 'deleted' | 'error' | 'error_deleting';
+
+export type GroupSnapshotStatus = Exclude<GroupStatus, 'in-use'>;

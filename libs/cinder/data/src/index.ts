@@ -8,3 +8,5 @@ export { SnapshotsRepository } from './snapshots.repository';
 export { TransfersRepository } from './transfers.repository';
 export { TypesRepository } from './types.repository';
 export { VolumesRepository } from './volumes.repository';
+export { GroupTypesRepository } from './group-types.repository';
+export { GroupsRepository, GroupSnapshotsRepository } from './groups.repository';

@@ -171,4 +171,70 @@ export const cinderMigrations: readonly Migration[] = [
     name: '0005-progress',
     up: ['ALTER TABLE snapshot ADD COLUMN progress text'],
   },
+  {
+    name: '0006-groups',
+    up: [
+      `CREATE TABLE group_type (
+        id uuid PRIMARY KEY,
+        name text NOT NULL UNIQUE,
+        description text,
+        is_public boolean NOT NULL,
+        group_specs jsonb NOT NULL,
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+        updated_at timestamptz(3)
+      )`,
+      `CREATE TABLE volume_group (
+        id uuid PRIMARY KEY,
+        project_id text NOT NULL,
+        user_id text NOT NULL,
+        name text,
+        description text,
+        group_type_id uuid NOT NULL REFERENCES group_type (id),
+        status text NOT NULL,
+        availability_zone text NOT NULL,
+        host text,
+        group_snapshot_id uuid,
+        source_group_id uuid,
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+        updated_at timestamptz(3)
+      )`,
+      'CREATE INDEX volume_group_project ON volume_group (project_id, created_at DESC, id DESC)',
+      'CREATE INDEX volume_group_of_type ON volume_group (group_type_id)',
+      `CREATE TABLE group_volume_type (
+        group_id uuid NOT NULL REFERENCES volume_group (id) ON DELETE CASCADE,
+        volume_type_id uuid NOT NULL REFERENCES volume_type (id),
+        at integer NOT NULL,
+        PRIMARY KEY (group_id, volume_type_id)
+      )`,
+      'CREATE INDEX group_volume_type_type ON group_volume_type (volume_type_id)',
+      `CREATE TABLE group_snapshot (
+        id uuid PRIMARY KEY,
+        group_id uuid NOT NULL REFERENCES volume_group (id),
+        group_type_id uuid NOT NULL,
+        project_id text NOT NULL,
+        user_id text NOT NULL,
+        name text,
+        description text,
+        status text NOT NULL,
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+        updated_at timestamptz(3)
+      )`,
+      'CREATE INDEX group_snapshot_project ON group_snapshot (project_id, created_at DESC, id DESC)',
+      'CREATE INDEX group_snapshot_group ON group_snapshot (group_id)',
+      'ALTER TABLE volume ADD COLUMN group_id uuid REFERENCES volume_group (id)',
+      'CREATE INDEX volume_of_group ON volume (group_id) WHERE group_id IS NOT NULL',
+      'ALTER TABLE snapshot ADD COLUMN group_snapshot_id uuid REFERENCES group_snapshot (id)',
+      'CREATE INDEX snapshot_of_group ON snapshot (group_snapshot_id) WHERE group_snapshot_id IS NOT NULL',
+      `CREATE TABLE volume_type_encryption (
+        volume_type_id uuid PRIMARY KEY REFERENCES volume_type (id) ON DELETE CASCADE,
+        encryption_id uuid NOT NULL DEFAULT gen_random_uuid(),
+        provider text NOT NULL,
+        control_location text NOT NULL,
+        cipher text,
+        key_size integer,
+        created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+        updated_at timestamptz(3)
+      )`,
+    ],
+  },
 ];

@@ -6,7 +6,7 @@ import type { ListQuery, Metadata, Scope, Snapshot, SnapshotRepository } from '@
 import { assignments, filterConditions, ordering, Params, type ListColumns } from './list-sql';
 
 const COLUMNS =
-  's.id, s.volume_id, s.project_id, s.user_id, s.name, s.description, s.volume_size, s.status, s.progress, s.metadata, s.created_at, s.updated_at';
+  's.id, s.volume_id, s.project_id, s.user_id, s.name, s.description, s.volume_size, s.status, s.progress, s.group_snapshot_id, s.metadata, s.created_at, s.updated_at';
 
 const LISTED: ListColumns = {
   id: { sql: 's.id', type: 'uuid' },
@@ -33,8 +33,8 @@ export class SnapshotsRepository implements SnapshotRepository {
   async insert(tx: Tx, one: Omit<Snapshot, 'progress' | 'created_at' | 'updated_at'>): Promise<void> {
     await execute(
       tx,
-      `INSERT INTO snapshot (id, volume_id, project_id, user_id, name, description, volume_size, status, metadata)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      `INSERT INTO snapshot (id, volume_id, project_id, user_id, name, description, volume_size, status, group_snapshot_id, metadata)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
       [
         one.id,
         one.volume_id,
@@ -44,6 +44,7 @@ export class SnapshotsRepository implements SnapshotRepository {
         one.description,
         one.volume_size,
         one.status,
+        one.group_snapshot_id,
         JSON.stringify(one.metadata),
       ],
     );
@@ -92,6 +93,14 @@ export class SnapshotsRepository implements SnapshotRepository {
     return sql<Snapshot>(tx, `SELECT ${COLUMNS} FROM snapshot s WHERE s.volume_id = $1 ORDER BY s.created_at, s.id`, [
       volumeId,
     ]);
+  }
+
+  async ofGroupSnapshot(tx: Tx, groupSnapshotId: string): Promise<readonly Snapshot[]> {
+    return sql<Snapshot>(
+      tx,
+      `SELECT ${COLUMNS} FROM snapshot s WHERE s.group_snapshot_id = $1 ORDER BY s.created_at, s.id`,
+      [groupSnapshotId],
+    );
   }
 
   async update(

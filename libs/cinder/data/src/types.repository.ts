@@ -2,7 +2,15 @@ import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
 import { isUuidLike } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
-import { DEFAULT_TYPE, type Scope, type TypeQuery, type TypeRepository, type VolumeType } from '@nestack/cinder/domain';
+import {
+  DEFAULT_TYPE,
+  type EncryptionFields,
+  type Scope,
+  type TypeEncryption,
+  type TypeQuery,
+  type TypeRepository,
+  type VolumeType,
+} from '@nestack/cinder/domain';
 import { ordering, Params, type ListColumns } from './list-sql';
 
 const COLUMNS = 't.id, t.name, t.description, t.is_public, t.extra_specs, t.qos_spec_id AS qos_specs_id, t.created_at';
@@ -81,7 +89,34 @@ export class TypesRepository implements TypeRepository {
   }
 
   async inUse(tx: Tx, id: string): Promise<boolean> {
+    if (await this.hasVolumes(tx, id)) return true;
+    return (await sqlOne(tx, 'SELECT 1 FROM group_volume_type WHERE volume_type_id = $1 LIMIT 1', [id])) !== null;
+  }
+
+  async hasVolumes(tx: Tx, id: string): Promise<boolean> {
     return (await sqlOne(tx, 'SELECT 1 FROM volume WHERE volume_type_id = $1 LIMIT 1', [id])) !== null;
+  }
+
+  encryption(tx: Tx, id: string): Promise<TypeEncryption | null> {
+    return sqlOne<TypeEncryption>(
+      tx,
+      `SELECT volume_type_id, encryption_id, provider, control_location, cipher, key_size, created_at, updated_at
+       FROM volume_type_encryption WHERE volume_type_id = $1`,
+      [id],
+    );
+  }
+
+  async setEncryption(tx: Tx, id: string, encryption: EncryptionFields | null): Promise<void> {
+    await (encryption === null
+      ? execute(tx, 'DELETE FROM volume_type_encryption WHERE volume_type_id = $1', [id])
+      : execute(
+          tx,
+          `INSERT INTO volume_type_encryption (volume_type_id, provider, control_location, cipher, key_size)
+           VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT (volume_type_id) DO UPDATE SET provider = EXCLUDED.provider, control_location = EXCLUDED.control_location,
+             cipher = EXCLUDED.cipher, key_size = EXCLUDED.key_size, updated_at = clock_timestamp()`,
+          [id, encryption.provider, encryption.control_location, encryption.cipher, encryption.key_size],
+        ));
   }
 
   async access(tx: Tx, id: string): Promise<readonly string[]> {

@@ -30,6 +30,7 @@ const OWN = [
   'volume_type_id',
   'snapshot_id',
   'source_volid',
+  'group_id',
   'image_id',
   'metadata',
   'image_metadata',
@@ -62,7 +63,7 @@ const LISTED: ListColumns = {
   },
   // What no volume of ours ever has.
   migration_status: { sql: 'NULL::text', type: 'text', nullable: true },
-  group_id: { sql: 'NULL::uuid', type: 'uuid', nullable: true },
+  group_id: { sql: 'v.group_id', type: 'uuid', nullable: true },
   created_at: { sql: 'v.created_at', type: 'timestamptz' },
   updated_at: { sql: 'v.updated_at', type: 'timestamptz', nullable: true },
 };
@@ -227,6 +228,13 @@ export class VolumesRepository implements VolumeRepository {
        WHERE split_part(v.host, '#', 1) = $1 OR split_part(v.host, '@', 1) = $1 GROUP BY v.project_id ORDER BY v.project_id`,
       [host],
     );
+  }
+
+  async ofGroup(tx: Tx, groupId: string, options: { readonly lock?: boolean } = {}): Promise<readonly Volume[]> {
+    if (options.lock === true)
+      await execute(tx, 'SELECT 1 FROM volume WHERE group_id = $1 ORDER BY id FOR UPDATE', [groupId]);
+    const rows = await sql<Row>(tx, `${SELECT} WHERE v.group_id = $1 ORDER BY v.created_at, v.id`, [groupId]);
+    return rows.map(toVolume);
   }
 
   async setStatus(tx: Tx, id: string, status: VolumeStatus): Promise<void> {

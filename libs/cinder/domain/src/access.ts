@@ -1,7 +1,7 @@
 import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { isUuidLike } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
-import type { Attachment, Snapshot, Volume } from './model';
+import type { Attachment, Group, GroupSnapshot, Snapshot, Volume } from './model';
 import type { CinderParts, Policy, Scope } from './ports';
 
 /** Cinder's own work and other services act in all projects. */
@@ -67,4 +67,28 @@ export async function findAttachment(
   const attachment = isUuidLike(id) ? await parts.attachments.find(tx, id, scopeOf(ctx)) : null;
   if (attachment === null) throw CinderError.VolumeAttachmentNotFound({ attachment_id: id });
   return attachment;
+}
+
+export async function findGroup(
+  parts: Pick<CinderParts, 'groups'>,
+  ctx: RequestContext,
+  tx: Tx,
+  id: string,
+  options: { readonly lock?: boolean } = {},
+): Promise<Group> {
+  const group = isUuidLike(id) ? await parts.groups.find(tx, id, scopeOf(ctx), options) : null;
+  if (group === null) throw CinderError.GroupNotFound({ group_id: id });
+  return group;
+}
+
+export async function findGroupSnapshot(
+  parts: Pick<CinderParts, 'groupSnapshots'>,
+  ctx: RequestContext,
+  tx: Tx,
+  id: string,
+  options: { readonly lock?: boolean } = {},
+): Promise<GroupSnapshot> {
+  const snapshot = isUuidLike(id) ? await parts.groupSnapshots.find(tx, id, scopeOf(ctx), options) : null;
+  if (snapshot === null) throw CinderError.GroupSnapshotNotFound({ group_snapshot_id: id });
+  return snapshot;
 }

@@ -1,10 +1,11 @@
 import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { isUuidLike, newUuid } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
-import { findSnapshot, findVolume, scopeOf, targetOf } from './access';
-import { DEFAULT_TYPE, type Metadata, type Volume, type VolumeType } from './model';
+import { findGroup, findSnapshot, findVolume, scopeOf, targetOf } from './access';
+import { DEFAULT_TYPE, type Group, type Metadata, type Volume, type VolumeType } from './model';
 import type { CinderParts, ImageSummary, NewVolume } from './ports';
 import { consumptionOf, type Quotas } from './quotas';
+import { ownerOf } from './groups';
 
 const GIB = 1024 ** 3;
 /** GiB that upstream's schema has room for. */
@@ -22,6 +23,7 @@ export interface VolumeRequest {
   readonly snapshot_id: string | null;
   readonly source_volid: string | null;
   readonly multiattach: boolean;
+  readonly group_id: string | null;
 }
 
 /** The create use case: everything that can be refused is refused here, the rest is the saga `volume.create`. */
@@ -32,11 +34,7 @@ export class CreateVolume {
   ) {}
 
   async execute(ctx: RequestContext, request: VolumeRequest): Promise<Volume> {
-    const actor = ctx.actor;
-    const projectId = actor?.projectId;
-    if (actor === null || projectId === null || projectId === undefined)
-      throw CinderError.InvalidInput({ reason: 'A project-scoped token is needed to create volumes.' });
-    this.parts.policy.enforce(ctx, 'volume:create', targetOf({ project_id: projectId, user_id: actor.userId }));
+    this.parts.policy.enforce(ctx, 'volume:create', targetOf(ownerOf(ctx)));
     const sources = [request.image_id, request.snapshot_id, request.source_volid].filter((one) => one !== null);
     if (sources.length > 1)
       throw CinderError.InvalidInput({ reason: 'May specify only one of snapshot, imageRef or source volume' });
@@ -44,50 +42,79 @@ export class CreateVolume {
     if (request.availability_zone !== null && request.availability_zone !== this.parts.settings.availability_zone)
       throw CinderError.InvalidAvailabilityZone({ az: request.availability_zone });
     return this.parts.db.run('volume.create', async (tx) => {
-      const source = await this.source(ctx, tx, request);
-      const size = request.size ?? source.size;
-      if (size === null || !Number.isInteger(size) || size <= 0 || size > LARGEST) {
-        throw CinderError.InvalidInput({
-          reason: `Volume size '${String(request.size ?? '')}' must be an integer and greater than 0`,
-        });
-      }
-      if (source.size !== null && size < source.size) {
-        throw CinderError.InvalidInput({
-          reason: `Volume size '${String(size)}'GB cannot be smaller than the ${request.snapshot_id === null ? 'original volume' : 'snapshot'} size ${String(source.size)}GB. They must be >= the original size.`,
-        });
-      }
-      const type = await this.type(ctx, tx, request.volume_type, source.typeId);
-      const multiattach = request.multiattach || /^<is>\s*true$/i.test(type.extra_specs['multiattach'] ?? '');
-      await this.quotas.reserve(tx, projectId, consumptionOf('volumes', size, type.name), size);
-      const volume: NewVolume = {
-        id: newUuid(),
-        project_id: projectId,
-        user_id: actor.userId,
-        name: request.name,
-        description: request.description,
-        size,
-        status: 'creating',
-        availability_zone: this.parts.settings.availability_zone,
-        host: null,
-        bootable: source.bootable,
-        multiattach,
-        readonly: null,
-        volume_type_id: type.id,
-        snapshot_id: request.snapshot_id,
-        source_volid: request.source_volid,
-        image_id: image?.id ?? null,
-        metadata: request.metadata,
-        image_metadata: source.image_metadata,
-        connected: false,
-      };
-      const created_at = await this.parts.volumes.insert(tx, volume);
-      await this.parts.operations.start(ctx, tx, 'volume.create', {
-        params: { volume_id: volume.id },
-        resourceId: volume.id,
-        action: 'create',
-      });
-      return { ...volume, volume_type: type.name, attachments: [], created_at, updated_at: null };
+      const group = request.group_id === null ? null : await this.group(ctx, tx, request);
+      return this.insert(ctx, tx, request, image, group);
     });
+  }
+
+  /** Writes the volume's row and starts its saga, in a transaction that may do more. */
+  async insert(
+    ctx: RequestContext,
+    tx: Tx,
+    request: Omit<VolumeRequest, 'group_id'>,
+    image: ImageSummary | null,
+    group: Group | null,
+  ): Promise<Volume> {
+    const owner = ownerOf(ctx);
+    const source = await this.source(ctx, tx, request);
+    const size = request.size ?? source.size;
+    if (size === null || !Number.isInteger(size) || size <= 0 || size > LARGEST) {
+      throw CinderError.InvalidInput({
+        reason: `Volume size '${String(request.size ?? '')}' must be an integer and greater than 0`,
+      });
+    }
+    if (source.size !== null && size < source.size) {
+      throw CinderError.InvalidInput({
+        reason: `Volume size '${String(size)}'GB cannot be smaller than the ${request.snapshot_id === null ? 'original volume' : 'snapshot'} size ${String(source.size)}GB. They must be >= the original size.`,
+      });
+    }
+    const type = await this.type(ctx, tx, request.volume_type, source.typeId);
+    if (group !== null && !group.volume_types.includes(type.id))
+      throw CinderError.InvalidInput({
+        reason: `Invalid volume_type provided: ${type.name} (requested type must be supported by this group).`,
+      });
+    if ((await this.parts.types.encryption(tx, type.id)) !== null) throw CinderError.KeyManagerError();
+    const multiattach = request.multiattach || /^<is>\s*true$/i.test(type.extra_specs['multiattach'] ?? '');
+    await this.quotas.reserve(tx, owner.project_id, consumptionOf('volumes', size, type.name), size);
+    const volume: NewVolume = {
+      ...owner,
+      id: newUuid(),
+      name: request.name,
+      description: request.description,
+      size,
+      status: 'creating',
+      availability_zone: group?.availability_zone ?? this.parts.settings.availability_zone,
+      host: null,
+      bootable: source.bootable,
+      multiattach,
+      readonly: null,
+      volume_type_id: type.id,
+      snapshot_id: request.snapshot_id,
+      source_volid: request.source_volid,
+      group_id: group?.id ?? null,
+      image_id: image?.id ?? null,
+      metadata: request.metadata,
+      image_metadata: source.image_metadata,
+      connected: false,
+    };
+    const created_at = await this.parts.volumes.insert(tx, volume);
+    await this.parts.operations.start(ctx, tx, 'volume.create', {
+      params: { volume_id: volume.id },
+      resourceId: volume.id,
+      action: 'create',
+    });
+    return { ...volume, volume_type: type.name, attachments: [], created_at, updated_at: null };
+  }
+
+  private async group(ctx: RequestContext, tx: Tx, request: VolumeRequest): Promise<Group> {
+    const group = await findGroup(this.parts, ctx, tx, request.group_id ?? '', { lock: true });
+    if (request.volume_type === null)
+      throw CinderError.InvalidInput({ reason: 'volume_type must be provided when creating a volume in a group.' });
+    if (group.status !== 'available' && group.status !== 'creating')
+      throw CinderError.InvalidGroup({
+        reason: `Originating group status must be one of 'available, creating' values`,
+      });
+    return group;
   }
 
   private async image(ctx: RequestContext, id: string, size: number | null): Promise<ImageSummary> {
@@ -113,7 +140,7 @@ export class CreateVolume {
   private async source(
     ctx: RequestContext,
     tx: Tx,
-    request: VolumeRequest,
+    request: Pick<VolumeRequest, 'snapshot_id' | 'source_volid'>,
   ): Promise<{ size: number | null; typeId: string | null; bootable: boolean; image_metadata: Metadata | null }> {
     if (request.snapshot_id !== null) {
       const snapshot = await findSnapshot(this.parts, ctx, tx, request.snapshot_id, { lock: true });

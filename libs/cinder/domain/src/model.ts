@@ -1,4 +1,10 @@
-import type { AttachStatus, SnapshotStatus, VolumeStatus } from '@nestack/cinder/contract';
+import type {
+  AttachStatus,
+  GroupSnapshotStatus,
+  GroupStatus,
+  SnapshotStatus,
+  VolumeStatus,
+} from '@nestack/cinder/contract';
 
 export type Metadata = Readonly<Record<string, string>>;
 
@@ -22,6 +28,7 @@ export interface Volume {
   readonly volume_type: string;
   readonly snapshot_id: string | null;
   readonly source_volid: string | null;
+  readonly group_id: string | null;
   /** The image it is made from, and the caller's view of that image's format. */
   readonly image_id: string | null;
   readonly metadata: Metadata;
@@ -58,6 +65,8 @@ export interface Snapshot {
   readonly description: string | null;
   readonly volume_size: number;
   readonly status: SnapshotStatus;
+  /** The snapshot of a group that it is a part of. */
+  readonly group_snapshot_id: string | null;
   /** As a server told it; null where it follows from the status. */
   readonly progress: string | null;
   readonly metadata: Metadata;
@@ -81,6 +90,62 @@ export interface QosSpec {
   /** Who sees to it: `front-end`, `back-end` or `both`. */
   readonly consumer: string;
   readonly specs: Metadata;
+}
+
+/** Volumes that are worked on together. */
+export interface Group {
+  readonly id: string;
+  readonly project_id: string;
+  readonly user_id: string;
+  readonly name: string | null;
+  readonly description: string | null;
+  readonly group_type_id: string;
+  readonly status: GroupStatus;
+  readonly availability_zone: string;
+  /** `host@backend#pool` once it is scheduled; its volumes are on the same backend. */
+  readonly host: string | null;
+  readonly group_snapshot_id: string | null;
+  readonly source_group_id: string | null;
+  /** Types that its volumes may have. */
+  readonly volume_types: readonly string[];
+  readonly created_at: Date;
+  readonly updated_at: Date | null;
+}
+
+export interface GroupType {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly is_public: boolean;
+  readonly group_specs: Readonly<Record<string, string | null>>;
+  readonly created_at: Date;
+}
+
+/** Snapshots of a group's volumes at one moment. */
+export interface GroupSnapshot {
+  readonly id: string;
+  readonly group_id: string;
+  readonly group_type_id: string;
+  readonly project_id: string;
+  readonly user_id: string;
+  readonly name: string | null;
+  readonly description: string | null;
+  readonly status: GroupSnapshotStatus;
+  readonly created_at: Date;
+  readonly updated_at: Date | null;
+}
+
+/** How volumes of a type would be encrypted. */
+export interface TypeEncryption {
+  readonly volume_type_id: string;
+  readonly encryption_id: string;
+  readonly provider: string;
+  readonly control_location: string;
+  readonly cipher: string | null;
+  /** Bits. */
+  readonly key_size: number | null;
+  readonly created_at: Date;
+  readonly updated_at: Date | null;
 }
 
 /** A volume that is offered to another project. */
@@ -129,6 +194,8 @@ export interface Capabilities {
   readonly multiattach: boolean;
   /** Whether volumes in use can grow. */
   readonly online_extend_support: boolean;
+  /** Whether snapshots of several volumes can be of one moment. */
+  readonly consistent_group_snapshot_enabled: boolean;
 }
 
 export interface Service {

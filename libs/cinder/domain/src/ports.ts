@@ -1,8 +1,11 @@
 import type { RequestContext, Tx, TransactionRunner } from '@nestack/kernel/context';
-import type { ConnectionInfo, SnapshotStatus, VolumeStatus } from '@nestack/cinder/contract';
+import type { ConnectionInfo, GroupSnapshotStatus, SnapshotStatus, VolumeStatus } from '@nestack/cinder/contract';
 import type {
   Attachment,
   Capabilities,
+  Group,
+  GroupSnapshot,
+  GroupType,
   HostUse,
   Message,
   Metadata,
@@ -10,6 +13,7 @@ import type {
   Service,
   Snapshot,
   Transfer,
+  TypeEncryption,
   Volume,
   VolumeType,
 } from './model';
@@ -82,6 +86,7 @@ export interface VolumeRepository {
   place(tx: Tx, id: string, host: string): Promise<void>;
   /** What each project has on a host (`host`, `host@backend`). */
   useOfHost(tx: Tx, host: string): Promise<readonly HostUse[]>;
+  ofGroup(tx: Tx, groupId: string, options?: { readonly lock?: boolean }): Promise<readonly Volume[]>;
 }
 
 export interface AttachmentRepository {
@@ -99,6 +104,7 @@ export interface SnapshotRepository {
   list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Snapshot[]>;
   count(tx: Tx, scope: Scope, query: ListQuery): Promise<number>;
   ofVolume(tx: Tx, volumeId: string): Promise<readonly Snapshot[]>;
+  ofGroupSnapshot(tx: Tx, groupSnapshotId: string): Promise<readonly Snapshot[]>;
   update(
     tx: Tx,
     id: string,
@@ -124,7 +130,15 @@ export interface TypeRepository {
   insert(tx: Tx, type: Omit<VolumeType, 'created_at'>): Promise<void>;
   update(tx: Tx, type: VolumeType): Promise<void>;
   remove(tx: Tx, id: string): Promise<void>;
+  /** Whether volumes or groups have it. */
   inUse(tx: Tx, id: string): Promise<boolean>;
+  encryption(tx: Tx, id: string): Promise<TypeEncryption | null>;
+  setEncryption(
+    tx: Tx,
+    id: string,
+    encryption: Pick<TypeEncryption, 'provider' | 'control_location' | 'cipher' | 'key_size'> | null,
+  ): Promise<void>;
+  hasVolumes(tx: Tx, id: string): Promise<boolean>;
   /** Projects with access to a private type. */
   access(tx: Tx, id: string): Promise<readonly string[]>;
   /** False when it was there already. */
@@ -140,6 +154,47 @@ export interface TypeRepository {
   setDefault(tx: Tx, projectId: string, id: string | null): Promise<void>;
   /** Types that a QoS specification is associated with. */
   ofQos(tx: Tx, qosId: string): Promise<readonly VolumeType[]>;
+}
+
+export interface GroupTypeQuery {
+  /** Null for public and private ones alike. */
+  readonly is_public: boolean | null;
+  readonly limit: number;
+  readonly offset: number;
+  readonly marker: string | null;
+  readonly sort: ListQuery['sort'];
+}
+
+export interface GroupTypeRepository {
+  find(tx: Tx, idOrName: string): Promise<GroupType | null>;
+  list(tx: Tx, query: GroupTypeQuery): Promise<readonly GroupType[]>;
+  /** False when the name is taken. */
+  insert(tx: Tx, type: Omit<GroupType, 'created_at'>): Promise<boolean>;
+  update(tx: Tx, type: GroupType): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
+  inUse(tx: Tx, id: string): Promise<boolean>;
+}
+
+export interface GroupRepository {
+  insert(tx: Tx, group: Omit<Group, 'created_at' | 'updated_at'>): Promise<void>;
+  find(tx: Tx, id: string, scope: Scope, options?: { readonly lock?: boolean }): Promise<Group | null>;
+  list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Group[]>;
+  /** Ids of the volumes of each of the groups. */
+  volumes(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
+  update(tx: Tx, id: string, changes: Partial<Pick<Group, 'name' | 'description' | 'status' | 'host'>>): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
+  /** Whether a group is being made of this group or group snapshot, or a group snapshot of this group. */
+  isSource(tx: Tx, id: string): Promise<boolean>;
+}
+
+export interface GroupSnapshotRepository {
+  insert(tx: Tx, snapshot: Omit<GroupSnapshot, 'created_at' | 'updated_at'>): Promise<void>;
+  find(tx: Tx, id: string, scope: Scope, options?: { readonly lock?: boolean }): Promise<GroupSnapshot | null>;
+  list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly GroupSnapshot[]>;
+  /** Whether a group has any. */
+  ofGroup(tx: Tx, groupId: string): Promise<boolean>;
+  update(tx: Tx, id: string, status: GroupSnapshotStatus): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
 }
 
 export interface TransferRepository {
@@ -290,6 +345,11 @@ export interface VolumeDriver {
   ensureSize(ctx: RequestContext, volume: VolumeRef): Promise<void>;
   ensureSnapshot(ctx: RequestContext, volumeId: string, snapshotId: string): Promise<void>;
   absentSnapshot(ctx: RequestContext, snapshotId: string): Promise<void>;
+  /** Snapshots of several volumes at one moment, volumes in use included: after a crash all of them are taken anew. */
+  ensureGroupSnapshot(
+    ctx: RequestContext,
+    parts: readonly { readonly volumeId: string; readonly snapshotId: string }[],
+  ): Promise<void>;
   /** Makes the volume reachable from a host (null: from all) and says how. */
   ensureExport(
     ctx: RequestContext,
@@ -313,6 +373,9 @@ export interface CinderParts {
   readonly attachments: AttachmentRepository;
   readonly snapshots: SnapshotRepository;
   readonly types: TypeRepository;
+  readonly groupTypes: GroupTypeRepository;
+  readonly groups: GroupRepository;
+  readonly groupSnapshots: GroupSnapshotRepository;
   readonly transfers: TransferRepository;
   readonly qos: QosRepository;
   readonly messages: MessageRepository;

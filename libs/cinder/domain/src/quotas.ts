@@ -149,5 +149,6 @@ function exceeded(resource: string, requested: number, consumed: number, limit: 
   if (resource.startsWith('gigabytes'))
     return CinderError.VolumeSizeExceedsAvailableQuota({ name: resource, requested, quota: limit, consumed });
   if (resource.startsWith('snapshots')) return CinderError.SnapshotLimitExceeded({ allowed: limit });
+  if (resource === 'groups') return CinderError.GroupLimitExceeded({ allowed: limit });
   return CinderError.VolumeLimitExceeded({ allowed: limit, name: resource });
 }

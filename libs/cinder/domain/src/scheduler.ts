@@ -14,7 +14,10 @@ interface Candidate {
 /** Chooses backends: filters (service up and enabled, zone, capacity, capabilities), then the most room. */
 export class Scheduler {
   constructor(
-    private readonly parts: Pick<CinderParts, 'db' | 'volumes' | 'services' | 'types' | 'snapshots' | 'settings'>,
+    private readonly parts: Pick<
+      CinderParts,
+      'db' | 'volumes' | 'services' | 'types' | 'snapshots' | 'groups' | 'groupTypes' | 'settings'
+    >,
   ) {}
 
   /** The pool for a volume; one that has its pool keeps it. */
@@ -40,6 +43,32 @@ export class Scheduler {
     });
   }
 
+  /** The backend for a group: one that has what the group's type and each of its volume types ask for. */
+  async createGroup(_ctx: RequestContext, groupId: string): Promise<string> {
+    return this.parts.db.read('scheduler.create_group', async (tx) => {
+      const group = await this.parts.groups.find(tx, groupId, null);
+      if (group === null) throw CinderError.GroupNotFound({ group_id: groupId });
+      if (group.host !== null) return group.host;
+      const groupType = await this.parts.groupTypes.find(tx, group.group_type_id);
+      const types = await Promise.all(group.volume_types.map((id) => this.parts.types.find(tx, id, null)));
+      const specs = Object.entries(groupType?.group_specs ?? {}).flatMap(([key, value]) =>
+        // What is not wanted need not be there.
+        value === null || /^<is>\s*false$/i.test(value) ? [] : [[key, value] as const],
+      );
+      const provisioned = await this.parts.volumes.provisioned(tx);
+      const services = await this.parts.services.list(tx, { binary: 'cinder-volume' });
+      const candidates = services
+        .filter((one) => one.up && !one.disabled && one.capabilities !== null)
+        .filter((one) => one.availability_zone === group.availability_zone)
+        .filter((one) => types.every((type) => fits(one, type)))
+        .filter((one) => fits(one, { extra_specs: Object.fromEntries(specs) }))
+        .map((service) => this.candidate(service, provisioned));
+      const [best] = candidates.sort((a, b) => b.free - a.free);
+      if (best === undefined) throw CinderError.NoValidBackend({ reason: 'No weighed backends available' });
+      return best.pool;
+    });
+  }
+
   private candidate(service: Service, provisioned: ReadonlyMap<string, number>): Candidate {
     const pool = poolOf(service);
     const total = service.capabilities?.total_capacity_gb ?? 0;
@@ -48,6 +77,8 @@ export class Scheduler {
   }
 
   private async sourceHost(tx: Parameters<CinderParts['volumes']['find']>[0], volume: Volume): Promise<string | null> {
+    if (volume.group_id !== null && volume.source_volid === null && volume.snapshot_id === null)
+      return (await this.parts.groups.find(tx, volume.group_id, null))?.host ?? null;
     if (volume.source_volid !== null)
       return (await this.parts.volumes.find(tx, volume.source_volid, null))?.host ?? null;
     if (volume.snapshot_id === null) return null;
@@ -60,7 +91,7 @@ export class Scheduler {
  * Whether a backend has what the type's extra specs ask for: those without a scope, and those scoped `capabilities`.
  * upstream: CapabilitiesFilter, extra_specs_ops
  */
-export function fits(service: Service, type: VolumeType | null): boolean {
+export function fits(service: Service, type: Pick<VolumeType, 'extra_specs'> | null): boolean {
   const capabilities = (service.capabilities ?? {}) as unknown as Readonly<Record<string, unknown>>;
   return Object.entries(type?.extra_specs ?? {}).every(([key, wanted]) => {
     const scoped = key.split(':');

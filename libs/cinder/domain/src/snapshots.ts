@@ -61,6 +61,7 @@ export class Snapshots {
         description: request.description,
         volume_size: volume.size,
         status: 'creating',
+        group_snapshot_id: null,
         metadata: request.metadata,
       });
       await this.parts.operations.start(ctx, tx, 'snapshot.create', {
@@ -94,6 +95,8 @@ export class Snapshots {
         force ? 'volume_extension:snapshot_admin_actions:force_delete' : 'volume:delete_snapshot',
         snapshot,
       );
+      if (snapshot.group_snapshot_id !== null)
+        throw CinderError.InvalidSnapshot({ reason: `Snapshot ${id} must not be part of a group.` });
       if (!force && !SNAPSHOT_DELETABLE.includes(snapshot.status)) {
         throw CinderError.InvalidSnapshot({
           reason: `Snapshot status must be available or error or error_deleting to delete it, but it is ${snapshot.status}.`,

@@ -40,6 +40,8 @@ export class Transfers {
       const volume = await findVolume(this.parts, ctx, tx, request.volume_id, { lock: true });
       enforceOn(this.parts.policy, ctx, 'volume:create_transfer', volume);
       if (volume.status !== 'available') throw CinderError.InvalidVolume({ reason: 'status must be available' });
+      if (volume.group_id !== null)
+        throw CinderError.InvalidVolume({ reason: 'volumes in a group cannot be transferred' });
       const id = newUuid();
       await this.parts.transfers.insert(tx, {
         ...request,

@@ -213,6 +213,9 @@ export class VolumeActions {
         throw CinderError.InvalidInput({ reason: `Volume ${id} is already of type ${name}.` });
       if (volume.status !== 'available' && volume.status !== 'in-use')
         throw wrongStatus('Volume status must be available or in-use to retype', volume);
+      if (volume.group_id !== null)
+        throw CinderError.InvalidVolume({ reason: `Volume ${id} is part of a group and cannot be retyped.` });
+      if ((await this.parts.types.encryption(tx, type.id)) !== null) throw CinderError.KeyManagerError();
       if (!(await this.suits(tx, volume, type)))
         throw CinderError.InvalidInput({
           reason: `The backend of volume ${id} does not have what type ${name} asks for.`,

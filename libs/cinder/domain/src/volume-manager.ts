@@ -11,7 +11,10 @@ export class VolumeManager {
   private readonly locks = new Map<string, Promise<unknown>>();
 
   constructor(
-    private readonly parts: Pick<CinderParts, 'db' | 'volumes' | 'attachments' | 'snapshots' | 'images'>,
+    private readonly parts: Pick<
+      CinderParts,
+      'db' | 'volumes' | 'attachments' | 'snapshots' | 'groupSnapshots' | 'images'
+    >,
     private readonly driver: VolumeDriver,
     /** `host@backend` */
     private readonly backend: string,
@@ -56,6 +59,23 @@ export class VolumeManager {
       if (snapshot === null) throw CinderError.SnapshotNotFound({ snapshot_id: snapshotId });
       await this.exclusive(snapshot.volume_id, () => this.driver.ensureSnapshot(ctx, snapshot.volume_id, snapshotId));
     });
+  }
+
+  /** Snapshots of all volumes of a group, of one moment. */
+  async createGroupSnapshot(ctx: RequestContext, groupSnapshotId: string): Promise<void> {
+    const parts = await this.parts.db.read('group_snapshot.find', async (tx) => {
+      if ((await this.parts.groupSnapshots.find(tx, groupSnapshotId, null)) === null)
+        throw CinderError.GroupSnapshotNotFound({ group_snapshot_id: groupSnapshotId });
+      const snapshots = await this.parts.snapshots.ofGroupSnapshot(tx, groupSnapshotId);
+      return snapshots.map((one) => ({ volumeId: one.volume_id, snapshotId: one.id }));
+    });
+    // In one order for all, so that two of them never wait for each other.
+    const held = parts.flatMap((one) => [one.volumeId, one.snapshotId]).sort();
+    const work = held.reduceRight<() => Promise<void>>(
+      (inner, id) => () => this.exclusive(id, inner),
+      () => this.driver.ensureGroupSnapshot(ctx, parts),
+    );
+    await work();
   }
 
   deleteSnapshot(ctx: RequestContext, snapshotId: string): Promise<void> {

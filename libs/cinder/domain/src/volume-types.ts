@@ -2,8 +2,10 @@ import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { isUuidLike, newUuid } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
 import { scopeOf } from './access';
-import { DEFAULT_TYPE, type Metadata, type VolumeType } from './model';
+import { DEFAULT_TYPE, type Metadata, type TypeEncryption, type VolumeType } from './model';
 import type { CinderParts, Scope, TypeQuery } from './ports';
+
+export type EncryptionFields = Pick<TypeEncryption, 'provider' | 'control_location' | 'cipher' | 'key_size'>;
 
 /** Volume types, their extra specs and who may use private ones. */
 export class VolumeTypes {
@@ -75,6 +77,37 @@ export class VolumeTypes {
     const { [key]: removed, ...rest } = type.extra_specs;
     if (removed === undefined) throw CinderError.ExtraSpecsNotFound({ volume_type_id: id, extra_specs_key: key });
     await this.update(id, { extra_specs: rest });
+  }
+
+  /** Null for an unencrypted type. */
+  encryption(id: string): Promise<TypeEncryption | null> {
+    return this.parts.db.read('type.encryption', async (tx) => {
+      await this.byId(tx, id);
+      return this.parts.types.encryption(tx, id);
+    });
+  }
+
+  /** Makes a type encrypted that is not, or changes how; only while no volume has it. */
+  async setEncryption(id: string, wanted: Partial<EncryptionFields>, how: 'create' | 'update'): Promise<void> {
+    await this.parts.db.run('type.encryption', async (tx) => {
+      await this.byId(tx, id);
+      if (await this.parts.types.hasVolumes(tx, id)) throw CinderError.EncryptedTypeInUse({ verb: how });
+      const known = await this.parts.types.encryption(tx, id);
+      if (how === 'create' && known !== null) throw CinderError.VolumeTypeEncryptionExists({ type_id: id });
+      if (how === 'update' && known === null) throw CinderError.VolumeTypeEncryptionNotFound({ type_id: id });
+      const before = known ?? { provider: '', control_location: 'front-end', cipher: null, key_size: null };
+      await this.parts.types.setEncryption(tx, id, { ...before, ...wanted });
+    });
+  }
+
+  async removeEncryption(id: string): Promise<void> {
+    await this.parts.db.run('type.encryption', async (tx) => {
+      await this.byId(tx, id);
+      if (await this.parts.types.hasVolumes(tx, id)) throw CinderError.EncryptedTypeInUse({ verb: 'delete' });
+      if ((await this.parts.types.encryption(tx, id)) === null)
+        throw CinderError.VolumeTypeEncryptionNotFound({ type_id: id });
+      await this.parts.types.setEncryption(tx, id, null);
+    });
   }
 
   /** Projects with access; asked of a public type it is absent, as upstream has it. */

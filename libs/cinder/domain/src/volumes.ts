@@ -116,7 +116,7 @@ function assertDeletable(
   const free = how.cascade
     ? how.force || snapshots.every((one) => SNAPSHOT_DELETABLE.includes(one.status))
     : snapshots.length === 0;
-  if (allowed && free && !attached) return;
+  if (allowed && free && !attached && volume.group_id === null) return;
   throw CinderError.InvalidVolume({
     reason: `Volume status must be ${how.force ? 'any' : 'available or error or error_restoring or error_extending or error_managing'} and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer.`,
   });

@@ -25,6 +25,7 @@ export const EXTENSIONS = [
   extension('UsedLimits', 'os-used-limits', 'What is used of limits', '2013-10-03T00:00:00+00:00'),
   extension('VolumeActions', 'os-volume-actions', 'Actions on volumes', '2012-05-31T00:00:00+00:00'),
   extension('VolumeHostAttribute', 'os-vol-host-attr', 'The host of a volume', '2011-11-03T00:00:00+00:00'),
+  extension('VolumeTypeEncryption', 'encryption', 'Encryption of volume types', '2013-07-01T00:00:00+00:00'),
   extension('VolumeImageMetadata', 'os-vol-image-meta', 'The image that a volume is of', '2012-12-07T00:00:00+00:00'),
   extension('VolumeTenantAttribute', 'os-vol-tenant-attr', 'The project of a volume', '2011-11-03T00:00:00+00:00'),
   extension('VolumeTransfer', 'os-volume-transfer', 'Volumes change projects', '2013-05-29T00:00:00+00:00'),

@@ -1,4 +1,7 @@
 export { AttachmentsController } from './attachments.controller';
+export { GroupsController } from './groups.controller';
+export { GroupSnapshotsController } from './group-snapshots.controller';
+export { GroupTypesController } from './group-types.controller';
 export { HostsController } from './hosts.controller';
 export { InfoController } from './info.controller';
 export { MessagesController } from './messages.controller';

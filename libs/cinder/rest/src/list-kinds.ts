@@ -48,6 +48,37 @@ export const SNAPSHOTS: ListKind = {
   aliases: { display_name: 'name' },
 };
 
+export const GROUPS: ListKind = {
+  filters: ['name'],
+  adminFilters: [
+    'id',
+    'status',
+    'user_id',
+    'description',
+    'host',
+    'group_type_id',
+    'source_group_id',
+    'group_snapshot_id',
+  ],
+  sortKeys: [
+    'id',
+    'name',
+    'status',
+    'user_id',
+    'availability_zone',
+    'host',
+    'group_type_id',
+    'created_at',
+    'updated_at',
+  ],
+};
+
+export const GROUP_SNAPSHOTS: ListKind = {
+  filters: ['name', 'status', 'group_id'],
+  adminFilters: ['id', 'user_id', 'description', 'group_type_id'],
+  sortKeys: ['id', 'name', 'status', 'group_id', 'user_id', 'created_at', 'updated_at'],
+};
+
 export const ATTACHMENTS: ListKind = {
   filters: ['volume_id', 'status', 'instance_id', 'instance_uuid', 'attach_status'],
   adminFilters: ['id', 'attached_host'],
@@ -71,9 +102,22 @@ export const MESSAGES: ListKind = {
 export const RESOURCE_FILTERS: readonly { readonly resource: string; readonly filters: readonly string[] }[] = [
   {
     resource: 'volume',
-    filters: ['name', 'status', 'metadata', 'bootable', 'migration_status', 'availability_zone', 'group_id', 'size'],
+    filters: [
+      'name',
+      'status',
+      'metadata',
+      'bootable',
+      'migration_status',
+      'availability_zone',
+      'group_id',
+      'size',
+      'created_at',
+      'updated_at',
+    ],
   },
   { resource: 'snapshot', filters: ['name', 'status', 'volume_id', 'metadata', 'availability_zone'] },
+  { resource: 'group', filters: ['name'] },
+  { resource: 'group_snapshot', filters: ['name', 'status', 'group_id'] },
   { resource: 'attachment', filters: ['volume_id', 'status', 'instance_id', 'attach_status'] },
   { resource: 'message', filters: ['resource_uuid', 'resource_type', 'event_id', 'request_id', 'message_level'] },
   { resource: 'pool', filters: ['name', 'volume_type'] },

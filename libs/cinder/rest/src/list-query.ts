@@ -36,6 +36,7 @@ const RESERVED = new Set([
   'glance_metadata',
   'cascade',
   'force',
+  'list_volume',
 ]);
 const BOOLEANS = new Set(['bootable', 'multiattach']);
 const TIMES = new Set(['created_at', 'updated_at']);

@@ -134,7 +134,7 @@ export class TypesController {
 }
 
 /** `None` means both; absent means public ones. upstream: cinder/api/v3/types.py _parse_is_public */
-function publicFilter(text: string | null): boolean | null {
+export function publicFilter(text: string | null): boolean | null {
   if (text === null) return true;
   if (/^none$/i.test(text.trim())) return null;
   const parsed = parseBoolean(text);

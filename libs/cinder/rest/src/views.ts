@@ -86,7 +86,7 @@ export function changedVolumeView(volume: Volume, request: Request): Record<stri
         attached_at: timeOf(one.attach_time),
       })),
     ...(admin ? { migration_status: null } : {}),
-    ...(version.atLeast('3.13') ? { group_id: null } : {}),
+    ...(version.atLeast('3.13') ? { group_id: volume.group_id } : {}),
     ...(version.atLeast('3.21') && admin ? { provider_id: null } : {}),
     ...(version.atLeast('3.48') ? { service_uuid: null, shared_targets: false } : {}),
     ...(version.atLeast('3.61') && admin ? { cluster_name: null } : {}),
@@ -114,7 +114,7 @@ export function snapshotView(snapshot: Snapshot, request: Request, detail: boole
           'os-extended-snapshot-attributes:progress':
             snapshot.progress ?? (snapshot.status === 'available' ? '100%' : '0%'),
           'os-extended-snapshot-attributes:project_id': snapshot.project_id,
-          ...(version.atLeast('3.14') ? { group_snapshot_id: null } : {}),
+          ...(version.atLeast('3.14') ? { group_snapshot_id: snapshot.group_snapshot_id } : {}),
         }
       : {}),
   };

@@ -60,9 +60,6 @@ export class VolumesController {
   @Handles(createVolume)
   async create(request: RequestOf<typeof createVolume>) {
     const wanted = request.body.volume;
-    for (const absent of ['group_id', 'consistencygroup_id'] as const)
-      if (wanted[absent] !== undefined && wanted[absent] !== null)
-        throw CinderError.GroupNotFound({ group_id: wanted[absent] });
     const size = wanted.size === undefined || wanted.size === null ? null : Number(wanted.size);
     const volume = await this.creation.execute(request.ctx, {
       name: trimmed(wanted.name ?? wanted.display_name),
@@ -75,6 +72,8 @@ export class VolumesController {
       snapshot_id: wanted.snapshot_id ?? null,
       source_volid: wanted.source_volid ?? null,
       multiattach: truthy(wanted.multiattach ?? false),
+      // Consistency groups are the older name of the same.
+      group_id: (request.version.atLeast('3.13') ? wanted.group_id : null) ?? wanted.consistencygroup_id ?? null,
     });
     return { volume: changedVolumeView(volume, request) };
   }

@@ -13,4 +13,8 @@ export class SchedulerHandler implements RpcHandlers<typeof SchedulerRpc> {
   async create_volume(ctx: RequestContext, args: RpcArgs<(typeof SchedulerRpc)['methods']['create_volume']>) {
     return { host: await this.scheduler.createVolume(ctx, args.volume_id) };
   }
+
+  async create_group(ctx: RequestContext, args: RpcArgs<(typeof SchedulerRpc)['methods']['create_group']>) {
+    return { host: await this.scheduler.createGroup(ctx, args.group_id) };
+  }
 }

@@ -46,6 +46,11 @@ export class VolumeHandler implements RpcHandlers<typeof VolumeRpc> {
     return null;
   }
 
+  async create_group_snapshot(ctx: RequestContext, args: RpcArgs<Methods['create_group_snapshot']>) {
+    await this.manager.createGroupSnapshot(ctx, args.group_snapshot_id);
+    return null;
+  }
+
   async copy_volume_to_image(ctx: RequestContext, args: RpcArgs<Methods['copy_volume_to_image']>) {
     await this.manager.copyToImage(ctx, args.volume_id, args.image_id, args.disk_format);
     return null;

@@ -1,10 +1,12 @@
 import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import type { RpcClient } from '@nestack/kernel/rpc';
-import type { SagaRun } from '@nestack/kernel/saga';
+import type { SagaRun, Sagas } from '@nestack/kernel/saga';
 import { CinderError, type SchedulerRpc, type VolumeRpc } from '@nestack/cinder/contract';
 import {
   failureMessage,
   queueHost,
+  type GroupRepository,
+  type GroupSnapshotRepository,
   type MessageRepository,
   type ImagePort,
   type Quotas,
@@ -20,8 +22,11 @@ export interface SagaDeps {
   readonly tx: TransactionRunner;
   readonly volumes: VolumeRepository;
   readonly snapshots: SnapshotRepository;
+  readonly groups: GroupRepository;
+  readonly groupSnapshots: GroupSnapshotRepository;
   readonly messages: MessageRepository;
   readonly quotas: Quotas;
+  readonly operations: Sagas;
   readonly images: ImagePort;
   readonly servers: ServerEvents;
   readonly scheduler: RpcClient<typeof SchedulerRpc>;
@@ -86,4 +91,14 @@ export async function moveSnapshot(
   const snapshot = await deps.snapshots.find(tx, id, null, { lock: true });
   if (snapshot?.status === from) await deps.snapshots.update(tx, id, { status: to });
   return snapshot;
+}
+
+/** Tells the runs of a volume's group that the volume has come to its end, good or bad. */
+export async function tellGroup(
+  ctx: RequestContext,
+  deps: SagaDeps,
+  tx: Tx,
+  volume: Pick<Volume, 'group_id'> | null,
+): Promise<void> {
+  if (volume !== null && volume.group_id !== null) await deps.operations.signal(ctx, tx, volume.group_id);
 }

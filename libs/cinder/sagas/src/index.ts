@@ -1,5 +1,12 @@
 import type { SagaDefinition } from '@nestack/kernel/saga';
 import type { SagaDeps } from './deps';
+import {
+  createGroupFromSourceSaga,
+  createGroupSaga,
+  createGroupSnapshotSaga,
+  deleteGroupSaga,
+  deleteGroupSnapshotSaga,
+} from './group.sagas';
 import { createSnapshotSaga, deleteSnapshotSaga } from './snapshot.sagas';
 import { extendVolumeSaga, uploadImageSaga } from './volume-change.sagas';
 import { createVolumeSaga, deleteVolumeSaga } from './volume-create.saga';
@@ -15,5 +22,10 @@ export function cinderSagas(deps: SagaDeps): readonly SagaDefinition[] {
     uploadImageSaga(deps),
     createSnapshotSaga(deps),
     deleteSnapshotSaga(deps),
+    createGroupSaga(deps),
+    createGroupFromSourceSaga(deps),
+    deleteGroupSaga(deps),
+    createGroupSnapshotSaga(deps),
+    deleteGroupSnapshotSaga(deps),
   ] as unknown as readonly SagaDefinition[];
 }

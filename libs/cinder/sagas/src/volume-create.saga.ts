@@ -1,7 +1,7 @@
 import { defineSaga } from '@nestack/kernel/saga';
 import { queueHost } from '@nestack/cinder/domain';
 import Type from 'typebox';
-import { findVolume, moveStatus, tellOwner, type SagaDeps } from './deps';
+import { findVolume, moveStatus, tellGroup, tellOwner, type SagaDeps } from './deps';
 
 /**
  * `volume.create`: a backend is chosen, the data is made there, the volume becomes available. A failure leaves the volume
@@ -36,7 +36,8 @@ export function createVolumeSaga(deps: SagaDeps) {
       {
         type: 'tx',
         name: 'available',
-        do: async (_ctx, tx, run) => {
+        do: async (ctx, tx, run) => {
+          await tellGroup(ctx, deps, tx, await deps.volumes.find(tx, run.params.volume_id, null));
           const { image_metadata } = run.out<{ image_metadata: Record<string, string> | null }>('create');
           await deps.volumes.transition(tx, run.params.volume_id, ['creating', 'downloading'], {
             status: 'available',
@@ -47,6 +48,7 @@ export function createVolumeSaga(deps: SagaDeps) {
     ],
     onUnwound: async (ctx, tx, run) => {
       const volume = await moveStatus(deps, tx, run.params.volume_id, ['creating', 'downloading'], 'error');
+      await tellGroup(ctx, deps, tx, volume);
       await tellOwner(ctx, deps, tx, run, volume);
     },
   });
@@ -88,9 +90,10 @@ export function deleteVolumeSaga(deps: SagaDeps) {
       {
         type: 'tx',
         name: 'gone',
-        do: async (_ctx, tx, run) => {
+        do: async (ctx, tx, run) => {
           const volume = await deps.volumes.find(tx, run.params.volume_id, null, { lock: true });
           if (volume === null) return;
+          await tellGroup(ctx, deps, tx, volume);
           for (const snapshot of await deps.snapshots.ofVolume(tx, volume.id)) {
             await deps.snapshots.remove(tx, snapshot.id);
             await deps.quotas.release(tx, snapshot.project_id, {
@@ -113,6 +116,7 @@ export function deleteVolumeSaga(deps: SagaDeps) {
     ],
     onUnwound: async (ctx, tx, run) => {
       const volume = await moveStatus(deps, tx, run.params.volume_id, ['deleting'], 'error_deleting');
+      await tellGroup(ctx, deps, tx, volume);
       await tellOwner(ctx, deps, tx, run, volume);
       for (const snapshot of await deps.snapshots.ofVolume(tx, run.params.volume_id))
         if (snapshot.status === 'deleting') await deps.snapshots.update(tx, snapshot.id, { status: 'error_deleting' });

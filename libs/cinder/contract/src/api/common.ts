@@ -16,3 +16,6 @@ export const IntegerLike = Type.Union([Type.Integer(), Type.String({ pattern: '^
 export function truthy(value: unknown): boolean {
   return value === true || (typeof value === 'string' && /^(true|1|yes|on|t|y)$/i.test(value.trim()));
 }
+
+/** An id, with or without its dashes. */
+export const Uuid = Type.String({ pattern: '^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$' });

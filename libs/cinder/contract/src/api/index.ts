@@ -1,6 +1,8 @@
 import { cinderEnvelope, defineApi } from '@nestack/kernel/http';
 import { CinderError } from '../errors';
 import * as attachments from './attachments';
+import * as groupTypes from './group-types';
+import * as groups from './groups';
 import * as info from './info';
 import * as qos from './qos';
 import * as snapshots from './snapshots';
@@ -11,6 +13,8 @@ import * as volumes from './volumes';
 import { MAX_VERSION, MIN_VERSION, versionsDocument } from './versions';
 
 export * from './attachments';
+export * from './group-types';
+export * from './groups';
 export * from './info';
 export * from './qos';
 export * from './snapshots';
@@ -37,6 +41,8 @@ export const cinderApi = defineApi({
     ...types.typeOperations,
     ...transfers.volumeTransferOperations,
     ...qos.qosOperations,
+    ...groupTypes.groupTypeOperations,
+    ...groups.groupOperations,
     ...info.infoOperations,
   ],
   documents: {

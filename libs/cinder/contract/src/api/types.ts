@@ -1,6 +1,6 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { BooleanLike, NullableText } from './common';
+import { BooleanLike, IntegerLike, NullableText } from './common';
 
 const Specs = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9\\-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }), {
   additionalProperties: false,
@@ -138,13 +138,61 @@ export const removeTypeAccess = access(
   'removeProjectAccess',
   'volume_extension:volume_type_access:remove_project_access',
 );
+const ControlLocation = Type.Union([Type.Literal('front-end'), Type.Literal('back-end')]);
+const Provider = Type.String({ maxLength: 255 });
+const encryptionFields = {
+  cipher: Type.Optional(NullableText),
+  key_size: Type.Optional(Type.Union([IntegerLike, Type.Null()])),
+};
 export const showTypeEncryption = operation({
   id: 'showTypeEncryption',
-  summary: 'Shows the encryption of a volume type: there is none',
+  summary: 'Shows the encryption of a volume type; nothing when it has none',
   method: 'GET',
   path: '/types/{type_id}/encryption',
   status: 200,
   policy: 'volume_extension:volume_type_encryption:get',
+});
+export const showTypeEncryptionItem = operation({
+  id: 'showTypeEncryptionItem',
+  summary: 'Shows one item of the encryption of a volume type',
+  method: 'GET',
+  path: '/types/{type_id}/encryption/{key}',
+  status: 200,
+  policy: 'volume_extension:volume_type_encryption:get',
+});
+export const createTypeEncryption = operation({
+  id: 'createTypeEncryption',
+  summary: 'Makes a volume type encrypted',
+  method: 'POST',
+  path: '/types/{type_id}/encryption',
+  body: Type.Object({
+    encryption: Type.Object({ provider: Provider, control_location: ControlLocation, ...encryptionFields }),
+  }),
+  status: 200,
+  policy: 'volume_extension:volume_type_encryption:create',
+});
+export const updateTypeEncryption = operation({
+  id: 'updateTypeEncryption',
+  summary: 'Changes the encryption of a volume type',
+  method: 'PUT',
+  path: '/types/{type_id}/encryption/{key}',
+  body: Type.Object({
+    encryption: Type.Object({
+      provider: Type.Optional(Provider),
+      control_location: Type.Optional(ControlLocation),
+      ...encryptionFields,
+    }),
+  }),
+  status: 200,
+  policy: 'volume_extension:volume_type_encryption:update',
+});
+export const deleteTypeEncryption = operation({
+  id: 'deleteTypeEncryption',
+  summary: 'Makes a volume type unencrypted',
+  method: 'DELETE',
+  path: '/types/{type_id}/encryption/{key}',
+  status: 202,
+  policy: 'volume_extension:volume_type_encryption:delete',
 });
 export const showDefaultType = operation({
   id: 'showDefaultType',
@@ -189,6 +237,10 @@ export const typeOperations = [
   addTypeAccess,
   removeTypeAccess,
   showTypeEncryption,
+  showTypeEncryptionItem,
+  createTypeEncryption,
+  updateTypeEncryption,
+  deleteTypeEncryption,
   showDefaultType,
   listDefaultTypes,
   setDefaultType,

@@ -16,5 +16,14 @@ export const SchedulerRpc = defineRpc({
       args: Type.Object({ volume_id: Type.String() }),
       reply: Type.Object({ host: Type.String() }),
     },
+    /** Answers a backend that can have the group and volumes of all its types. NoValidBackend when there is none. */
+    create_group: {
+      kind: 'call',
+      since: '3.12',
+      idempotent: true,
+      timeoutMs: 20_000,
+      args: Type.Object({ group_id: Type.String() }),
+      reply: Type.Object({ host: Type.String() }),
+    },
   },
 });

@@ -54,6 +54,14 @@ export const VolumeRpc = defineRpc({
       timeoutMs: LONG,
       args: Type.Object({ snapshot_id: Type.String() }),
     },
+    /** Ensures snapshots of all volumes of a group, taken at one moment. */
+    create_group_snapshot: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ group_snapshot_id: Type.String() }),
+    },
     /** Writes the volume's content into a queued image. */
     copy_volume_to_image: {
       kind: 'call',

@@ -111,6 +111,19 @@ export class FakeVolumeDriver implements VolumeDriver {
     await this.save();
   }
 
+  async ensureGroupSnapshot(
+    _ctx: RequestContext,
+    parts: readonly { readonly volumeId: string; readonly snapshotId: string }[],
+  ): Promise<void> {
+    if (parts.every((one) => this.store.snapshots[one.snapshotId] !== undefined)) return;
+    await this.act('create_snapshot');
+    const contents = parts.map((one) => this.volume(one.volumeId).content);
+    parts.forEach(({ volumeId, snapshotId }, index) => {
+      this.store.snapshots[snapshotId] = { volume: volumeId, content: contents[index] ?? '' };
+    });
+    await this.save();
+  }
+
   async absentSnapshot(_ctx: RequestContext, snapshotId: string): Promise<void> {
     if (this.store.snapshots[snapshotId] === undefined) return;
     await this.act('delete_snapshot');
@@ -171,6 +184,7 @@ export class FakeVolumeDriver implements VolumeDriver {
       free_capacity_gb: Math.max(0, total - used),
       multiattach: true,
       online_extend_support: true,
+      consistent_group_snapshot_enabled: true,
     });
   }
 

@@ -249,6 +249,32 @@ suite('the NBD backend', () => {
     expect([...left('snapshots'), ...left('work')]).toEqual([]);
   }, 60_000);
 
+  it('copies several volumes at one moment, and all of them anew when a copy of an earlier try is missing', async () => {
+    const volumes = [volume(), volume(), volume()] as const;
+    for (const one of volumes) await driver.ensureVolume(ctx, one);
+    const [a, b, idle] = volumes;
+    const urls = await Promise.all([a, b].map(async (one) => urlOf(await driver.ensureExport(ctx, one, HERE))));
+    const parts = volumes.map((one) => ({ volumeId: one.id, snapshotId: randomUUID() }));
+    const file = (at: number): string => path.join(dir, 'snapshots', parts[at]?.snapshotId ?? '');
+    const patterns = () => [0, 1].map((at) => firstBytes(file(at), 1)[0]);
+    for (const url of urls) await io(url, 'write -P 1 0 1M');
+    await driver.ensureGroupSnapshot(ctx, parts);
+    for (const url of urls) await io(url, 'write -P 2 0 1M');
+    await driver.ensureGroupSnapshot(ctx, parts);
+    expect(patterns()).toEqual([1, 1]);
+    rmSync(file(1));
+    await driver.ensureGroupSnapshot(ctx, parts);
+    expect(patterns()).toEqual([2, 2]);
+    expect([statSync(file(2)).size, left('work')]).toEqual([GIB, []]);
+    await expect(
+      driver.ensureGroupSnapshot(ctx, [
+        { volumeId: idle.id, snapshotId: randomUUID() },
+        { volumeId: randomUUID(), snapshotId: randomUUID() },
+      ]),
+    ).rejects.toMatchObject({ code: 'VolumeNotFound' });
+    expect([left('snapshots').length, left('work')]).toEqual([3, []]);
+  }, 60_000);
+
   it('gives a volume in a format of its own, and takes the working copy away', async () => {
     const content = randomBytes(1 << 20);
     const one = volume();

@@ -137,6 +137,27 @@ export class NbdVolumeDriver implements VolumeDriver {
     await this.files.ensure(this.files.snapshot(snapshotId), bytes, (part) => this.copyNow(volumeId, part, snapshotId));
   }
 
+  async ensureGroupSnapshot(
+    _ctx: RequestContext,
+    parts: readonly { readonly volumeId: string; readonly snapshotId: string }[],
+  ): Promise<void> {
+    const there = await Promise.all(parts.map((one) => this.files.exists(this.files.snapshot(one.snapshotId))));
+    if (there.every(Boolean)) return;
+    // Those of an earlier try are of another moment.
+    for (const { snapshotId } of parts) await this.files.absent(this.files.snapshot(snapshotId));
+    const copies: { volumeId: string; part: string; purpose: string }[] = [];
+    const work = parts.reduceRight<() => Promise<void>>(
+      (inner, { volumeId, snapshotId }) =>
+        async () =>
+          this.files.ensure(this.files.snapshot(snapshotId), await this.existing(volumeId), async (part) => {
+            copies.push({ volumeId, part, purpose: snapshotId });
+            await inner();
+          }),
+      () => this.copyAllNow(copies),
+    );
+    await work();
+  }
+
   async absentSnapshot(_ctx: RequestContext, snapshotId: string): Promise<void> {
     await this.files.absent(this.files.snapshot(snapshotId));
   }
@@ -218,6 +239,7 @@ export class NbdVolumeDriver implements VolumeDriver {
       free_capacity_gb: free,
       multiattach: true,
       online_extend_support: false,
+      consistent_group_snapshot_enabled: true,
     };
   }
 
@@ -232,16 +254,35 @@ export class NbdVolumeDriver implements VolumeDriver {
     return bytes;
   }
 
-  /** A copy of a volume as it is now, through the daemon when guests may be writing to it. */
-  private async copyNow(volumeId: string, part: string, purpose: string): Promise<void> {
-    const bytes = await this.existing(volumeId);
-    // The daemon's copy wants a target of exactly the source's size; it grows afterwards.
-    const target = { job: `copy-${purpose}`, node: nodeName(purpose, 'c'), file: part };
-    const wanted = (await this.files.size(part)) ?? bytes;
-    await this.files.resize(part, bytes);
-    if (!(await this.local.backup(nodeName(volumeId), target)))
-      await this.files.copy(this.files.volume(volumeId), part);
-    await this.files.grow(part, wanted);
+  /** A copy of a volume as it is now. */
+  private copyNow(volumeId: string, part: string, purpose: string): Promise<void> {
+    return this.copyAllNow([{ volumeId, part, purpose }]);
+  }
+
+  /** Copies of volumes as they are at one moment, through the daemon when guests may be writing to them. */
+  private async copyAllNow(
+    copies: readonly { readonly volumeId: string; readonly part: string; readonly purpose: string }[],
+  ): Promise<void> {
+    const wanted = new Map<string, number>();
+    // The daemon's copies want targets of exactly the sources' sizes; they grow afterwards.
+    for (const { volumeId, part } of copies) {
+      const bytes = await this.existing(volumeId);
+      wanted.set(part, (await this.files.size(part)) ?? bytes);
+      await this.files.resize(part, bytes);
+    }
+    const copied = await this.local.backup(
+      copies.map(({ volumeId, part, purpose }) => ({
+        node: nodeName(volumeId),
+        job: `copy-${purpose}`,
+        target: nodeName(purpose, 'c'),
+        file: part,
+      })),
+    );
+    for (const { volumeId, part } of copies) {
+      // What the daemon does not have, nobody can write to.
+      if (!copied.has(nodeName(volumeId))) await this.files.copy(this.files.volume(volumeId), part);
+      await this.files.grow(part, wanted.get(part) ?? 0);
+    }
   }
 }
 

@@ -22,6 +22,14 @@ export interface StorageDaemonOptions {
   readonly onLoss: () => void;
 }
 
+/** A node, the job that copies it, and the node and file that it is copied into. */
+export interface Copy {
+  readonly node: string;
+  readonly job: string;
+  readonly target: string;
+  readonly file: string;
+}
+
 interface ExportInfo {
   readonly id: string;
   readonly 'node-name': string;
@@ -93,47 +101,54 @@ export class StorageDaemon {
   }
 
   /**
-   * Copies a node's content as it is at this moment into a raw file of the same size, while guests write on. False when the
-   * daemon does not have the node.
+   * Copies nodes' contents as they are at one moment into raw files of the same sizes, while guests write on. Answers the
+   * nodes that were copied: the others are not the daemon's. One that fails ends all.
    */
-  async backup(
-    node: string,
-    target: { readonly job: string; readonly node: string; readonly file: string },
-  ): Promise<boolean> {
-    const finished = await this.exclusive(async () => {
+  async backup(copies: readonly Copy[]): Promise<ReadonlySet<string>> {
+    const started = await this.exclusive(async () => {
       const qmp = await this.running();
-      if (qmp === null || !(await this.hasNode(qmp, node))) return null;
-      await this.absentJob(qmp, target.job);
-      await this.absentNode(qmp, target.node);
-      await qmp.execute('blockdev-add', {
-        driver: 'raw',
-        'node-name': target.node,
-        discard: 'unmap',
-        'detect-zeroes': 'unmap',
-        file: { driver: 'file', filename: target.file, discard: 'unmap' },
-      });
-      const completion = this.completionOf(qmp, target.job);
+      if (qmp === null) return null;
+      const nodes = await this.nodes(qmp);
+      const mine = copies.filter((one) => nodes.has(one.node));
+      if (mine.length === 0) return null;
+      for (const copy of mine) {
+        await this.absentJob(qmp, copy.job);
+        await this.absentNode(qmp, copy.target);
+        await qmp.execute('blockdev-add', {
+          driver: 'raw',
+          'node-name': copy.target,
+          discard: 'unmap',
+          'detect-zeroes': 'unmap',
+          file: { driver: 'file', filename: copy.file, discard: 'unmap' },
+        });
+      }
+      const completions = mine.map((copy) => this.completionOf(qmp, copy.job));
       try {
-        await qmp.execute('blockdev-backup', {
-          'job-id': target.job,
-          device: node,
-          target: target.node,
-          sync: 'full',
+        await qmp.execute('transaction', {
+          actions: mine.map((copy) => ({
+            type: 'blockdev-backup',
+            data: { 'job-id': copy.job, device: copy.node, target: copy.target, sync: 'full' },
+          })),
+          properties: { 'completion-mode': 'grouped' },
         });
       } catch (error) {
-        completion.forget();
-        await this.absentNode(qmp, target.node);
+        for (const completion of completions) completion.forget();
+        for (const copy of mine) await this.absentNode(qmp, copy.target);
         throw error;
       }
-      return { qmp, done: completion.done };
+      return { qmp, mine, done: completions.map((one) => one.done) };
     });
-    if (finished === null) return false;
+    if (started === null) return new Set();
     try {
-      await finished.done;
+      const results = await Promise.allSettled(started.done);
+      const failed = results.find((one) => one.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
     } finally {
-      await this.exclusive(() => this.absentNode(finished.qmp, target.node));
+      await this.exclusive(async () => {
+        for (const copy of started.mine) await this.absentNode(started.qmp, copy.target);
+      });
     }
-    return true;
+    return new Set(started.mine.map((one) => one.node));
   }
 
   /** Lets go of the connection; the daemon goes on. */
@@ -246,9 +261,9 @@ export class StorageDaemon {
     return (await this.list(qmp)).find((one) => one.id === name) ?? null;
   }
 
-  private async hasNode(qmp: QmpClient, node: string): Promise<boolean> {
+  private async nodes(qmp: QmpClient): Promise<ReadonlySet<string>> {
     const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as { 'node-name': string }[];
-    return nodes.some((one) => one['node-name'] === node);
+    return new Set(nodes.map((one) => one['node-name']));
   }
 
   private async absentNode(qmp: QmpClient, node: string): Promise<void> {
