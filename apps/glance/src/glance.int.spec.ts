@@ -1,146 +1,30 @@
-import 'reflect-metadata';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Module, type DynamicModule, type INestApplication } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { request } from 'undici';
-import { LOGGER } from '@nestack/kernel/app';
-import type { Authenticator } from '@nestack/kernel/auth';
-import { DATABASE } from '@nestack/kernel/db';
-import { createHttpAdapter, serveApi } from '@nestack/kernel/http';
-import { silentLogger } from '@nestack/kernel/log';
-import { createPolicy, POLICY } from '@nestack/kernel/policy';
-import { createTestDatabase, type TestDatabase } from '@nestack/kernel/testing';
-import { glanceApi } from '@nestack/glance/contract';
-import { glanceMigrations } from '@nestack/glance/data';
-import { glancePolicies } from '@nestack/glance/rest';
-import type { GlanceConfig } from './glance.config';
-import { glanceProviders } from './glance.providers';
+import { startTestGlance, type Answer, type CallOptions, type TestGlance } from './testing';
 
-process.env['NESTACK_CHECK_RESPONSES'] = '1';
-
-@Module({})
-class GlanceTestModule {}
-
-@Module({})
-class KernelTestModule {}
-
-let test: TestDatabase;
-let app: INestApplication;
-let base: string;
-let directory: string;
+let glance: TestGlance;
 let web: ReturnType<typeof createServer>;
 
-/** The token names project and role: `p1:member`. */
-const authenticator: Authenticator = {
-  async authenticate(token) {
-    const [project = '', role = 'member'] = token.split(':');
-    const implied: Record<string, string[]> = {
-      admin: ['admin', 'member', 'reader'],
-      member: ['member', 'reader'],
-      reader: ['reader'],
-      service: ['service'],
-    };
-    const domain = { id: 'default', name: 'Default' };
-    return {
-      actor: {
-        userId: `u-${project}`,
-        userName: project,
-        userDomain: domain,
-        projectId: project,
-        projectName: project,
-        projectDomain: domain,
-        domainId: null,
-        systemScope: false,
-        roles: implied[role] ?? [],
-      },
-      expiresAt: new Date(Date.now() + 60_000),
-      auditIds: [],
-      serviceRoles: [],
-    };
-  },
-};
-
 beforeAll(async () => {
-  test = await createTestDatabase('glance', glanceMigrations);
-  directory = mkdtempSync(join(tmpdir(), 'glance-'));
   web = createServer((_request, response) => response.end(raw));
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
-  const config = {
-    port: 0,
-    database: { url: test.url, schema: 'glance' },
-    filesystem_store_datadir: directory,
+  glance = await startTestGlance({
     image_size_cap: 32 << 20,
     import_filtering: { allowed_ports: [(web.address() as AddressInfo).port] },
-  } as unknown as GlanceConfig;
-  const kernel: DynamicModule = {
-    module: KernelTestModule,
-    global: true,
-    providers: [
-      { provide: DATABASE, useValue: test.database },
-      { provide: POLICY, useValue: createPolicy(glancePolicies) },
-      { provide: LOGGER, useValue: silentLogger },
-    ],
-    exports: [DATABASE, POLICY, LOGGER],
-  };
-  const module: DynamicModule = { module: GlanceTestModule, imports: [kernel], providers: glanceProviders(config) };
-  app = await NestFactory.create(module, createHttpAdapter(), { logger: ['error'] });
-  const policy = createPolicy(glancePolicies);
-  const { port } = await serveApi(app, glanceApi, {
-    authenticator,
-    policy,
-    log: silentLogger,
-    port: 0,
-    bind: '127.0.0.1',
-    service: 'glance',
   });
-  base = `http://127.0.0.1:${String(port)}`;
 });
 
 afterAll(async () => {
-  await app.close();
+  await glance.close();
   web.close();
-  await test.close();
 });
 
-interface Answer {
-  status: number;
-  headers: Record<string, string | undefined>;
-  json: Record<string, unknown>;
-  bytes: Buffer;
-}
-
-async function call(
-  method: string,
-  path: string,
-  options: { as?: string; body?: unknown; data?: Buffer; headers?: Record<string, string> } = {},
-): Promise<Answer> {
-  const { body, data } = options;
-  const response = await request(`${base}${path}`, {
-    method: method as 'GET',
-    headers: {
-      'x-auth-token': options.as ?? 'p1:member',
-      accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(data === undefined ? {} : { 'content-type': 'application/octet-stream' }),
-      ...options.headers,
-    },
-    body: data ?? (body === undefined ? null : JSON.stringify(body)),
-  });
-  const bytes = Buffer.from(await response.body.arrayBuffer());
-  let json: Record<string, unknown> = {};
-  try {
-    json = JSON.parse(bytes.toString()) as Record<string, unknown>;
-  } catch {
-    json = {};
-  }
-  return { status: response.statusCode, headers: response.headers as Answer['headers'], json, bytes };
-}
+const call = (method: string, path: string, options?: CallOptions): Promise<Answer> =>
+  glance.call(method, path, options);
 
 const PATCH = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
 const raw = Buffer.concat([Buffer.from('some raw data '), Buffer.alloc(5 << 20, 3)]);
@@ -188,7 +72,7 @@ describe('images', () => {
       },
     });
     const id = created.json['id'] as string;
-    expect(created.headers['location']).toBe(`${base}/v2/images/${id}`);
+    expect(created.headers['location']).toBe(`${glance.url}/v2/images/${id}`);
     expect(created.headers['openstack-image-import-methods']).toBe('glance-direct,web-download');
     expect(created.json).toEqual({
       id,
@@ -227,7 +111,7 @@ describe('images', () => {
       os_hash_algo: 'sha512',
       os_hash_value: createHash('sha512').update(raw).digest('hex'),
     });
-    expect(readdirSync(directory)).toContain(id);
+    expect(readdirSync(glance.directory)).toContain(id);
     const file = await call('GET', `/v2/images/${id}/file`, { headers: { accept: '*/*' } });
     expect(file.headers).toMatchObject({
       'content-type': 'application/octet-stream',
@@ -245,7 +129,7 @@ describe('images', () => {
     expect((await call('PUT', `/v2/images/${id}/file`, { data: raw })).status).toBe(409);
     expect((await call('DELETE', `/v2/images/${id}`)).status).toBe(204);
     expect((await call('GET', `/v2/images/${id}`)).json).toMatchObject({ code: '404 Not Found', title: 'Not Found' });
-    expect(readdirSync(directory)).not.toContain(id);
+    expect(readdirSync(glance.directory)).not.toContain(id);
     expect((await call('POST', '/v2/images', { body: { id } })).status).toBe(409);
   });
 
@@ -309,7 +193,7 @@ describe('images', () => {
     expect(await upload('raw', Buffer.alloc(0))).toEqual([204, 'active', 0]);
     expect(await upload('raw', randomBytes(3000))).toEqual([204, 'active', 3000]);
     expect(await upload('raw', Buffer.alloc(33 << 20))).toEqual([413, 'queued', null]);
-    expect(readdirSync(join(directory, 'tmp'))).toEqual([]);
+    expect(readdirSync(join(glance.directory, 'tmp'))).toEqual([]);
   });
 
   it('need their formats before their data', async () => {
@@ -319,7 +203,7 @@ describe('images', () => {
 
   it('go back to queued when the client leaves in the middle', async () => {
     const id = await create();
-    const { port } = new URL(base);
+    const { port } = new URL(glance.url);
     const socket = connect(Number(port), '127.0.0.1');
     socket.write(
       `PUT /v2/images/${id}/file HTTP/1.1\r\nhost: x\r\nx-auth-token: p1:member\r\ncontent-type: application/octet-stream\r\ncontent-length: 9000000\r\n\r\n`,
@@ -328,7 +212,7 @@ describe('images', () => {
     await until(async () => (await status(id)) === 'saving');
     socket.destroy();
     await until(async () => (await status(id)) === 'queued');
-    await until(async () => readdirSync(join(directory, 'tmp')).length === 0);
+    await until(async () => readdirSync(join(glance.directory, 'tmp')).length === 0);
     expect((await call('PUT', `/v2/images/${id}/file`, { data: raw })).status).toBe(204);
   });
 
@@ -340,7 +224,7 @@ describe('images', () => {
       body: { method: { name: 'web-download', uri: `http://127.0.0.1:${port}/x` } },
     });
     await until(async () => (await status(imported)) === 'active');
-    await test.database.run('as a killed process leaves it', async (tx) => {
+    await glance.test.database.run('as a killed process leaves it', async (tx) => {
       const { execute } = await import('@nestack/kernel/db');
       const lost = "transfer_token = gen_random_uuid(), transfer_until = now() - interval '1 second'";
       await execute(tx, `UPDATE image SET status = 'saving', ${lost} WHERE id = $1`, [id]);
@@ -479,7 +363,7 @@ describe('the service', () => {
     expect((root.json['versions'] as object[])[0]).toEqual({
       id: 'v2.15',
       status: 'CURRENT',
-      links: [{ rel: 'self', href: `${base}/v2/` }],
+      links: [{ rel: 'self', href: `${glance.url}/v2/` }],
     });
     expect((await call('GET', '/versions')).status).toBe(200);
     for (const name of ['image', 'images', 'member', 'members', 'metadefs/namespace', 'metadefs/resource_type']) {

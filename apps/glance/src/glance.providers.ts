@@ -4,8 +4,18 @@ import { systemClock } from '@nestack/kernel/clock';
 import { DATABASE, type Database } from '@nestack/kernel/db';
 import type { Logger } from '@nestack/kernel/log';
 import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
-import { ImagesRepository, MembersRepository, TasksRepository } from '@nestack/glance/data';
-import { ImageData, Images, Imports, Members, Sweeper, Transfers, type GlanceLimits } from '@nestack/glance/domain';
+import { ImagesRepository, MembersRepository, MetadefsRepository, TasksRepository } from '@nestack/glance/data';
+import {
+  ImageData,
+  Images,
+  Imports,
+  Members,
+  MetadefContents,
+  MetadefNamespaces,
+  Sweeper,
+  Transfers,
+  type GlanceLimits,
+} from '@nestack/glance/domain';
 import { FileImageStore, Hasher, HttpWebSource } from '@nestack/glance/drivers';
 import { BackgroundImports, SweepLoop } from '@nestack/glance/reconcilers';
 import {
@@ -13,6 +23,8 @@ import {
   ImagesController,
   InfoController,
   MembersController,
+  MetadefContentsController,
+  MetadefNamespacesController,
   TASKS,
   TRANSACTIONS,
 } from '@nestack/glance/rest';
@@ -45,6 +57,7 @@ async function makeParts(config: GlanceConfig, db: Database, policy: PolicyEnfor
     images: new ImagesRepository(),
     members: new MembersRepository(),
     tasks: new TasksRepository(),
+    metadefs: new MetadefsRepository(),
   };
   const data = { ...base, transfers: new Transfers(base) };
   const background = new BackgroundImports(log);
@@ -86,6 +99,8 @@ export function glanceProviders(config: GlanceConfig): Provider[] {
     from(Images, (parts) => new Images(parts)),
     from(ImageData, (parts) => new ImageData(parts)),
     from(Members, (parts) => new Members(parts)),
+    from(MetadefNamespaces, (parts) => new MetadefNamespaces(parts)),
+    from(MetadefContents, (parts) => new MetadefContents(parts)),
     from(Imports, (parts) => parts.imports),
     from(TASKS, (parts) => parts.tasks),
     from(TRANSACTIONS, (parts) => parts.db),
@@ -96,6 +111,8 @@ export function glanceProviders(config: GlanceConfig): Provider[] {
     ImagesController,
     ImageDataController,
     MembersController,
+    MetadefNamespacesController,
+    MetadefContentsController,
     InfoController,
   ];
 }

@@ -2,6 +2,7 @@ import { defineApi, glanceEnvelope, operation, type Operation } from '@nestack/k
 import { GlanceError } from './errors';
 import Type from 'typebox';
 import { ImageView, MEMBER_STATUSES, MemberView, writableImage } from './image';
+import { metadefOperations } from './metadef-api';
 import { versionsDocument } from './versions';
 
 const Paged = { first: Type.String(), schema: Type.String(), next: Type.Optional(Type.String()) };
@@ -222,21 +223,6 @@ export const showMetadefSchema = operation({
   path: '/schemas/metadefs/{name}',
   status: 200,
 });
-export const listNamespaces = operation({
-  id: 'listNamespaces',
-  summary: 'Lists namespaces of metadata definitions',
-  method: 'GET',
-  path: '/metadefs/namespaces',
-  status: 200,
-});
-export const listResourceTypes = operation({
-  id: 'listResourceTypes',
-  summary: 'Lists resource types of metadata definitions',
-  method: 'GET',
-  path: '/metadefs/resource_types',
-  status: 200,
-});
-
 const operations: readonly Operation[] = [
   listImages,
   createImage,
@@ -265,8 +251,7 @@ const operations: readonly Operation[] = [
   showCache,
   showSchema,
   showMetadefSchema,
-  listNamespaces,
-  listResourceTypes,
+  ...metadefOperations,
 ] as readonly Operation[];
 
 /** Glance's REST API. */

@@ -80,6 +80,48 @@ export const GlanceError = defineErrors({
   NeedsQueued: { kind: 'conflict', template: "Image needs to be in 'queued' state to use 'web-download' method" },
   FormatNeededForImport: { kind: 'conflict', template: "'{name}' needs to be set before import" },
   TaskNotFound: { kind: 'notFound', template: 'Task not found for task_id {task_id}' },
+  NamespaceNotFound: {
+    kind: 'notFound',
+    template: 'Metadata definition namespace={namespace} was not found.',
+  },
+  NamespaceUnknown: { kind: 'notFound', template: 'Namespace {namespace} not found' },
+  NamespaceExists: { kind: 'conflict', template: 'The metadata definition namespace={namespace} already exists.' },
+  NamespaceProtected: {
+    kind: 'forbidden',
+    template: 'Metadata definition namespace {namespace} is protected and cannot be deleted.',
+  },
+  MetadefNotFound: {
+    kind: 'notFound',
+    template: 'The metadata definition {what} with name={name} was not found in namespace={namespace}.',
+  },
+  MetadefExists: {
+    kind: 'conflict',
+    template: 'A metadata definition {what} with name={name} already exists in namespace={namespace}.',
+  },
+  MetadefTagExists: {
+    kind: 'conflict',
+    template:
+      'A metadata tag with name={name} already exists in namespace={namespace}. (Please note that metadata tag names are case insensitive).',
+  },
+  MetadefProtected: {
+    kind: 'forbidden',
+    template: 'Metadata definition {what} {name} is protected and cannot be deleted.',
+  },
+  AssociationExists: {
+    kind: 'conflict',
+    template:
+      'The metadata definition resource-type association of resource-type={name} to namespace={namespace} already exists.',
+  },
+  AssociationNotFound: {
+    kind: 'notFound',
+    template:
+      'The metadata definition resource-type association of resource-type={name} to namespace={namespace}, was not found.',
+  },
+  AssociationUnknown: { kind: 'notFound', template: 'Failed to find resource type {name} to delete' },
+  PropertyWithoutPrefix: {
+    kind: 'notFound',
+    template: "Property {name} does not start with the expected resource type association prefix of '{prefix}'.",
+  },
   SchemaNotFound: { kind: 'notFound', template: 'The resource could not be found.' },
   StoresDisabled: { kind: 'notFound', template: 'Multi backend is not supported at this site.' },
   CacheDisabled: { kind: 'notFound', template: 'Caching via API is not supported at this site.' },

@@ -1,4 +1,5 @@
 import { CONTAINER_FORMATS, DISK_FORMATS, MEMBER_STATUSES, VISIBILITIES } from './image';
+import { METADEF_SCHEMAS } from './metadef-schemas';
 
 type Json = Record<string, unknown>;
 
@@ -100,39 +101,6 @@ const TASK: Json = {
   },
 };
 
-const NAMESPACE: Json = {
-  name: 'namespace',
-  properties: {
-    namespace: text('The unique namespace text.', { maxLength: 80 }),
-    display_name: text('The user friendly name for the namespace. Used by UI if available.', { maxLength: 80 }),
-    description: text('Provides a user friendly description of the namespace.', { maxLength: 500 }),
-    visibility: text('Scope of namespace accessibility.', { enum: ['public', 'private'] }),
-    protected: { type: 'boolean', description: 'If true, namespace will not be deletable.' },
-    owner: text('Owner of the namespace.', { maxLength: 255 }),
-    created_at: text('Date and time of namespace creation', readOnly),
-    updated_at: text('Date and time of the last namespace modification', readOnly),
-    schema: { readOnly: true, type: 'string' },
-    self: { readOnly: true, type: 'string' },
-  },
-  required: ['namespace'],
-  additionalProperties: false,
-};
-
-const RESOURCE_TYPE: Json = {
-  name: 'resource_type_association',
-  properties: {
-    name: text('Resource type names should be aligned with Heat resource types whenever possible', { maxLength: 80 }),
-    prefix: text('Specifies the prefix to use for the given resource type.', { maxLength: 80 }),
-    properties_target: text('Some resource types allow more than one key / value pair per instance.', {
-      maxLength: 80,
-    }),
-    created_at: text('Date and time of resource type association', readOnly),
-    updated_at: text('Date and time of the last resource type association modification', readOnly),
-  },
-  required: ['name'],
-  additionalProperties: false,
-};
-
 function collection(name: string, item: Json): Json {
   return {
     name,
@@ -158,8 +126,5 @@ export const SCHEMA_DOCUMENTS: Readonly<Record<string, Json>> = {
   members: { ...collection('members', MEMBER), links: [{ rel: 'describedby', href: '{schema}' }] },
   task: TASK,
   tasks: collection('tasks', TASK),
-  'metadefs/namespace': NAMESPACE,
-  'metadefs/namespaces': collection('namespaces', NAMESPACE),
-  'metadefs/resource_type': RESOURCE_TYPE,
-  'metadefs/resource_types': collection('resource_type_associations', RESOURCE_TYPE),
+  ...Object.fromEntries(Object.entries(METADEF_SCHEMAS).map(([name, schema]) => [`metadefs/${name}`, schema])),
 };

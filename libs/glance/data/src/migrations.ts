@@ -60,4 +60,47 @@ export const glanceMigrations: readonly Migration[] = [
       `CREATE INDEX task_owner ON task (owner, created_at DESC)`,
     ],
   },
+  {
+    name: '0002-metadefs',
+    up: [
+      `CREATE TABLE metadef_namespace (
+        id bigserial PRIMARY KEY,
+        namespace text NOT NULL UNIQUE,
+        display_name text,
+        description text,
+        visibility text NOT NULL CHECK (visibility IN ('public', 'private')),
+        protected boolean NOT NULL,
+        owner text,
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL
+      )`,
+      `CREATE TABLE metadef_part (
+        id bigserial PRIMARY KEY,
+        namespace_id bigint NOT NULL REFERENCES metadef_namespace (id) ON DELETE CASCADE,
+        kind text NOT NULL CHECK (kind IN ('object', 'property', 'tag')),
+        name text NOT NULL,
+        body jsonb NOT NULL,
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL,
+        UNIQUE (namespace_id, kind, name)
+      )`,
+      `CREATE UNIQUE INDEX metadef_tag_name ON metadef_part (namespace_id, lower(name)) WHERE kind = 'tag'`,
+      `CREATE TABLE metadef_resource_type (
+        id bigserial PRIMARY KEY,
+        name text NOT NULL UNIQUE,
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL
+      )`,
+      `CREATE TABLE metadef_association (
+        namespace_id bigint NOT NULL REFERENCES metadef_namespace (id) ON DELETE CASCADE,
+        resource_type_id bigint NOT NULL REFERENCES metadef_resource_type (id),
+        prefix text,
+        properties_target text,
+        created_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL,
+        PRIMARY KEY (namespace_id, resource_type_id)
+      )`,
+      `CREATE INDEX metadef_association_type ON metadef_association (resource_type_id)`,
+    ],
+  },
 ];

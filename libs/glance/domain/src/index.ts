@@ -9,3 +9,6 @@ export * from './members';
 export * from './sweeper';
 export { Transfers, type TransferParts } from './transfers';
 export { EVERYTHING } from './access';
+export type * from './metadef';
+export { MetadefNamespaces, NEWEST_FIRST, objectBody, type MetadefParts } from './metadef-namespaces';
+export { MetadefContents, type NewPart } from './metadef-contents';

@@ -4,8 +4,6 @@ import { Handles, type ApiRequest } from '@nestack/kernel/http';
 import {
   GlanceError,
   listImageTasks,
-  listNamespaces,
-  listResourceTypes,
   listTasks,
   SCHEMA_DOCUMENTS,
   showCache,
@@ -84,16 +82,6 @@ export class InfoController {
   @Handles(showMetadefSchema)
   async metadefSchema(request: ApiRequest) {
     return schemaOf(`metadefs/${request.params['name'] ?? ''}`);
-  }
-
-  @Handles(listNamespaces)
-  async namespaces() {
-    return { namespaces: [], first: '/v2/metadefs/namespaces', schema: '/v2/schemas/metadefs/namespaces' };
-  }
-
-  @Handles(listResourceTypes)
-  async resourceTypes() {
-    return { resource_types: [] };
   }
 }
 
