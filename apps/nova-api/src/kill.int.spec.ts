@@ -9,9 +9,15 @@ import { idle, survives } from './testing/survival';
  * per run, and another worker goes on. Each time the run ends as the undisturbed one does, and every effect is there once.
  */
 let bench: Bench;
+/** Of an anti-affinity group: a member that is cut off must not keep its place. */
+let group = '';
 
 beforeAll(async () => {
   bench = await Bench.start({ hosts: 2 });
+  const made = await bench.call('POST', '/os-server-groups', {
+    body: { server_group: { name: 'apart', policies: ['anti-affinity'] } },
+  });
+  group = (made.json as { server_group: { id: string } }).server_group.id;
 }, 60_000);
 
 afterAll(async () => {
@@ -71,14 +77,13 @@ async function once(id: string): Promise<void> {
   expect(bench.placement.allocations.has(id)).toBe(true);
 }
 
-/** A server with a NIC and a volume; the volume's id is in `volume`. */
+/** A server of the group with a NIC and a volume; the volume's id is in `volume`. */
 async function create(made: { volume: string; id?: string }): Promise<void> {
-  made.id = await bench.boot({
-    block_device_mapping_v2: [
-      { source_type: 'image', uuid: bench.image, destination_type: 'local', boot_index: 0 },
-      { source_type: 'volume', uuid: made.volume, destination_type: 'volume', boot_index: -1 },
-    ],
-  });
+  const block_device_mapping_v2 = [
+    { source_type: 'image', uuid: bench.image, destination_type: 'local', boot_index: 0 },
+    { source_type: 'volume', uuid: made.volume, destination_type: 'volume', boot_index: -1 },
+  ];
+  made.id = await bench.boot({ block_device_mapping_v2 }, {}, { group });
 }
 
 const aVolume = async (): Promise<{ volume: string; id?: string }> => {

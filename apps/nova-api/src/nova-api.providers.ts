@@ -15,6 +15,7 @@ import {
   KeyPairsRepository,
   MigrationsRepository,
   QuotasRepository,
+  ServerGroupsRepository,
   ServicesRepository,
 } from '@nestack/nova/data';
 import {
@@ -32,6 +33,7 @@ import {
   Rebuild,
   Rescue,
   Resize,
+  ServerGroups,
   ServerImages,
   ServerMigrations,
   Servers,
@@ -47,7 +49,7 @@ import {
   AttachmentsController,
   FlavorsController,
   GoneController,
-  HiddenServers,
+  HiddenResources,
   HostsController,
   HypervisorsController,
   ImagesController,
@@ -58,6 +60,7 @@ import {
   QuotasController,
   SecurityGroupsController,
   ServerActionsController,
+  ServerGroupsController,
   ServerDisksController,
   ServerMovesController,
   ServerPartsController,
@@ -94,6 +97,7 @@ function makeParts(
     services: new ServicesRepository(),
     nodes: new ComputeNodesRepository(),
     aggregates: new AggregatesRepository(),
+    groups: new ServerGroupsRepository(),
   };
   return { ...base, quotas: new Quotas({ ...base, quotas: new QuotasRepository() }) };
 }
@@ -116,7 +120,12 @@ export function novaApiProviders(
       useFactory: makeParts,
     },
     from(Servers, (parts) => new Servers(parts)),
-    { provide: DENIALS, inject: [Servers], useFactory: (servers: Servers) => new HiddenServers(servers) },
+    from(ServerGroups, (parts) => new ServerGroups(parts)),
+    {
+      provide: DENIALS,
+      inject: [Servers, ServerGroups],
+      useFactory: (servers: Servers, groups: ServerGroups) => new HiddenResources(servers, groups),
+    },
     from(CreateServers, (parts) => new CreateServers(parts)),
     from(Rescue, (parts) => new Rescue(parts)),
     from(Resize, (parts) => new Resize(parts)),
@@ -159,6 +168,7 @@ export function novaApiProviders(
     HypervisorsController,
     LegacyHostsController,
     AggregatesController,
+    ServerGroupsController,
     QuotasController,
     NetworkProxiesController,
     VolumeProxiesController,

@@ -13,6 +13,7 @@ import {
   ExternalEventsRepository,
   InstancesRepository,
   MigrationsRepository,
+  ServerGroupsRepository,
   ServicesRepository,
 } from '@nestack/nova/data';
 import {
@@ -51,6 +52,7 @@ function makeParts(
     instances: new InstancesRepository(),
     devices: new BlockDevicesRepository(),
     migrations: new MigrationsRepository(),
+    groups: new ServerGroupsRepository(),
     events: new ExternalEventsRepository(),
     services: new ServicesRepository(),
     nodes: new ComputeNodesRepository(),

@@ -5,6 +5,8 @@ import { SchedulerHandler } from '@nestack/nova/rpc';
 import { novaSchedulerConfig } from './nova-scheduler.config';
 import { novaSchedulerProviders } from './nova-scheduler.providers';
 
+export { schedulerProvider } from './nova-scheduler.providers';
+
 class NovaSchedulerModule {}
 
 /** Nova's scheduler: finds a host for a server and claims it. Any number of them run beside each other. */

@@ -20,6 +20,12 @@ export const novaSchedulerConfig = Type.Object(
     ram_weight_multiplier: multiplier('memory'),
     cpu_weight_multiplier: multiplier('processors'),
     disk_weight_multiplier: multiplier('disk'),
+    soft_affinity_weight_multiplier: Type.Optional(
+      Type.Number({ default: 1, description: 'How much members of a soft-affinity group on a host count.' }),
+    ),
+    soft_anti_affinity_weight_multiplier: Type.Optional(
+      Type.Number({ default: 1, description: 'How much members of a soft-anti-affinity group on a host count.' }),
+    ),
     max_placement_results: Type.Optional(
       Type.Integer({ minimum: 1, default: 1000, description: 'Most hosts that are looked at for one server.' }),
     ),

@@ -6,7 +6,7 @@ import { DATABASE, type Database } from '@nestack/kernel/db';
 import { API_CLIENTS, type ApiClients } from '@nestack/kernel/http';
 import type { Logger } from '@nestack/kernel/log';
 import { PlacementClient } from '@nestack/nova/clients';
-import { HostStatesRepository, ServicesRepository } from '@nestack/nova/data';
+import { HostStatesRepository, ServerGroupsRepository, ServicesRepository } from '@nestack/nova/data';
 import {
   filtersNamed,
   FilterScheduler,
@@ -14,6 +14,7 @@ import {
   PLACEMENT_PORT,
   weighersWith,
   type PlacementPort,
+  type WeightMultipliers,
 } from '@nestack/nova/domain';
 import { ServiceHeartbeat } from '@nestack/nova/rpc';
 import type { NovaSchedulerConfig } from './nova-scheduler.config';
@@ -30,19 +31,27 @@ export function schedulerProvider(config: SchedulerSettings): Provider {
         tx: db,
         clock: systemClock,
         hosts: new HostStatesRepository(),
+        groups: new ServerGroupsRepository(),
         placement,
         filters: config.enabled_filters === undefined ? HOST_FILTERS : filtersNamed(config.enabled_filters),
-        weighers: weighersWith({
-          ram: config.ram_weight_multiplier ?? 1,
-          cpu: config.cpu_weight_multiplier ?? 1,
-          disk: config.disk_weight_multiplier ?? 1,
-        }),
+        weighers: weighersWith(multipliersOf(config)),
         hostSubsetSize: config.host_subset_size ?? 1,
         maxPlacementResults: config.max_placement_results ?? 1000,
         random: () => Math.random(),
         log,
       }),
   };
+}
+
+function multipliersOf(config: SchedulerSettings): Partial<WeightMultipliers> {
+  const given = {
+    ram: config.ram_weight_multiplier,
+    cpu: config.cpu_weight_multiplier,
+    disk: config.disk_weight_multiplier,
+    soft_affinity: config.soft_affinity_weight_multiplier,
+    soft_anti_affinity: config.soft_anti_affinity_weight_multiplier,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** nova-scheduler's own providers. */

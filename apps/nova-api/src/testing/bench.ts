@@ -7,6 +7,7 @@ import type { DynamicModule, Provider, Type as Class } from '@nestjs/common';
 import Type from 'typebox';
 import { request } from 'undici';
 import { novaConductorProviders } from '@nestack/app/nova-conductor';
+import { schedulerProvider } from '@nestack/app/nova-scheduler';
 import { defineApp, kernelModule, LOGGER, startApp, type RunningApp } from '@nestack/kernel/app';
 import { AUTHENTICATOR, type Authenticator } from '@nestack/kernel/auth';
 import { apiConfig, commonConfig } from '@nestack/kernel/config';
@@ -31,7 +32,7 @@ import {
 } from '@nestack/nova/domain';
 import { FakeDriver, type FakeOptions } from '@nestack/nova/drivers';
 import { novaPolicies } from '@nestack/nova/rest';
-import { ComputeHandler, ComputeHost, ConductorHandler } from '@nestack/nova/rpc';
+import { ComputeHandler, ComputeHost, ConductorHandler, SchedulerHandler } from '@nestack/nova/rpc';
 import {
   FakeImageProxy,
   FakeNetworkProxy,
@@ -42,7 +43,6 @@ import {
   FakeVolumes,
 } from '@nestack/nova/testing';
 import { novaApiProviders } from '../nova-api.providers';
-import { FakeScheduler } from './fake-scheduler';
 
 const config = Type.Object({ ...commonConfig, ...apiConfig, port: Type.Optional(Type.Integer()) });
 
@@ -182,7 +182,11 @@ export class Bench {
   }
 
   /** Makes a server; answers its id. */
-  async boot(fields: Readonly<Record<string, unknown>> = {}, options: CallOptions = {}): Promise<string> {
+  async boot(
+    fields: Readonly<Record<string, unknown>> = {},
+    options: CallOptions = {},
+    hints: Readonly<Record<string, unknown>> = {},
+  ): Promise<string> {
     const answer = await this.call('POST', '/servers', {
       ...options,
       body: {
@@ -193,6 +197,7 @@ export class Bench {
           networks: [{ uuid: this.network }],
           ...fields,
         },
+        'os:scheduler_hints': hints,
       },
     });
     if (answer.status !== 202) throw new Error(`create answered ${answer.status}: ${answer.text}`);
@@ -252,8 +257,12 @@ export class Bench {
     const guests = await Promise.all(
       this.hosts.map(async ({ name, driver }) => (await driver.guests()).map(({ uuid }) => `guest ${uuid} on ${name}`)),
     );
+    const { rows: held } = await this.query<{ instance_uuid: string }>(
+      'SELECT instance_uuid FROM server_group_member WHERE held_host IS NOT NULL',
+    );
     return [
       ...guests.flat(),
+      ...held.map(({ instance_uuid: id }) => `place of ${id} in its group`),
       ...[...this.networks.ports.values()]
         .filter((port) => port.made_by_nova || port.device_id !== '')
         .map(({ id }) => `port ${id}`),
@@ -297,7 +306,8 @@ export class Bench {
       dir: path.join(this.dir, name),
       host: name,
       vcpus: 100,
-      memoryMb: 100_000,
+      // The scheduler prefers hosts with more memory: the first ones, as long as they have few servers.
+      memoryMb: 100_000 - 10_000 * this.hosts.length,
       get delays() {
         return behaviour.delays;
       },
@@ -368,8 +378,9 @@ export class Bench {
 
   private async startScheduler(): Promise<void> {
     await this.app('nova-scheduler', {
-      controllers: [FakeScheduler],
-      providers: [{ provide: PLACEMENT_PORT, useValue: this.placement }],
+      controllers: [SchedulerHandler],
+      database: true,
+      providers: [{ provide: PLACEMENT_PORT, useValue: this.placement }, schedulerProvider({ host: this.run })],
     });
   }
 

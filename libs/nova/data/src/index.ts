@@ -6,6 +6,7 @@ export { FlavorsRepository } from './repositories/flavors.repository';
 export { ComputeNodesRepository, ServicesRepository } from './repositories/hosts.repository';
 export { InstancesRepository } from './repositories/instances.repository';
 export { KeyPairsRepository } from './repositories/key-pairs.repository';
+export { ServerGroupsRepository } from './repositories/server-groups.repository';
 export { QuotasRepository } from './repositories/quotas.repository';
 export { ExternalEventsRepository } from './repositories/external-events.repository';
 export { HostStatesRepository } from './repositories/host-states.repository';

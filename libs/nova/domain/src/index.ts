@@ -9,6 +9,8 @@ export * from './metadata/meta-data';
 export * from './proxies/floating-ips';
 export * from './proxies/ingress-rule';
 export * from './quotas/quotas';
+export * from './server-groups/group-policy';
+export * from './server-groups/server-groups';
 export * from './servers/attachments';
 export * from './servers/boot-request';
 export * from './servers/create-servers';

@@ -1,9 +1,10 @@
 import type { Clock } from '@nestack/kernel/clock';
-import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import { DomainError, retryable } from '@nestack/kernel/errors';
 import type { RpcClient } from '@nestack/kernel/rpc';
 import { NovaError, type ComputeRpc, type SchedulerRpc } from '@nestack/nova/contract';
 import {
+  groupHint,
   isUp,
   toGuestVolumes,
   type BlockDevice,
@@ -15,6 +16,7 @@ import {
   type MigrationRepository,
   type NetworkPort,
   type PlacementPort,
+  type ServerGroupRepository,
   type ServiceRepository,
   type VolumePort,
 } from '@nestack/nova/domain';
@@ -26,6 +28,7 @@ export interface SagaDeps {
   readonly instances: InstanceRepository;
   readonly devices: BlockDeviceRepository;
   readonly migrations: MigrationRepository;
+  readonly groups: ServerGroupRepository;
   readonly events: ExternalEventRepository;
   readonly services: ServiceRepository;
   readonly compute: RpcClient<typeof ComputeRpc>;
@@ -61,6 +64,15 @@ export async function load(deps: SagaDeps, uuid: string): Promise<Loaded> {
     if (instance === null) throw NovaError.InstanceNotFound({ instance_id: uuid });
     return { instance, devices: await deps.devices.ofInstance(tx, uuid) };
   });
+}
+
+/**
+ * The server itself says from now on where it is, or that it is nowhere: what the scheduler holds for it in its group ends, in
+ * the same transaction.
+ */
+export async function endHold(deps: SagaDeps, tx: Tx, instance: Instance | null): Promise<void> {
+  if (instance !== null && groupHint(instance.request.scheduler_hints) !== null)
+    await deps.groups.hold(tx, instance.uuid, null);
 }
 
 /** Whether a host's nova-compute can be asked. A host that is down is skipped where upstream deletes locally: it puts itself in order when it returns. */

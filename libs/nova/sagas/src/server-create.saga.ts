@@ -10,7 +10,7 @@ import {
   type Selection,
 } from '@nestack/nova/contract';
 import { toInstanceSpec, type Instance } from '@nestack/nova/domain';
-import { isHostDown, load, loadInstance, onHost, terminate, type SagaDeps } from './deps';
+import { endHold, isHostDown, load, loadInstance, onHost, terminate, type SagaDeps } from './deps';
 
 interface Params {
   readonly instance_uuid: string;
@@ -111,6 +111,7 @@ export function createServerSaga(deps: SagaDeps) {
       const instance = await deps.instances.find(tx, run.params.instance_uuid, { lock: true });
       if (instance === null) return;
       await deps.events.forget(tx, instance.uuid);
+      await endHold(deps, tx, instance);
       for (const device of await deps.devices.ofInstance(tx, instance.uuid)) {
         await deps.devices.update(tx, device.id, { attachment_id: null, connection_info: null });
       }
@@ -162,12 +163,13 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       when,
       do: async (_ctx, tx, run) => {
         const { service_host: host, nodename: node, availability_zone } = selection(run);
-        await deps.instances.update(tx, run.params.instance_uuid, {
+        const placed = await deps.instances.update(tx, run.params.instance_uuid, {
           host,
           node,
           availability_zone,
           ...(await keepTask(deps, tx, run, 'networking')),
         });
+        await endHold(deps, tx, placed);
         return { volumes: (await deps.devices.ofInstance(tx, run.params.instance_uuid)).length };
       },
     },

@@ -74,6 +74,7 @@ export function deleteServerSaga(deps: SagaDeps) {
           const now = deps.clock.now();
           await deps.devices.removeOfInstance(tx, run.params.instance_uuid);
           await deps.events.forget(tx, run.params.instance_uuid);
+          await deps.groups.leave(tx, run.params.instance_uuid);
           for (const { uuid, status } of await deps.migrations.open(tx, run.params.instance_uuid)) {
             const kept = status === 'finished' || status === 'confirming';
             await deps.migrations.setStatus(tx, uuid, kept ? 'confirmed' : 'error');

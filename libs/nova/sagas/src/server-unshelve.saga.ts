@@ -8,7 +8,7 @@ import {
   type Selection,
 } from '@nestack/nova/contract';
 import { toInstanceSpec, type ImageSnapshot } from '@nestack/nova/domain';
-import { load, loadInstance, onHost, terminate, type SagaDeps } from './deps';
+import { endHold, load, loadInstance, onHost, terminate, type SagaDeps } from './deps';
 import { assertAvailable, requestSpec } from './server-create.saga';
 import { unlessRefused } from './server-delete.saga';
 import { endTask, faultOf } from './server-power.sagas';
@@ -61,6 +61,7 @@ export function unshelveSaga(deps: SagaDeps) {
             availability_zone,
             ...(instance.task_state === 'deleting' ? {} : { task_state: 'spawning' as const }),
           });
+          await endHold(deps, tx, instance);
         },
       },
       {
@@ -189,6 +190,7 @@ export function unshelveSaga(deps: SagaDeps) {
       const instance = await deps.instances.find(tx, run.params.instance_uuid, { lock: true });
       if (instance === null) return;
       await deps.events.forget(tx, instance.uuid, 'network-vif-plugged');
+      await endHold(deps, tx, instance);
       const gone = { host: null, node: null } as const;
       await deps.instances.update(tx, instance.uuid, { ...gone, ...endTask(instance), fault: faultOf(deps, run) });
     },

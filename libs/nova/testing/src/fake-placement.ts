@@ -27,13 +27,28 @@ export class FakePlacement implements PlacementPort {
     });
   }
 
-  candidates(_ctx: RequestContext, spec: RequestSpec, limit: number): Promise<readonly ProviderCandidate[]> {
+  candidates(
+    _ctx: RequestContext,
+    spec: RequestSpec,
+    limit: number,
+    within?: string,
+  ): Promise<readonly ProviderCandidate[]> {
     return this.faults.run('candidates', () => {
       const wanted = amountsOf(spec);
       return [...this.providers.values()]
+        .filter((provider) => within === undefined || provider.uuid === within)
         .filter((provider) => !provider.disabled && this.fits(provider, wanted))
         .slice(0, limit)
-        .map((provider) => ({ provider_uuid: provider.uuid, allocation_request: wanted, capacity: {} }));
+        .map((provider) => ({
+          provider_uuid: provider.uuid,
+          allocation_request: wanted,
+          capacity: Object.fromEntries(
+            Object.entries(provider.inventory).map(([name, { total, reserved, allocation_ratio: ratio }]) => [
+              name,
+              { capacity: (total - reserved) * ratio, used: this.used(provider, name) },
+            ]),
+          ),
+        }));
     });
   }
 
@@ -75,14 +90,17 @@ export class FakePlacement implements PlacementPort {
     });
   }
 
+  private used(provider: Provider, name: string): number {
+    return [...this.allocations.values()]
+      .filter((one) => one.provider === provider.uuid)
+      .reduce((sum, one) => sum + (one.amounts[name] ?? 0), 0);
+  }
+
   private fits(provider: Provider, wanted: Amounts): boolean {
     return Object.entries(wanted).every(([name, amount]) => {
       const inventory = provider.inventory[name];
       if (inventory === undefined) return amount === 0;
-      const used = [...this.allocations.values()]
-        .filter((one) => one.provider === provider.uuid)
-        .reduce((sum, one) => sum + (one.amounts[name] ?? 0), 0);
-      return used + amount <= (inventory.total - inventory.reserved) * inventory.allocation_ratio;
+      return this.used(provider, name) + amount <= (inventory.total - inventory.reserved) * inventory.allocation_ratio;
     });
   }
 }

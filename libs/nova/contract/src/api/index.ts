@@ -11,6 +11,7 @@ import { networkProxyOperations } from './network-proxies';
 import { quotaOperations } from './quotas';
 import { serverActionOperations } from './server-actions';
 import { serverPartOperations } from './server-parts';
+import { serverGroupOperations } from './server-groups';
 import { serverOperations } from './servers';
 import { volumeProxyOperations } from './volume-proxies';
 import { NOVA_MAX_VERSION, NOVA_MIN_VERSION, novaDocuments } from './versions';
@@ -26,6 +27,7 @@ export * from './migrations';
 export * from './network-proxies';
 export * from './quotas';
 export * from './server-actions';
+export * from './server-groups';
 export * from './server-parts';
 export * from './servers';
 export * from './versions';
@@ -54,6 +56,7 @@ export const novaApi = defineApi({
     ...keyPairOperations,
     ...hostOperations,
     ...aggregateOperations,
+    ...serverGroupOperations,
     ...migrationOperations,
     ...quotaOperations,
     ...networkProxyOperations,

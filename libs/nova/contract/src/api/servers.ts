@@ -44,6 +44,22 @@ const BlockDevices = (tagged: boolean, typed: boolean) =>
     }),
   );
 
+const ids = Type.Union([Uuid, Type.Array(Uuid)]);
+/** Hints that the scheduler knows have a form; others may be given. upstream: nova/api/openstack/compute/schemas/servers.py */
+const SchedulerHints = Type.Object(
+  {
+    group: Type.Optional(ids),
+    different_host: Type.Optional(ids),
+    same_host: Type.Optional(Type.Union([Type.String(), Type.Array(Uuid)])),
+    query: Type.Optional(Type.Union([Type.String(), Type.Record(Type.String(), Any)])),
+    target_cell: Type.Optional(Name),
+    different_cell: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+    build_near_host_ip: Type.Optional(Type.String({ format: 'ip' })),
+    cidr: Type.Optional(Type.String({ pattern: '^/[0-9a-f.:]+$' })),
+  },
+  { additionalProperties: true },
+);
+
 /** The `server` of a create request in a range of microversions. */
 function createServerBody(version: { readonly minor: number }) {
   const v = version.minor;
@@ -101,7 +117,7 @@ function createServerBody(version: { readonly minor: number }) {
         }
       : {}),
   };
-  const hints = Type.Optional(Type.Record(Type.String(), Any));
+  const hints = Type.Optional(SchedulerHints);
   return Strict({ server: Strict(server), 'os:scheduler_hints': hints, 'OS-SCH-HNT:scheduler_hints': hints });
 }
 
@@ -205,6 +221,8 @@ export const createServer = operation({
     'PortInUse',
     'TooManyInstances',
     'InvalidBDM',
+    'InstanceGroupUnknown',
+    'GroupMemberLimitExceeded',
   ],
 });
 export const showServer = operation({

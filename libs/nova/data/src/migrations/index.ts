@@ -183,4 +183,27 @@ export const novaMigrations: readonly Migration[] = [
       'CREATE INDEX server_migration_instance ON server_migration (instance_uuid)',
     ],
   },
+  {
+    name: '0004-server-groups',
+    up: [
+      `CREATE TABLE server_group (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        uuid uuid NOT NULL UNIQUE,
+        project_id text NOT NULL,
+        user_id text NOT NULL,
+        name text NOT NULL,
+        policy text NOT NULL,
+        rules jsonb NOT NULL,
+        created_at timestamptz NOT NULL
+      )`,
+      'CREATE INDEX server_group_project ON server_group (project_id, id)',
+      // held_host: where a member is about to be built, until the server itself says where it is.
+      `CREATE TABLE server_group_member (
+        instance_uuid uuid PRIMARY KEY REFERENCES instance (uuid),
+        group_uuid uuid NOT NULL REFERENCES server_group (uuid) ON DELETE CASCADE,
+        held_host text
+      )`,
+      'CREATE INDEX server_group_member_group ON server_group_member (group_uuid)',
+    ],
+  },
 ];

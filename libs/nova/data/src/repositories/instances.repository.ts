@@ -10,6 +10,7 @@ import type {
   Usage,
 } from '@nestack/nova/domain';
 import { NovaError, type VmState } from '@nestack/nova/contract';
+import { isId } from './ids';
 import { instanceFilters, instanceOrder } from './instance-filters';
 import { INSTANCE_COLUMNS, assignments, toColumn } from './instance-rows';
 import { fromListed, listedColumns, type ListedRow } from './listed-rows';
@@ -20,15 +21,12 @@ const LISTED = INSTANCE_COLUMNS.map((column) => `i.${column}`).join(', ');
 const VOLUMES = `COALESCE((SELECT jsonb_agg(jsonb_build_object('id', b.volume_id, 'delete_on_termination', b.delete_on_termination) ORDER BY b.id)
   FROM block_device_mapping b WHERE b.instance_uuid = i.uuid AND b.volume_id IS NOT NULL), '[]'::jsonb) AS volumes`;
 
-type ItemRow = Instance & Pick<InstanceListItem, 'volumes'>;
+const GROUPS = `ARRAY(SELECT m.group_uuid::text FROM server_group_member m WHERE m.instance_uuid = i.uuid) AS server_groups`;
 
-function toItem({ volumes, ...instance }: ItemRow): InstanceListItem {
-  return { instance, volumes };
-}
+type ItemRow = Instance & Required<Pick<InstanceListItem, 'volumes' | 'server_groups'>>;
 
-/** Whether it can be an instance's id: in its one spelling, so that it may serve as a key elsewhere. */
-function isId(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+function toItem({ volumes, server_groups, ...instance }: ItemRow): InstanceListItem {
+  return { instance, volumes, server_groups };
 }
 
 /** Servers in PostgreSQL. */
@@ -59,7 +57,7 @@ export class InstancesRepository implements InstanceRepository {
     if (!isId(uuid)) return null;
     const row = await sqlOne<ItemRow>(
       tx,
-      `SELECT ${LISTED}, ${VOLUMES} FROM instance i WHERE i.uuid = $1::uuid${options.deleted === true ? '' : ' AND i.deleted_at IS NULL'}`,
+      `SELECT ${LISTED}, ${VOLUMES}, ${GROUPS} FROM instance i WHERE i.uuid = $1::uuid${options.deleted === true ? '' : ' AND i.deleted_at IS NULL'}`,
       [uuid],
     );
     return row === null ? null : toItem(row);

@@ -4,5 +4,6 @@ export * from './network-proxy';
 export * from './volume-proxy';
 export * from './migrations';
 export * from './repositories';
+export * from './server-groups';
 export * from './operations';
 export * from './hypervisor-driver';

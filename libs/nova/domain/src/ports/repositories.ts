@@ -59,6 +59,8 @@ export type InstanceName = Pick<Instance, 'uuid' | 'display_name'>;
 export interface InstanceListItem {
   readonly instance: Instance;
   readonly volumes: readonly { readonly id: string; readonly delete_on_termination: boolean }[];
+  /** The groups that it is in; only of a single server. */
+  readonly server_groups?: readonly string[];
 }
 
 export interface Usage {

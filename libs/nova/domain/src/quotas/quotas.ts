@@ -1,15 +1,21 @@
 import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import { NovaError, QUOTA_DEFAULTS } from '@nestack/nova/contract';
-import type { InstanceRepository, KeyPairRepository, QuotaRepository, Usage } from '../ports';
+import type { InstanceRepository, KeyPairRepository, QuotaRepository, ServerGroupRepository, Usage } from '../ports';
 
 export interface QuotasDeps {
   readonly tx: TransactionRunner;
   readonly quotas: QuotaRepository;
   readonly instances: InstanceRepository;
   readonly keyPairs: KeyPairRepository;
+  readonly groups: ServerGroupRepository;
 }
 
 export type Limits = Readonly<Record<string, number>>;
+
+/** What a project uses of what is counted for projects. */
+export interface ProjectUsage extends Usage {
+  readonly server_groups: number;
+}
 
 /** Limits of projects, and their atomic enforcement. */
 export class Quotas {
@@ -83,15 +89,31 @@ export class Quotas {
     });
   }
 
+  /** Takes room for one more server group of a project. Throws ServerGroupLimitExceeded. */
+  async takeServerGroup(tx: Tx, projectId: string): Promise<void> {
+    const limit = (await this.limits(tx, projectId))['server_groups'] ?? -1;
+    const used = await this.deps.groups.lockCount(tx, projectId);
+    if (limit >= 0 && used >= limit) throw NovaError.ServerGroupLimitExceeded();
+  }
+
+  /** Throws GroupMemberLimitExceeded when so many servers are too many for one group. */
+  async assertGroupMembers(tx: Tx, projectId: string, members: number): Promise<void> {
+    const limit = (await this.limits(tx, projectId))['server_group_members'] ?? -1;
+    if (limit >= 0 && members > limit) throw NovaError.GroupMemberLimitExceeded();
+  }
+
   /** A project's limits: what was set for it, else its class's default, else upstream's. */
   async limits(tx: Tx, projectId: string): Promise<Limits> {
     return { ...QUOTA_DEFAULTS, ...(await this.deps.quotas.limits(tx, projectId)) };
   }
 
-  show(projectId: string): Promise<{ readonly limits: Limits; readonly usage: Usage }> {
+  show(projectId: string): Promise<{ readonly limits: Limits; readonly usage: ProjectUsage }> {
     return this.deps.tx.read('quota.show', async (tx) => ({
       limits: await this.limits(tx, projectId),
-      usage: await this.deps.instances.usage(tx, projectId),
+      usage: {
+        ...(await this.deps.instances.usage(tx, projectId)),
+        server_groups: await this.deps.groups.count(tx, projectId),
+      },
     }));
   }
 
@@ -106,9 +128,12 @@ export class Quotas {
   set(projectId: string, changes: Limits, force: boolean): Promise<Limits> {
     return this.deps.tx.run('quota.set', async (tx) => {
       if (!force) {
-        const usage = await this.deps.instances.lockUsage(tx, projectId);
+        const usage: ProjectUsage = {
+          ...(await this.deps.instances.lockUsage(tx, projectId)),
+          server_groups: await this.deps.groups.lockCount(tx, projectId),
+        };
         for (const [key, limit] of Object.entries(changes)) {
-          const used = usage[key as keyof Usage];
+          const used = usage[key as keyof ProjectUsage];
           if (used !== undefined && limit >= 0 && limit < used) {
             throw NovaError.QuotaInvalid({
               reason: `Quota limit ${limit} for ${key} must be greater than or equal to already used and reserved ${used}.`,

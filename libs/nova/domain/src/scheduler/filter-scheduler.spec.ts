@@ -2,10 +2,11 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { newContext, type Tx } from '@nestack/kernel/context';
 import type { RequestSpec } from '@nestack/nova/contract';
 import type { PlacementPort, ProviderCandidate } from '../ports';
+import type { GroupPlaces } from '../server-groups/group-policy';
 import { HOST_FILTERS } from './filters';
 import { FilterScheduler } from './filter-scheduler';
 import type { HostState } from './host-state';
-import { aHost, aSpec, NOW } from './testing';
+import { aHost, aSpec, groupOf, NOW } from './testing';
 import { weighersWith } from './weighers';
 
 const ctx = newContext();
@@ -48,6 +49,9 @@ class OnePlaceEach implements Pick<PlacementPort, 'candidates' | 'claim' | 'allo
 }
 
 let lines: string[];
+/** The group that requests with a hint are of, and what is written of it. */
+let group: GroupPlaces | null;
+let held: string | null;
 
 function scheduler(placement: OnePlaceEach, multiplier = 1): FilterScheduler {
   const write = (_ctx: unknown, _event: string, fields: Readonly<Record<string, unknown>>): void => {
@@ -61,9 +65,16 @@ function scheduler(placement: OnePlaceEach, multiplier = 1): FilterScheduler {
       byName: (_tx, name) => Promise.resolve(placement.hosts.find((one) => one.host === name) ?? null),
       hostsOfInstances: () => Promise.resolve(new Map([['friend', 'b']])),
     },
+    groups: {
+      places: () => Promise.resolve(group),
+      hold: (_tx, _instance, host) => {
+        held = host;
+        return Promise.resolve();
+      },
+    },
     placement: placement as unknown as PlacementPort,
     filters: HOST_FILTERS,
-    weighers: weighersWith({ ram: multiplier, cpu: 1, disk: 1 }),
+    weighers: weighersWith({ ram: multiplier }),
     hostSubsetSize: 1,
     maxPlacementResults: 1000,
     random: () => 0.5,
@@ -75,6 +86,8 @@ const down = (host: HostState): HostState => ({ ...host, service: { ...host.serv
 
 beforeEach(() => {
   lines = [];
+  group = null;
+  held = null;
 });
 
 describe('the scheduler', () => {
@@ -88,8 +101,12 @@ describe('the scheduler', () => {
       availability_zone: 'nova',
     });
     expect(lines.slice(0, 2)).toEqual(['Starting with 3 host(s)', 'Filter ComputeFilter returned 2 host(s)']);
-    expect(lines.find((line) => line.startsWith('Weighed ['))).toContain('(c, c) ram: 2048MB');
-    expect(lines.at(-1)).toContain('Selected host: (c, c)');
+    // Upstream's order: the filters, what they left, the weights, the host.
+    expect(lines.slice(-3)).toEqual([
+      expect.stringMatching(/^Filtered \[\(b, b\) .*, \(c, c\) /),
+      expect.stringMatching(/^Weighed \[\(c, c\) ram: 2048MB .*: 2.000, \(b, b\) /),
+      expect.stringContaining('Selected host: (c, c)'),
+    ]);
   });
 
   it('goes on to the next host when another was faster', async () => {
@@ -124,9 +141,10 @@ describe('the scheduler', () => {
       code: 'NoValidHost',
       message: 'No valid host was found. There are not enough hosts available.',
     });
-    expect(lines).toContain(
-      "Filtering removed all hosts for the request with instance ID '11111111-1111-1111-1111-111111111111'",
-    );
+    expect(lines.slice(-2)).toEqual([
+      'Filter ComputeFilter returned 0 hosts',
+      "Filtering removed all hosts for the request with instance ID '11111111-1111-1111-1111-111111111111'. Filter results: ['ComputeFilter: (start: 1, end: 0)']",
+    ]);
   });
 
   it('goes to the host that is named, past the filters', async () => {
@@ -144,6 +162,45 @@ describe('the scheduler', () => {
       scheduler(new OnePlaceEach(hosts)).select(ctx, aSpec({ scheduler_hints: hints }));
     expect((await select({ different_host: ['friend'] })).service_host).toBe('a');
     expect((await select({ same_host: 'friend' })).service_host).toBe('b');
+  });
+
+  it('takes the place in its group with the claim, and leaves both when another member was faster', async () => {
+    const placement = new OnePlaceEach(['a', 'b', 'c'].map((name, index) => aHost(name, 4096 - index)));
+    const spec = aSpec({ scheduler_hints: { group: 'the-group' } });
+    group = groupOf('anti-affinity', {});
+    placement.meanwhile = ({ provider_uuid: at }) => {
+      if (at === 'node-of-a') group = groupOf('anti-affinity', { a: ['m1'], b: ['m2'] });
+    };
+    expect((await scheduler(placement).select(ctx, spec)).service_host).toBe('c');
+    expect(held).toBe('c');
+    expect([...placement.held]).toEqual([[spec.instance_uuid, 'node-of-c']]);
+    // A claim that was made before is worth nothing without the place.
+    group = groupOf('anti-affinity', { a: ['m1'], b: ['m2'], c: ['m3'] });
+    await expect(scheduler(placement).select(ctx, spec)).rejects.toMatchObject({ code: 'NoValidHost' });
+    expect(placement.held.size).toBe(0);
+    // Nor is a host that an administrator names.
+    const forced = scheduler(placement).select(ctx, aSpec({ ...spec, force_host: 'a' }));
+    await expect(forced).rejects.toMatchObject({ code: 'NoValidHost' });
+    expect(placement.held.size).toBe(0);
+  });
+
+  it('goes where the others of an affinity group went meanwhile', async () => {
+    const placement = new OnePlaceEach(['a', 'b', 'c', 'd'].map((name, index) => aHost(name, 4096 - index)));
+    group = groupOf('affinity', {});
+    placement.meanwhile = () => {
+      group = groupOf('affinity', { d: ['m1'] });
+    };
+    const spec = aSpec({ scheduler_hints: { group: ['the-group'] } });
+    expect((await scheduler(placement).select(ctx, spec)).service_host).toBe('d');
+    expect(lines.filter((line) => line.startsWith('Another member'))).toHaveLength(1);
+  });
+
+  it('finds an affinity group beyond the hosts that it looks at', async () => {
+    const placement = new OnePlaceEach(Array.from({ length: 1200 }, (_, index) => aHost(`h${String(index)}`)));
+    group = groupOf('affinity', { h1150: ['m1'] });
+    const spec = aSpec({ scheduler_hints: { group: 'the-group' } });
+    expect((await scheduler(placement).select(ctx, spec)).service_host).toBe('h1150');
+    expect(placement.asked.at(-1)).toEqual({ limit: 1, within: 'node-of-h1150' });
   });
 
   it('looks at more hosts only when the first ones will not do', async () => {

@@ -1,9 +1,16 @@
 import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
 import { NovaError, type RequestSpec, type Selection } from '@nestack/nova/contract';
-import type { PlacementPort, ProviderCandidate } from '../ports';
+import type { PlacementPort, ProviderCandidate, ServerGroupRepository } from '../ports';
+import { allowsHost, groupHint, hostsOfOthers, type GroupPlaces } from '../server-groups/group-policy';
 import { hintUuids, type HostFilter } from './filters';
-import { nameOf, type HostState, type HostStateRepository, type SchedulableHost } from './host-state';
+import {
+  nameOf,
+  type HostState,
+  type HostStateRepository,
+  type SchedulableHost,
+  type SchedulingRequest,
+} from './host-state';
 import { orderOfTrial, weighHosts, type HostWeigher } from './weighers';
 
 /** Where the scheduler tells what it does, step by step. */
@@ -16,6 +23,7 @@ export interface FilterSchedulerDeps {
   readonly tx: TransactionRunner;
   readonly clock: Clock;
   readonly hosts: HostStateRepository;
+  readonly groups: Pick<ServerGroupRepository, 'places' | 'hold'>;
   readonly placement: PlacementPort;
   readonly filters: readonly HostFilter[];
   readonly weighers: readonly HostWeigher[];
@@ -33,72 +41,144 @@ const FIRST_LOOK = 64;
 /** How often hosts are looked for anew when others took what was found. */
 const ROUNDS = 5;
 
+/** Hosts that may get the server, and what they were chosen for. */
+interface Suitable {
+  readonly hosts: readonly HostState[];
+  readonly request: SchedulingRequest;
+}
+
 /**
  * Chooses a host and claims its resources. Placement says where room is, filters say which of these hosts may get the
- * server, weighers which is best, and the claim in Placement decides: whoever is second goes on to the next host. Any number
- * of schedulers can work at once, and a repeated request finds the claim that it made before.
+ * server, weighers which is best, and the claim in Placement decides: whoever is second goes on to the next host. A member
+ * of a server group also takes its place in the group, which decides in the same way. Any number of schedulers can work at
+ * once, and a repeated request finds the claim that it made before.
  */
 export class FilterScheduler {
   constructor(private readonly deps: FilterSchedulerDeps) {}
 
   /** Throws `NoValidHost`. */
   async select(ctx: RequestContext, spec: RequestSpec): Promise<Selection> {
-    const forced = spec.force_host === null ? null : await this.#forced(ctx, spec.force_host);
+    const forced = spec.force_host === null ? null : await this.#byName(spec.force_host);
+    if (spec.force_host !== null && forced === null) throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
     for (let round = 1; round <= ROUNDS; round += 1) {
-      const hosts = await this.#suitable(ctx, spec, forced);
-      if (hosts === null) return this.#claimedBefore(ctx, spec, '');
-      if (hosts.length === 0) return this.#claimedBefore(ctx, spec, NOT_ENOUGH);
-      const weighed = weighHosts(hosts, this.deps.weighers, this.deps.random);
-      this.deps.log.debug(ctx, 'scheduler.weighed', {
-        instance_uuid: spec.instance_uuid,
-        message: `Weighed [${weighed.map((one) => `${nameOf(one.host)}: ${one.weight.toFixed(3)}`).join(', ')}]`,
-      });
-      for (const { host, weight } of orderOfTrial(weighed, this.deps.hostSubsetSize, this.deps.random)) {
-        if (await this.deps.placement.claim(ctx, spec, host.candidate)) {
-          this.deps.log.info(ctx, 'scheduler.selected', {
-            instance_uuid: spec.instance_uuid,
-            message: `Selected host: ${nameOf(host)}`,
-            weight,
-          });
-          return selectionOf(host);
-        }
-        const held = await this.#held(ctx, spec);
-        if (held !== null) return held;
-      }
+      const suitable = await this.#suitable(ctx, spec, forced);
+      if (suitable === null) return this.#claimedBefore(ctx, spec, '');
+      if (suitable.hosts.length === 0) return this.#claimedBefore(ctx, spec, NOT_ENOUGH);
+      const selection = await this.#claimOne(ctx, suitable);
+      if (selection !== null) return selection;
     }
     throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
   }
 
+  /** The best of the hosts that can be claimed; null when others took them all. */
+  async #claimOne(ctx: RequestContext, { hosts, request }: Suitable): Promise<Selection | null> {
+    const { log, placement, weighers, random } = this.deps;
+    const { spec } = request;
+    const weighed = weighHosts(hosts, weighers, request, random);
+    log.debug(ctx, 'scheduler.weighed', {
+      instance_uuid: spec.instance_uuid,
+      message: `Weighed [${weighed.map((one) => `${nameOf(one.host)}: ${one.weight.toFixed(3)}`).join(', ')}]`,
+    });
+    let left = orderOfTrial(weighed, this.deps.hostSubsetSize, random);
+    for (;;) {
+      const [best, ...others] = left;
+      if (best === undefined) return null;
+      left = others;
+      const { host, weight } = best;
+      if (!(await placement.claim(ctx, spec, host.candidate))) {
+        const held = await this.#held(ctx, spec);
+        if (held !== null) return held;
+        continue;
+      }
+      const places = await this.#takePlace(spec, host.host);
+      if (places === null) {
+        log.info(ctx, 'scheduler.selected', {
+          instance_uuid: spec.instance_uuid,
+          message: `Selected host: ${nameOf(host)}`,
+          weight,
+        });
+        return selectionOf(host);
+      }
+      await this.#giveBack(ctx, spec, host.host, places);
+      left = left.filter((one) => allowsHost(places, one.host.host, spec.instance_uuid));
+    }
+  }
+
+  /**
+   * Takes the place of a member of a server group on the host that it has claimed. Where everyone else's places are is looked
+   * at, and this one written, under the group's lock, so of several members that want the same host under `anti-affinity`, or
+   * different ones under `affinity`, only as many get theirs as the policy allows. Answers null, or the places of the others
+   * that stand in the way.
+   */
+  async #takePlace(spec: RequestSpec, host: string): Promise<GroupPlaces | null> {
+    const id = groupHint(spec.scheduler_hints);
+    if (id === null) return null;
+    return this.deps.tx.run('scheduler.place', async (tx) => {
+      const places = await this.deps.groups.places(tx, id, { lock: true });
+      if (places === null) return null;
+      if (!allowsHost(places, host, spec.instance_uuid)) return places;
+      await this.deps.groups.hold(tx, spec.instance_uuid, host);
+      return null;
+    });
+  }
+
+  async #giveBack(ctx: RequestContext, spec: RequestSpec, host: string, { group }: GroupPlaces): Promise<void> {
+    this.deps.log.debug(ctx, 'scheduler.group_violated', {
+      instance_uuid: spec.instance_uuid,
+      message: `Another member of server group ${group.uuid} was faster: ${group.policy} does not allow ${host}`,
+    });
+    await this.deps.placement.release(ctx, spec.instance_uuid);
+  }
+
   /** Hosts with room that pass the filters; null when Placement knows none with room. */
-  async #suitable(
-    ctx: RequestContext,
-    spec: RequestSpec,
-    forced: SchedulableHost | null,
-  ): Promise<readonly HostState[] | null> {
+  async #suitable(ctx: RequestContext, spec: RequestSpec, forced: SchedulableHost | null): Promise<Suitable | null> {
     const most = this.deps.maxPlacementResults;
-    // Placement gives the emptiest first; where full hosts are wanted the first look would miss them.
-    const spreads = this.deps.weighers.every((weigher) => weigher.multiplier >= 0);
-    for (let limit = spreads ? Math.min(FIRST_LOOK, most) : most; ; limit = most) {
+    const group = await this.#group(spec);
+    const request = { spec, now: this.deps.clock.now(), group };
+    for (let limit = this.#spreads(group) ? Math.min(FIRST_LOOK, most) : most; ; limit = most) {
       const candidates = await this.deps.placement.candidates(ctx, spec, limit, forced?.compute_node_uuid);
       if (candidates.length === 0) {
         this.deps.log.info(ctx, 'scheduler.no_candidates', {
           instance_uuid: spec.instance_uuid,
-          message: 'Got no allocation candidates from Placement',
+          message: 'Got no allocation candidates from the Placement API.',
         });
         return null;
       }
-      const hosts = await this.#states(ctx, spec, candidates);
-      const left = forced === null ? this.#filtered(ctx, spec, hosts) : hosts;
-      if (left.length > 0 || limit >= most || candidates.length < limit) return left;
+      const states = await this.#states(spec, candidates);
+      const hosts = forced === null ? this.#filtered(ctx, request, states) : states;
+      if (hosts.length > 0 || candidates.length < limit) return { hosts, request };
+      if (limit >= most) return { hosts: await this.#besideOthers(ctx, request), request };
     }
   }
 
+  /**
+   * Placement gives the emptiest hosts first: where they are wanted, the first of them are enough to look at. Where full ones
+   * are wanted, or those of a group's members, they would be missed.
+   */
+  #spreads(group: GroupPlaces | null): boolean {
+    if (group !== null && group.group.policy.startsWith('soft-')) return false;
+    return this.deps.weighers.every((weigher) => weigher.least === undefined || weigher.multiplier >= 0);
+  }
+
+  /** In a cloud of more hosts than are looked at, the one where an affinity group is. */
+  async #besideOthers(ctx: RequestContext, request: SchedulingRequest): Promise<readonly HostState[]> {
+    const { spec, group } = request;
+    if (group?.group.policy !== 'affinity') return [];
+    const [name] = hostsOfOthers(group, spec.instance_uuid);
+    const host = name === undefined ? null : await this.#byName(name);
+    if (host === null) return [];
+    const candidates = await this.deps.placement.candidates(ctx, spec, 1, host.compute_node_uuid);
+    return this.#filtered(ctx, request, await this.#states(spec, candidates));
+  }
+
+  #group(spec: RequestSpec): Promise<GroupPlaces | null> {
+    const id = groupHint(spec.scheduler_hints);
+    if (id === null) return Promise.resolve(null);
+    return this.deps.tx.read('scheduler.group', (tx) => this.deps.groups.places(tx, id));
+  }
+
   /** What nova knows of the candidates. Providers that are none of its hosts drop out. */
-  async #states(
-    _ctx: RequestContext,
-    spec: RequestSpec,
-    candidates: readonly ProviderCandidate[],
-  ): Promise<readonly HostState[]> {
+  async #states(spec: RequestSpec, candidates: readonly ProviderCandidate[]): Promise<readonly HostState[]> {
     const hinted = [...hintUuids(spec, 'different_host'), ...hintUuids(spec, 'same_host')];
     const { known, places } = await this.deps.tx.read('scheduler.hosts', async (tx) => ({
       known: await this.deps.hosts.byNodes(
@@ -116,44 +196,39 @@ export class FilterScheduler {
     });
   }
 
-  #filtered(ctx: RequestContext, spec: RequestSpec, hosts: readonly HostState[]): readonly HostState[] {
+  #filtered(ctx: RequestContext, request: SchedulingRequest, hosts: readonly HostState[]): readonly HostState[] {
     const { log } = this.deps;
+    const { spec } = request;
     const instance = { instance_uuid: spec.instance_uuid };
     const results: string[] = [];
-    const now = this.deps.clock.now();
     log.debug(ctx, 'scheduler.filter', { ...instance, message: `Starting with ${String(hosts.length)} host(s)` });
     const step = (name: string, passes: (host: HostState) => boolean): void => {
       if (left.length === 0) return;
       const start = left.length;
       left = left.filter(passes);
-      results.push(`${name}: (start: ${String(start)}, end: ${String(left.length)})`);
-      log.debug(ctx, 'scheduler.filter', {
-        ...instance,
-        message: `Filter ${name} returned ${String(left.length)} host(s)`,
-        filter: name,
-        start,
-        end: left.length,
-      });
+      const end = left.length;
+      results.push(`${name}: (start: ${String(start)}, end: ${String(end)})`);
+      const fields = { ...instance, filter: name, start, end };
+      if (end === 0) log.info(ctx, 'scheduler.filter', { ...fields, message: `Filter ${name} returned 0 hosts` });
+      else log.debug(ctx, 'scheduler.filter', { ...fields, message: `Filter ${name} returned ${String(end)} host(s)` });
     };
     let left = hosts;
     const ignored = new Set(spec.ignore_hosts.map((name) => name.toLowerCase()));
     if (ignored.size > 0) step('IgnoreHosts', (host) => !ignored.has(host.host.toLowerCase()));
-    for (const filter of this.deps.filters) step(filter.name, (host) => filter.passes(host, spec, now));
-    log.info(ctx, 'scheduler.filtered', {
-      ...instance,
-      message:
-        left.length > 0
-          ? `Filters left ${String(left.length)} of ${String(hosts.length)} host(s)`
-          : `Filtering removed all hosts for the request with instance ID '${spec.instance_uuid}'`,
-      results,
-    });
+    for (const filter of this.deps.filters) step(filter.name, (host) => filter.passes(host, request));
+    if (left.length > 0)
+      log.debug(ctx, 'scheduler.filtered', { ...instance, message: `Filtered [${left.map(nameOf).join(', ')}]` });
+    else
+      log.info(ctx, 'scheduler.filtered', {
+        ...instance,
+        message: `Filtering removed all hosts for the request with instance ID '${spec.instance_uuid}'. Filter results: [${results.map((one) => `'${one}'`).join(', ')}]`,
+        results,
+      });
     return left;
   }
 
-  async #forced(_ctx: RequestContext, name: string): Promise<SchedulableHost> {
-    const host = await this.deps.tx.read('scheduler.forced_host', (tx) => this.deps.hosts.byName(tx, name));
-    if (host === null) throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
-    return host;
+  #byName(name: string): Promise<SchedulableHost | null> {
+    return this.deps.tx.read('scheduler.host', (tx) => this.deps.hosts.byName(tx, name));
   }
 
   /** When nothing is free, it may be this very server that took the last of it before its caller lost the answer. */
@@ -167,8 +242,10 @@ export class FilterScheduler {
     const provider = await this.deps.placement.allocatedOn(ctx, spec.instance_uuid);
     if (provider === null) return null;
     const [host] = await this.deps.tx.read('scheduler.held', (tx) => this.deps.hosts.byNodes(tx, [provider]));
-    if (host !== undefined && !spec.ignore_hosts.includes(host.host)) return selectionOf(host);
-    // What it holds is of no use: a host that is gone, or one that failed it.
+    if (host !== undefined && !spec.ignore_hosts.includes(host.host)) {
+      if ((await this.#takePlace(spec, host.host)) === null) return selectionOf(host);
+    }
+    // What it holds is of no use: a host that is gone, one that failed it, or one that its group does not allow.
     await this.deps.placement.release(ctx, spec.instance_uuid);
     return null;
   }

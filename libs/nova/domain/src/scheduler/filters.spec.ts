@@ -3,10 +3,10 @@ import type { RequestSpec } from '@nestack/nova/contract';
 import { matchesExtraSpec } from './extra-spec-match';
 import { filtersNamed, HOST_FILTERS } from './filters';
 import type { HostState } from './host-state';
-import { aHost, aSpec, NOW } from './testing';
+import { aHost, aRequest, aSpec, groupOf, NOW } from './testing';
 
 function passes(name: string, host: HostState, spec: RequestSpec = aSpec(), now = NOW): boolean | undefined {
-  return filtersNamed([name])[0]?.passes(host, spec, now);
+  return filtersNamed([name])[0]?.passes(host, { spec, now, group: null });
 }
 
 function withService(fields: Partial<HostState['service']>): HostState {
@@ -17,7 +17,7 @@ function withService(fields: Partial<HostState['service']>): HostState {
 describe('filters', () => {
   it('all let an ordinary server onto an ordinary host', () => {
     for (const filter of HOST_FILTERS)
-      expect([filter.name, filter.passes(aHost('a'), aSpec(), NOW)]).toEqual([filter.name, true]);
+      expect([filter.name, filter.passes(aHost('a'), aRequest())]).toEqual([filter.name, true]);
     expect(() => filtersNamed(['NoFilter'])).toThrow('no scheduler filter NoFilter');
   });
 
@@ -61,6 +61,29 @@ describe('filters', () => {
     expect(check({ img_hv_type: 'kvm', img_hv_requested_version: '>=6.0,<8' })).toBe(true);
     expect(check({ img_hv_type: 'kvm', img_hv_requested_version: '>=8' })).toBe(false);
     expect(check({ os_distro: 'debian' })).toBe(true);
+  });
+
+  it('ServerGroupAntiAffinityFilter keeps members apart, as far as the rule says', () => {
+    const check = (places: Record<string, string[]>, rules = {}) => {
+      const [filter] = filtersNamed(['ServerGroupAntiAffinityFilter']);
+      return filter?.passes(aHost('a'), aRequest({}, groupOf('anti-affinity', places, rules)));
+    };
+    expect([check({}), check({ b: ['m1'] }), check({ a: ['m1'] })]).toEqual([true, true, false]);
+    const rules = { max_server_per_host: 2 };
+    expect([check({ a: ['m1'] }, rules), check({ a: ['m1', 'm2'] }, rules)]).toEqual([true, false]);
+    // Where it is already, as one that is resized: whatever else is there.
+    expect(check({ a: [aSpec().instance_uuid, 'm1'] })).toBe(true);
+  });
+
+  it('ServerGroupAffinityFilter keeps members together', () => {
+    const check = (policy: 'affinity' | 'soft-affinity', places: Record<string, string[]>) => {
+      const [filter] = filtersNamed(['ServerGroupAffinityFilter']);
+      return filter?.passes(aHost('a'), aRequest({}, groupOf(policy, places)));
+    };
+    expect([check('affinity', {}), check('affinity', { a: ['m1'] })]).toEqual([true, true]);
+    expect([check('affinity', { b: ['m1'] }), check('soft-affinity', { b: ['m1'] })]).toEqual([false, true]);
+    // Its own place binds it to nothing.
+    expect(check('affinity', { b: [aSpec().instance_uuid] })).toBe(true);
   });
 
   it('DifferentHostFilter and SameHostFilter follow the hints', () => {

@@ -1,29 +1,31 @@
 import type { RequestSpec } from '@nestack/nova/contract';
 import { isUp } from '../instance';
+import { allowsApart, allowsTogether } from '../server-groups/group-policy';
 import { matchesExtraSpec } from './extra-spec-match';
-import type { HostState } from './host-state';
+import type { HostState, SchedulingRequest } from './host-state';
 
 /** Says whether a host may get a server. Named as upstream's, which operators know. */
 export interface HostFilter {
   readonly name: string;
-  passes(host: HostState, spec: RequestSpec, now: Date): boolean;
+  passes(host: HostState, request: SchedulingRequest): boolean;
 }
 
 /** Hosts whose nova-compute is enabled and was heard from. */
 const computeFilter: HostFilter = {
   name: 'ComputeFilter',
-  passes: (host, _spec, now) => !host.service.disabled && isUp(host.service, now),
+  passes: (host, { now }) => !host.service.disabled && isUp(host.service, now),
 };
 
 const availabilityZoneFilter: HostFilter = {
   name: 'AvailabilityZoneFilter',
-  passes: (host, spec) => spec.availability_zone === null || spec.availability_zone === host.service.availability_zone,
+  passes: (host, { spec }) =>
+    spec.availability_zone === null || spec.availability_zone === host.service.availability_zone,
 };
 
 /** Extra specs without a scope count when the host knows their name; of those with one only `capabilities:` is meant. */
 const computeCapabilitiesFilter: HostFilter = {
   name: 'ComputeCapabilitiesFilter',
-  passes: (host, spec) =>
+  passes: (host, { spec }) =>
     Object.entries(spec.flavor.extra_specs).every(([key, wanted]) => {
       const scope = key.split(':');
       const facts: Readonly<Record<string, unknown>> = { ...host.facts, host: host.host };
@@ -55,7 +57,7 @@ const VM_MODES: Readonly<Record<string, string>> = { pv: 'xen', hv: 'hvm', barem
 /** Architecture, hypervisor type and mode that the image names must be one combination that the host supports. */
 const imagePropertiesFilter: HostFilter = {
   name: 'ImagePropertiesFilter',
-  passes: (host, spec) => {
+  passes: (host, { spec }) => {
     const property = (names: readonly string[], same: Readonly<Record<string, string>>): string | null => {
       const given = names
         .map((name) => spec.image_properties[name])
@@ -105,16 +107,30 @@ function meetsVersion(version: number, wanted: unknown): boolean {
 /** Not where the instances of the hint `different_host` are. */
 const differentHostFilter: HostFilter = {
   name: 'DifferentHostFilter',
-  passes: (host, spec) => hintUuids(spec, 'different_host').every((uuid) => !host.hinted.includes(uuid)),
+  passes: (host, { spec }) => hintUuids(spec, 'different_host').every((uuid) => !host.hinted.includes(uuid)),
 };
 
 /** Where one of the instances of the hint `same_host` is. */
 const sameHostFilter: HostFilter = {
   name: 'SameHostFilter',
-  passes: (host, spec) => {
+  passes: (host, { spec }) => {
     const wanted = hintUuids(spec, 'same_host');
     return wanted.length === 0 || wanted.some((uuid) => host.hinted.includes(uuid));
   },
+};
+
+/** Not more members of a server group on a host than its rule allows. */
+const serverGroupAntiAffinityFilter: HostFilter = {
+  name: 'ServerGroupAntiAffinityFilter',
+  passes: (host, { spec, group }) =>
+    group?.group.policy !== 'anti-affinity' || allowsApart(group, host.host, spec.instance_uuid),
+};
+
+/** Where the other members of a server group are. */
+const serverGroupAffinityFilter: HostFilter = {
+  name: 'ServerGroupAffinityFilter',
+  passes: (host, { spec, group }) =>
+    group?.group.policy !== 'affinity' || allowsTogether(group, host.host, spec.instance_uuid),
 };
 
 /** Instances that a hint names: one, a list, or a list as text. */
@@ -135,6 +151,8 @@ export const HOST_FILTERS: readonly HostFilter[] = [
   availabilityZoneFilter,
   computeCapabilitiesFilter,
   imagePropertiesFilter,
+  serverGroupAntiAffinityFilter,
+  serverGroupAffinityFilter,
   differentHostFilter,
   sameHostFilter,
 ];

@@ -1,7 +1,8 @@
 import type { Tx } from '@nestack/kernel/context';
-import type { HostFacts } from '@nestack/nova/contract';
+import type { HostFacts, RequestSpec } from '@nestack/nova/contract';
 import type { ComputeService } from '../instance';
 import type { ProviderCandidate } from '../ports';
+import type { GroupPlaces } from '../server-groups/group-policy';
 
 /** A compute host as nova's database knows it. */
 export interface SchedulableHost {
@@ -19,6 +20,14 @@ export interface HostState extends SchedulableHost {
   readonly candidate: ProviderCandidate;
   /** Of the instances that the request's hints name, those on this host. */
   readonly hinted: readonly string[];
+}
+
+/** What is asked for, with what filters and weighers must know beside the hosts. */
+export interface SchedulingRequest {
+  readonly spec: RequestSpec;
+  readonly now: Date;
+  /** The server's group and where its members are; null without one. */
+  readonly group: GroupPlaces | null;
 }
 
 /** What the scheduler reads of nova's database. */

@@ -1,5 +1,6 @@
-import type { RequestSpec } from '@nestack/nova/contract';
-import type { HostState } from './host-state';
+import type { GroupPolicy, RequestSpec } from '@nestack/nova/contract';
+import type { GroupPlaces, ServerGroup } from '../server-groups/group-policy';
+import type { HostState, SchedulingRequest } from './host-state';
 
 /** Moment at which the hosts of tests were heard from. */
 export const NOW = new Date('2026-01-01T12:00:00Z');
@@ -68,4 +69,19 @@ export function aHost(name: string, memory = 4096, fields: Partial<HostState> = 
     hinted: [],
     ...fields,
   };
+}
+
+/** A request as filters and weighers see it. */
+export function aRequest(fields: Partial<RequestSpec> = {}, group: GroupPlaces | null = null): SchedulingRequest {
+  return { spec: aSpec(fields), now: NOW, group };
+}
+
+/** A server group with its members by host. */
+export function groupOf(
+  policy: GroupPolicy,
+  places: Readonly<Record<string, readonly string[]>>,
+  rules: ServerGroup['rules'] = {},
+): GroupPlaces {
+  const hosts = new Map(Object.entries(places).map(([host, members]) => [host, new Set(members)]));
+  return { group: { uuid: 'the-group', policy, rules }, hosts };
 }

@@ -19,6 +19,7 @@ import type {
   KeyPairRepository,
   NetworkPort,
   Operations,
+  ServerGroupRepository,
   ServiceRepository,
   VolumePort,
 } from '../ports';
@@ -35,6 +36,8 @@ import {
   resolveSecurityGroups,
   type WantedDevice,
 } from './boot-request';
+import { groupHint } from '../server-groups/group-policy';
+import { groupToJoin } from '../server-groups/server-groups';
 import { callerOf } from './gate';
 
 export interface CreateServersDeps {
@@ -45,6 +48,7 @@ export interface CreateServersDeps {
   readonly flavors: FlavorRepository;
   readonly keyPairs: KeyPairRepository;
   readonly services: ServiceRepository;
+  readonly groups: ServerGroupRepository;
   readonly quotas: Quotas;
   readonly images: ImagePort;
   readonly networks: NetworkPort;
@@ -80,8 +84,10 @@ export class CreateServers {
     const flavorId = String(fields.flavorRef).replace(/^.*\//, '');
     const keyName = fields.key_name ?? null;
     const target = targetOf(ctx, fields);
+    const groupId = groupHint(hints);
     const { flavor, keyData } = await deps.tx.read('server.create.lookup', async (tx) => {
       if (target.zone !== null || target.host !== null) await this.assertTarget(tx, target);
+      if (groupId !== null) await groupToJoin(ctx, tx, deps.groups, groupId);
       return this.lookUp(ctx, tx, flavorId, keyName);
     });
     const { zone, host } = target;
@@ -129,6 +135,9 @@ export class CreateServers {
     const reservation = `r-${newUuid().replaceAll('-', '').slice(0, 8)}`;
     const made = await this.begin(ctx, prepared, async (tx) => {
       const granted = await deps.quotas.takeInstances(ctx, tx, wanted);
+      const group = groupId === null ? null : await groupToJoin(ctx, tx, deps.groups, groupId, { lock: true });
+      if (group !== null)
+        await deps.quotas.assertGroupMembers(tx, ctx.actor?.projectId ?? '', group.members.length + granted);
       const instances: Instance[] = [];
       for (let index = 0; index < granted; index += 1) {
         const uuid = newUuid();
@@ -178,6 +187,7 @@ export class CreateServers {
           deleted_at: null,
         };
         await deps.instances.insert(tx, instance);
+        if (group !== null) await deps.groups.join(tx, group.uuid, uuid);
         for (const device of prepared[index]?.devices ?? [])
           await deps.devices.insert(tx, { ...device, instance_uuid: uuid });
         await deps.operations.start(ctx, tx, NovaSagas.serverCreate.kind, {

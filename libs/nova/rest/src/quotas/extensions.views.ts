@@ -35,6 +35,7 @@ export const EXTENSIONS = [
   ['SecurityGroups', 'os-security-groups'],
   ['ServerDiagnostics', 'os-server-diagnostics'],
   ['ServerExternalEvents', 'os-server-external-events'],
+  ['ServerGroups', 'os-server-groups'],
   ['ServerStartStop', 'os-server-start-stop'],
   ['Services', 'os-services'],
   ['UsedLimits', 'os-used-limits'],

@@ -124,7 +124,7 @@ export class QuotasController {
           totalInstancesUsed: usage.instances,
           totalCoresUsed: usage.cores,
           totalRAMUsed: usage.ram,
-          totalServerGroupsUsed: 0,
+          totalServerGroupsUsed: usage.server_groups,
         },
       },
     };
