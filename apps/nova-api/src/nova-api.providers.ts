@@ -16,6 +16,7 @@ import {
   MigrationsRepository,
   QuotasRepository,
   ServerGroupsRepository,
+  ServerPasswordsRepository,
   ServicesRepository,
 } from '@nestack/nova/data';
 import {
@@ -36,6 +37,7 @@ import {
   ServerGroups,
   ServerImages,
   ServerMigrations,
+  ServerPasswords,
   Servers,
   Shelve,
   VOLUME_PORT,
@@ -91,6 +93,7 @@ function makeParts(
     instances: new InstancesRepository(),
     devices: new BlockDevicesRepository(),
     events: new ExternalEventsRepository(),
+    passwords: new ServerPasswordsRepository(),
     flavors: new FlavorsRepository(),
     migrations: new MigrationsRepository(),
     keyPairs: new KeyPairsRepository(),
@@ -126,6 +129,7 @@ export function novaApiProviders(
       inject: [Servers, ServerGroups],
       useFactory: (servers: Servers, groups: ServerGroups) => new HiddenResources(servers, groups),
     },
+    from(ServerPasswords, (parts) => new ServerPasswords(parts)),
     from(CreateServers, (parts) => new CreateServers(parts)),
     from(Rescue, (parts) => new Rescue(parts)),
     from(Resize, (parts) => new Resize(parts)),
@@ -142,10 +146,11 @@ export function novaApiProviders(
     from(Quotas, (parts) => parts.quotas),
     {
       provide: MetadataServer,
-      inject: [Servers, LOGGER],
-      useFactory: (servers: Servers, log: Logger) =>
+      inject: [Servers, ServerPasswords, LOGGER],
+      useFactory: (servers: Servers, passwords: ServerPasswords, log: Logger) =>
         new MetadataServer(
           servers,
+          passwords,
           {
             port: config.metadata_port ?? 8775,
             bind: config.bind ?? '127.0.0.1',

@@ -279,5 +279,18 @@ describe('a server', () => {
     );
     expect((await get('/openstack/latest/meta_data.json', {})).status).toBe(400);
     expect((await get('/openstack/latest/meta_data.json', { ...signed, 'x-tenant-id': newUuid() })).status).toBe(404);
+
+    const url = `http://127.0.0.1:${String(bench.metadataPort)}/openstack/latest/password`;
+    const tell = async (body: string, headers: Record<string, string> = signed) =>
+      (await request(url, { method: 'POST', headers, body })).statusCode;
+    expect((await bench.call('GET', `/servers/${id}/os-server-password`)).json).toEqual({ password: '' });
+    expect(await tell('x'.repeat(1021))).toBe(400);
+    expect(await tell('secret', { ...signed, 'x-instance-id-signature': '00' })).toBe(403);
+    expect(await tell('encrypted')).toBe(200);
+    expect(await tell('another')).toBe(409);
+    expect((await get('/openstack/latest/password', signed)).text).toBe('encrypted');
+    expect((await bench.call('GET', `/servers/${id}/os-server-password`)).json).toEqual({ password: 'encrypted' });
+    expect((await bench.call('DELETE', `/servers/${id}/os-server-password`)).status).toBe(204);
+    expect((await bench.call('GET', `/servers/${id}/os-server-password`)).json).toEqual({ password: '' });
   });
 });

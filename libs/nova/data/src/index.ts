@@ -10,3 +10,4 @@ export { ServerGroupsRepository } from './repositories/server-groups.repository'
 export { QuotasRepository } from './repositories/quotas.repository';
 export { ExternalEventsRepository } from './repositories/external-events.repository';
 export { HostStatesRepository } from './repositories/host-states.repository';
+export { ServerPasswordsRepository } from './repositories/server-passwords.repository';

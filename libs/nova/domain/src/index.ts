@@ -22,6 +22,7 @@ export * from './servers/rescue';
 export * from './servers/server-images';
 export * from './servers/resize';
 export * from './servers/server-migrations';
+export * from './servers/server-passwords';
 export * from './servers/servers';
 export * from './servers/shelve';
 export * from './compute/compute-manager';

@@ -189,6 +189,23 @@ export const showServerTopology = operation({
   response: Type.Object({ nodes: Type.Array(Any), pagesize_kb: Nullable(Type.Integer()) }),
   policy: 'compute:server:topology:index',
 });
+export const showServerPassword = operation({
+  id: 'showServerPassword',
+  summary: 'Show the password that the guest told, encrypted',
+  method: 'GET',
+  path: `${server}/os-server-password`,
+  status: 200,
+  response: Type.Object({ password: Type.String() }),
+  policy: 'os_compute_api:os-server-password:show',
+});
+export const clearServerPassword = operation({
+  id: 'clearServerPassword',
+  summary: 'Forget the password that the guest told',
+  method: 'DELETE',
+  path: `${server}/os-server-password`,
+  status: 204,
+  policy: 'os_compute_api:os-server-password:clear',
+});
 export const listServerSecurityGroups = operation({
   id: 'listServerSecurityGroups',
   summary: 'List security groups of a server',
@@ -348,6 +365,8 @@ export const serverPartOperations = [
   showInstanceAction,
   showDiagnostics,
   showServerTopology,
+  showServerPassword,
+  clearServerPassword,
   listServerSecurityGroups,
   listVolumeAttachments,
   createVolumeAttachment,

@@ -206,4 +206,13 @@ export const novaMigrations: readonly Migration[] = [
       'CREATE INDEX server_group_member_group ON server_group_member (group_uuid)',
     ],
   },
+  {
+    name: '0007-server-passwords',
+    up: [
+      `CREATE TABLE server_password (
+        instance_uuid uuid PRIMARY KEY REFERENCES instance (uuid),
+        password text NOT NULL
+      )`,
+    ],
+  },
 ];

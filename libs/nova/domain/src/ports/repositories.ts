@@ -127,6 +127,14 @@ export interface ExternalEventRepository {
   forget(tx: Tx, instanceUuid: string, name?: string, tag?: string): Promise<void>;
 }
 
+/** Passwords that guests told, encrypted by them with their user's key. */
+export interface ServerPasswordRepository {
+  find(tx: Tx, instanceUuid: string): Promise<string | null>;
+  /** False when there is one already. */
+  put(tx: Tx, instanceUuid: string, password: string): Promise<boolean>;
+  forget(tx: Tx, instanceUuid: string): Promise<void>;
+}
+
 export interface FlavorQuery {
   /** True and false filter; null gives both. */
   readonly is_public: boolean | null;

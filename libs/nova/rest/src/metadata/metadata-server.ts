@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { newContext } from '@nestack/kernel/context';
 import type { Logger } from '@nestack/kernel/log';
 import { recordTrace } from '@nestack/kernel/trace';
-import { metadataAt, type Servers } from '@nestack/nova/domain';
+import { PASSWORD_BYTES, metadataAt, type ServerPasswords, type Servers } from '@nestack/nova/domain';
 
 export interface MetadataOptions {
   readonly port: number;
@@ -11,6 +11,8 @@ export interface MetadataOptions {
   /** Shared with the metadata agents, who sign the instance id with it. */
   readonly secret: string;
 }
+
+const PASSWORD = /^\/+openstack\/[^/]+\/password\/?$/;
 
 /**
  * The metadata service behind neutron's agents: `X-Instance-ID`, signed by HMAC-SHA256, says who asks. Anything unsigned
@@ -21,6 +23,7 @@ export class MetadataServer {
 
   constructor(
     private readonly servers: Servers,
+    private readonly passwords: ServerPasswords,
     private readonly options: MetadataOptions,
     private readonly log: Logger,
   ) {}
@@ -62,21 +65,25 @@ export class MetadataServer {
       status = code;
       send(response, code, body, type);
     };
-    if (request.method !== 'GET' && request.method !== 'HEAD') reply(405, 'Method Not Allowed');
+    const telling = request.method === 'POST' && PASSWORD.test(path);
+    if (request.method !== 'GET' && request.method !== 'HEAD' && !telling) reply(405, 'Method Not Allowed');
     else if (id === '') reply(400, 'X-Instance-ID header is missing from request.');
     else if (!this.signed(id, header('x-instance-id-signature'))) reply(403, 'Invalid proxy request signature.');
     else {
       const spec = await this.servers.spec(id);
       const tenant = header('x-tenant-id');
-      const found = spec === null || (tenant !== '' && spec.project_id !== tenant) ? null : metadataAt(spec, path);
-      if (found === null) reply(404, 'Not Found');
+      const own = spec === null || (tenant !== '' && spec.project_id !== tenant) ? null : spec;
+      const found = own === null ? null : metadataAt(own, path);
+      if (own === null || found === null) reply(404, 'Not Found');
+      else if (telling) await this.keepPassword(request, own.uuid, reply);
+      else if (PASSWORD.test(path)) reply(200, (await this.passwords.ofGuest(own.uuid)) ?? '');
       else reply(200, found.body, found.type);
     }
     recordTrace(this.log, newContext(), {
       kind: 'rest.in',
       from: 'neutron-agent',
       to: 'nova-metadata',
-      name: `GET ${path}`,
+      name: `${request.method ?? 'GET'} ${path}`,
       start,
       durationMs: performance.now() - began,
       status: String(status),
@@ -84,11 +91,34 @@ export class MetadataServer {
     });
   }
 
+  /** The guest tells its encrypted password, once. upstream: nova/api/metadata/password.py */
+  private async keepPassword(
+    request: IncomingMessage,
+    uuid: string,
+    reply: (code: number, body: string) => void,
+  ): Promise<void> {
+    const password = await textOf(request, PASSWORD_BYTES);
+    if (password === null) reply(400, 'Request is too large.');
+    else if (await this.passwords.tell(uuid, password)) reply(200, '');
+    else reply(409, 'There was a conflict when trying to complete your request.');
+  }
+
   private signed(id: string, signature: string): boolean {
     const expected = createHmac('sha256', this.options.secret).update(id).digest();
     const given = Buffer.from(signature, 'hex');
     return given.length === expected.length && timingSafeEqual(given, expected);
   }
+}
+
+/** The body as text, null when it is longer than `limit` bytes. */
+async function textOf(request: IncomingMessage, limit: number): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= limit) chunks.push(chunk);
+  }
+  return size > limit ? null : Buffer.concat(chunks).toString('utf8');
 }
 
 function send(

@@ -21,10 +21,12 @@ import {
   showInstanceAction,
   showServerIps,
   showServerMetadataItem,
+  showServerPassword,
   showServerTopology,
   updateServerMetadataItem,
+  clearServerPassword,
 } from '@nestack/nova/contract';
-import { Quotas, Servers } from '@nestack/nova/domain';
+import { Quotas, ServerPasswords, Servers } from '@nestack/nova/domain';
 import { diagnosticsView } from './diagnostics.views';
 import { actionView } from './instance-actions.views';
 import { addressesOf } from './servers.views';
@@ -39,6 +41,7 @@ export class ServerPartsController {
   constructor(
     @Inject(Servers) private readonly servers: Servers,
     @Inject(Quotas) private readonly quotas: Quotas,
+    @Inject(ServerPasswords) private readonly passwords: ServerPasswords,
     @Inject(RPC_CLIENTS) clients: RpcClients,
     @Inject(POLICY) private readonly policy: PolicyEnforcer,
   ) {
@@ -197,6 +200,17 @@ export class ServerPartsController {
   async topology(request: ApiRequest) {
     await this.servers.get(request.ctx, id(request));
     return { nodes: [], pagesize_kb: null };
+  }
+
+  @Handles(showServerPassword)
+  async password(request: ApiRequest) {
+    return { password: await this.passwords.show(request.ctx, id(request)) };
+  }
+
+  @Handles(clearServerPassword)
+  async clearPassword(request: ApiRequest) {
+    await this.passwords.clear(request.ctx, id(request));
+    return new ApiReply(null, { status: 204 });
   }
 
   private async setMetadata(
