@@ -342,6 +342,7 @@ export interface VolumeDriver {
   ensureFromSnapshot(ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void>;
   ensureFromVolume(ctx: RequestContext, volume: VolumeRef, source: VolumeRef): Promise<void>;
   absentVolume(ctx: RequestContext, volumeId: string): Promise<void>;
+  /** Makes the data as large as the volume, in use too: connections that are made anew then have the new size. */
   ensureSize(ctx: RequestContext, volume: VolumeRef): Promise<void>;
   ensureSnapshot(ctx: RequestContext, volumeId: string, snapshotId: string): Promise<void>;
   absentSnapshot(ctx: RequestContext, snapshotId: string): Promise<void>;
@@ -350,11 +351,14 @@ export interface VolumeDriver {
     ctx: RequestContext,
     parts: readonly { readonly volumeId: string; readonly snapshotId: string }[],
   ): Promise<void>;
-  /** Makes the volume reachable from a host (null: from all) and says how. */
+  /**
+   * Makes the volume reachable from a host (null: from all), with its present size, and says how. `names` are exports that
+   * connections were handed out with: they stay.
+   */
   ensureExport(
     ctx: RequestContext,
     volume: VolumeRef,
-    to: { readonly host: string | null; readonly readonly: boolean },
+    to: { readonly host: string | null; readonly readonly: boolean; readonly names: readonly string[] },
   ): Promise<ConnectionInfo>;
   absentExport(ctx: RequestContext, volumeId: string): Promise<void>;
   /** Calls the listener when exports have ended that nobody ended: they must be made again. */

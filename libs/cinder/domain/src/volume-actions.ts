@@ -148,7 +148,7 @@ export class VolumeActions {
   async extend(ctx: RequestContext, id: string, size: number, online: boolean): Promise<void> {
     await this.parts.db.run('volume.extend', async (tx) => {
       const volume = await this.locked(ctx, tx, id, 'volume:extend');
-      if (volume.status !== 'available') await this.assertOnlineExtend(tx, volume, online);
+      if (volume.status !== 'available') await this.assertOnlineExtend(tx, ctx, volume, online);
       if (!Number.isInteger(size) || size > LARGEST)
         throw CinderError.InvalidInput({ reason: `New size must be an integer of at most ${String(LARGEST)}.` });
       if (size <= volume.size) {
@@ -168,14 +168,14 @@ export class VolumeActions {
     });
   }
 
-  private async assertOnlineExtend(tx: Tx, volume: Volume, online: boolean): Promise<void> {
+  private async assertOnlineExtend(tx: Tx, ctx: RequestContext, volume: Volume, online: boolean): Promise<void> {
     if (volume.status !== 'in-use' || !online) {
+      const expected = `{'status': '${online && volume.status === 'in-use' ? 'in-use' : 'available'}'}`;
       throw CinderError.InvalidVolume({
-        reason: `Volume ${volume.id} status must be ${online ? "'available' or 'in-use'" : "'available'"}, but current status is: ${volume.status}.`,
+        reason: `Volume ${volume.id} status must be '${expected}' to extend, currently ${volume.status}.`,
       });
     }
-    if (volume.multiattach)
-      throw CinderError.InvalidVolume({ reason: `Volume ${volume.id} is multiattach and cannot be extended in use.` });
+    enforceOn(this.parts.policy, ctx, 'volume:extend_attached_volume', volume);
     const backend = volume.host?.split('#', 1)[0];
     const [service] = await this.parts.services.list(tx, { host: backend, binary: 'cinder-volume' });
     if (service?.capabilities?.online_extend_support !== true)

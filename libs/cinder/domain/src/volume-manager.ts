@@ -90,7 +90,8 @@ export class VolumeManager {
   ): Promise<ConnectionInfo> {
     return this.exclusive(volumeId, async () => {
       const volume = await this.find(volumeId);
-      return this.driver.ensureExport(ctx, volume, { host: hostIn(connector), readonly: isReadonly(volume) });
+      const to = { host: hostIn(connector), readonly: isReadonly(volume), names: exportsIn(volume) };
+      return this.driver.ensureExport(ctx, volume, to);
     });
   }
 
@@ -164,6 +165,14 @@ export function wantsExport(volume: Volume): boolean {
 
 function hostIn(connector: Readonly<Record<string, unknown>>): string | null {
   return typeof connector['host'] === 'string' ? connector['host'] : null;
+}
+
+/** What the attachments' connections are known by on the backend. */
+function exportsIn(volume: Volume): readonly string[] {
+  return volume.attachments.flatMap(({ connection_info: info }) => {
+    const name = info?.['export'];
+    return typeof name === 'string' ? [name] : [];
+  });
 }
 
 function isReadonly(volume: Volume): boolean {

@@ -96,6 +96,12 @@ export const NovaSagas = {
     action: 'detach_volume',
     params: Type.Object({ instance_uuid: Uuid, volume_id: Uuid, bdm_id: Type.Integer() }),
   },
+  /** Cinder has made the volume larger. */
+  extendVolume: {
+    kind: 'server.extend_volume',
+    action: 'extend_volume',
+    params: Type.Object({ instance_uuid: Uuid, volume_id: Uuid }),
+  },
   /** The port exists and is recorded as the instance's NIC (state attaching) when it starts. */
   attachInterface: {
     kind: 'server.attach_interface',

@@ -151,7 +151,13 @@ export interface BlockDevice {
 export type BlockDevicePatch = Partial<
   Pick<
     BlockDevice,
-    'volume_id' | 'attachment_id' | 'connection_info' | 'device_name' | 'state' | 'delete_on_termination'
+    | 'volume_id'
+    | 'volume_size'
+    | 'attachment_id'
+    | 'connection_info'
+    | 'device_name'
+    | 'state'
+    | 'delete_on_termination'
   >
 >;
 

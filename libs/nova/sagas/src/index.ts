@@ -10,6 +10,7 @@ import { resizeSagas } from './server-resize.sagas';
 import { shelveSagas } from './server-shelve.sagas';
 import { createImageSaga } from './server-snapshot.saga';
 import { createVolumeImageSaga } from './server-volume-snapshot.saga';
+import { volumeChangeSagas } from './volume-change.sagas';
 
 export type { SagaDeps } from './deps';
 
@@ -20,6 +21,7 @@ export function novaSagas(deps: SagaDeps): readonly SagaDefinition[] {
     deleteServerSaga(deps),
     ...powerSagas(deps),
     ...attachmentSagas(deps),
+    ...volumeChangeSagas(deps),
     ...rescueSagas(deps),
     ...resizeSagas(deps),
     ...shelveSagas(deps),

@@ -27,6 +27,8 @@ export class FakeVolumes implements VolumePort {
   readonly faults = new Faults();
   readonly volumes = new Map<string, FakeVolume>();
   readonly attachments = new Map<string, FakeAttachment>();
+  /** Volumes that grew in use: the next connection is another one, for as long as the former is used. */
+  readonly outgrown = new Set<string>();
   /** By volume and key. */
   readonly snapshots = new Map<string, VolumeSnapshot>();
 
@@ -108,7 +110,9 @@ export class FakeVolumes implements VolumePort {
       const attachment = this.attachment(attachmentId);
       attachment.connector = connector;
       if (!attachment.attached) this.volume(attachment.volume_id).status = 'attaching';
-      return { driver_volume_type: 'nbd', data: { volume: attachment.volume_id } };
+      const data = { volume: attachment.volume_id };
+      const outgrown = this.outgrown.delete(attachment.volume_id);
+      return { driver_volume_type: 'nbd', data: outgrown ? { ...data, export: 'larger' } : data };
     });
   }
 

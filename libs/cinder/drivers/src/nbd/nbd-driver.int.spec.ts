@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   closeSync,
@@ -31,8 +31,8 @@ const suite = missing.length === 0 ? describe : describe.skip;
 
 const GIB = 1024 ** 3;
 const ctx = newContext();
-const HERE = { host: 'here', readonly: false };
-const THERE = { host: 'there', readonly: false };
+const HERE = { host: 'here', readonly: false, names: [] };
+const THERE = { host: 'there', readonly: false, names: [] };
 
 let dir: string;
 let driver: NbdVolumeDriver;
@@ -73,6 +73,29 @@ function io(url: string, command: string): Promise<string> {
 async function holds(url: string, pattern: number, at = '0', bytes = '1M'): Promise<boolean> {
   const said = await io(url, `read -P ${String(pattern)} ${at} ${bytes}`);
   return !said.includes('Pattern verification failed');
+}
+
+/** A guest that keeps its disk open. */
+function hold(url: string): { says(command: string, answer: RegExp): Promise<void>; end(): Promise<void> } {
+  const child = spawn('qemu-io', ['-f', 'raw', url], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  return {
+    async says(command, answer) {
+      said = '';
+      child.stdin.write(`${command}\n`);
+      for (let tries = 0; !answer.test(said); tries += 1) {
+        if (tries > 1000 || said.includes('failed')) throw new Error(`${command}: ${said}`);
+        await delay(10);
+      }
+    },
+    async end() {
+      child.stdin.end('quit\n');
+      await ended;
+    },
+  };
 }
 
 function daemons(): number[] {
@@ -134,7 +157,7 @@ suite('the NBD backend', () => {
   it('serves read-only where that is asked for', async () => {
     const one = volume();
     await driver.ensureVolume(ctx, one);
-    const info = await driver.ensureExport(ctx, one, { host: 'here', readonly: true });
+    const info = await driver.ensureExport(ctx, one, { ...HERE, readonly: true });
     expect(info.data['access_mode']).toBe('ro');
     await expect(io(urlOf(info), 'write -P 1 0 1M')).rejects.toThrow();
     expect(await run('qemu-io', ['-r', '-f', 'raw', '-c', 'read -P 0 0 1M', urlOf(info)])).not.toContain('failed');
@@ -273,6 +296,51 @@ suite('the NBD backend', () => {
       ]),
     ).rejects.toMatchObject({ code: 'VolumeNotFound' });
     expect([left('snapshots').length, left('work')]).toEqual([3, []]);
+  }, 60_000);
+
+  it('grows volumes in use: users go on, move to the new size while they run, and only the usual export is left', async () => {
+    const one = volume();
+    await driver.ensureVolume(ctx, one);
+    const bytesOf = async (url: string): Promise<string> => (await io(url, 'length')).trim();
+    for (const [from, host] of [
+      [1, HERE],
+      [2, THERE],
+    ] as const) {
+      const first = await driver.ensureExport(ctx, { id: one.id, size: from }, host);
+      const user = hold(urlOf(first));
+      await user.says('write -P 7 0 1M', /wrote 1048576/);
+      const size = from + 1;
+      await driver.ensureSize(ctx, { id: one.id, size });
+      await driver.ensureSize(ctx, { id: one.id, size });
+      const second = await driver.ensureExport(ctx, { id: one.id, size }, host);
+      expect(await driver.ensureExport(ctx, { id: one.id, size }, host)).toEqual(second);
+      expect(second.data['export']).toBe(`volume-${one.id}.${String(size)}`);
+      expect(await bytesOf(urlOf(second))).toBe(`${String(size)} GiB`);
+      await io(urlOf(second), `write -P 8 ${String(size * 1024 - 1)}M 1M`);
+      await user.says('read -P 7 0 1M', /read 1048576/);
+      const snapshot = randomUUID();
+      await driver.ensureSnapshot(ctx, one.id, snapshot);
+      const copy = path.join(dir, 'snapshots', snapshot);
+      expect(await holds(copy, 8, `${String(size * 1024 - 1)}M`)).toBe(true);
+      await driver.absentSnapshot(ctx, snapshot);
+      const moved = hold(urlOf(second));
+      await moved.says('read -P 7 0 1M', /read 1048576/);
+      await user.end();
+      const names = [String(second.data['export'])];
+      const third = await driver.ensureExport(ctx, { id: one.id, size }, { ...host, names });
+      expect(third).toEqual(first);
+      expect(await bytesOf(urlOf(third))).toBe(`${String(size)} GiB`);
+      await driver.ensureExport(ctx, { id: one.id, size }, host);
+      await moved.says('read -P 7 0 1M', /read 1048576/);
+      await moved.end();
+      await driver.ensureExport(ctx, { id: one.id, size }, host);
+      await driver.ensureExport(ctx, { id: one.id, size }, host);
+      await expect(io(urlOf(second), 'length')).rejects.toThrow();
+      expect(await holds(urlOf(third), 7)).toBe(true);
+    }
+    await driver.absentExport(ctx, one.id);
+    expect(await driver.exports()).toEqual([]);
+    expect(daemons()).toEqual([]);
   }, 60_000);
 
   it('gives a volume in a format of its own, and takes the working copy away', async () => {

@@ -7,6 +7,7 @@ import { CinderError, type ConnectionInfo } from '@nestack/cinder/contract';
 import type { Capabilities, VolumeDriver, VolumeRef } from '@nestack/cinder/domain';
 import { assertHead, formatOf, inspectImage, unacceptable } from './image-guard';
 import { StorageDaemon } from './storage-daemon';
+import { exportName, VolumeExports } from './volume-exports';
 import { GIB, VolumeFiles } from './volume-files';
 
 export interface NbdOptions {
@@ -32,6 +33,8 @@ export class NbdVolumeDriver implements VolumeDriver {
   private readonly files: VolumeFiles;
   private readonly local: StorageDaemon;
   private readonly remote: StorageDaemon | null;
+  private readonly localExports: VolumeExports;
+  private readonly remoteExports: VolumeExports | null;
   private lost: (() => void) | null = null;
 
   constructor(private readonly options: NbdOptions) {
@@ -51,6 +54,9 @@ export class NbdVolumeDriver implements VolumeDriver {
             log: options.log,
             onLoss: () => this.lost?.(),
           });
+    this.localExports = new VolumeExports(this.local, { shared: true, name: (id) => nodeName(id) });
+    this.remoteExports =
+      this.remote === null ? null : new VolumeExports(this.remote, { shared: false, name: passingNode });
   }
 
   onLoss(listener: () => void): void {
@@ -125,11 +131,9 @@ export class NbdVolumeDriver implements VolumeDriver {
 
   async ensureSize(_ctx: RequestContext, volume: VolumeRef): Promise<void> {
     await this.existing(volume.id);
-    // An export keeps the size that it began with.
-    const name = exportName(volume.id);
-    if ((await this.local.exports()).includes(name))
-      throw CinderError.InvalidVolume({ reason: `Volume ${volume.id} is in use and cannot be extended.` });
-    await this.files.grow(this.files.volume(volume.id), volume.size * GIB);
+    const file = this.files.volume(volume.id);
+    await this.files.grow(file, volume.size * GIB);
+    await this.local.ensureNodeSize(nodeName(volume.id), file, volume.size * GIB);
   }
 
   async ensureSnapshot(_ctx: RequestContext, volumeId: string, snapshotId: string): Promise<void> {
@@ -165,12 +169,13 @@ export class NbdVolumeDriver implements VolumeDriver {
   async ensureExport(
     ctx: RequestContext,
     volume: VolumeRef,
-    to: { readonly host: string | null; readonly readonly: boolean },
+    to: { readonly host: string | null; readonly readonly: boolean; readonly names: readonly string[] },
   ): Promise<ConnectionInfo> {
-    await this.existing(volume.id);
-    const name = exportName(volume.id);
-    const exported = { name, node: nodeName(volume.id), writable: !to.readonly };
-    await this.local.ensureExport(ctx, exported, {
+    const size = Math.ceil((await this.existing(volume.id)) / GIB);
+    const served = { volumeId: volume.id, size, writable: !to.readonly, names: to.names };
+    // What the second daemon does not need any more, the first one need not keep.
+    await this.remoteExports?.endOutdated(served);
+    const name = await this.localExports.ensure(ctx, served, () => ({
       driver: 'raw',
       'read-only': to.readonly,
       discard: 'unmap',
@@ -180,15 +185,16 @@ export class NbdVolumeDriver implements VolumeDriver {
         discard: 'unmap',
         'read-only': to.readonly,
       },
-    });
-    const data = { export: name, volume_id: volume.id, access_mode: to.readonly ? 'ro' : 'rw' };
-    if (to.host === this.options.host) return { driver_volume_type: 'nbd', data: { ...data, socket: this.socket } };
+    }));
+    const data = { volume_id: volume.id, access_mode: to.readonly ? 'ro' : 'rw' };
+    const here = { driver_volume_type: 'nbd', data: { ...data, export: name, socket: this.socket } };
+    if (to.host === this.options.host) return here;
     const { address } = this.options;
-    if (this.remote === null || address === null) {
-      if (to.host === null) return { driver_volume_type: 'nbd', data: { ...data, socket: this.socket } };
+    if (this.remoteExports === null || address === null) {
+      if (to.host === null) return here;
       throw CinderError.InvalidVolume({ reason: `Volume ${volume.id} cannot be reached from host ${to.host}.` });
     }
-    await this.remote.ensureExport(ctx, exported, {
+    const passedOn = await this.remoteExports.ensure(ctx, served, () => ({
       driver: 'raw',
       'read-only': to.readonly,
       file: {
@@ -199,25 +205,27 @@ export class NbdVolumeDriver implements VolumeDriver {
         // When the first one is started anew, requests wait for it.
         'reconnect-delay': 60,
       },
-    });
-    return { driver_volume_type: 'nbd', data: { ...data, host: address.host, port: address.port } };
+    }));
+    return {
+      driver_volume_type: 'nbd',
+      data: { ...data, export: passedOn, host: address.host, port: address.port },
+    };
   }
 
   async absentExport(_ctx: RequestContext, volumeId: string): Promise<void> {
-    await this.remote?.absentExport(exportName(volumeId), nodeName(volumeId));
-    await this.local.absentExport(exportName(volumeId), nodeName(volumeId));
+    await this.remoteExports?.absent(volumeId);
+    await this.localExports.absent(volumeId);
   }
 
   async exports(): Promise<readonly string[]> {
-    const names = [...(await this.local.exports()), ...((await this.remote?.exports()) ?? [])];
-    return [...new Set(names)].map((name) => name.replace(/^volume-/, ''));
+    const served = [...(await this.localExports.volumes()), ...((await this.remoteExports?.volumes()) ?? [])];
+    return [...new Set(served)];
   }
 
   async read(_ctx: RequestContext, volume: VolumeRef, format: string): Promise<NodeJS.ReadableStream> {
     await this.existing(volume.id);
     const target = formatOf(volume.id, format);
-    const name = exportName(volume.id);
-    if (!(await this.local.exports()).includes(name))
+    if (!(await this.localExports.volumes()).includes(volume.id))
       return this.files.exported(this.files.volume(volume.id), target, volume.id);
     const copy = this.files.work(`${volume.id}.copy`);
     await this.files.absent(copy);
@@ -238,7 +246,7 @@ export class NbdVolumeDriver implements VolumeDriver {
       total_capacity_gb: total,
       free_capacity_gb: free,
       multiattach: true,
-      online_extend_support: false,
+      online_extend_support: true,
       consistent_group_snapshot_enabled: true,
     };
   }
@@ -286,11 +294,13 @@ export class NbdVolumeDriver implements VolumeDriver {
   }
 }
 
-function exportName(volumeId: string): string {
-  return `volume-${volumeId}`;
-}
-
 /** Names of block nodes have 31 characters at most. */
 function nodeName(id: string, kind = 'v'): string {
   return `${kind}${id.replaceAll('-', '').slice(0, 30)}`;
+}
+
+/** The node of an export that is passed on: that of another name than the volume's own ends with what it adds. */
+function passingNode(volumeId: string, name: string): string {
+  const more = name.slice(exportName(volumeId).length);
+  return more === '' ? nodeName(volumeId) : `${nodeName(volumeId, 't').slice(0, 19)}${more}`;
 }

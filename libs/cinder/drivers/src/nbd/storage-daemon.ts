@@ -36,6 +36,12 @@ interface ExportInfo {
   readonly 'shutting-down': boolean;
 }
 
+interface NodeInfo {
+  readonly 'node-name': string;
+  readonly ro: boolean;
+  readonly image: { readonly 'virtual-size': number };
+}
+
 const START_MS = 15_000;
 const PROGRAM = 'qemu-storage-daemon';
 
@@ -49,46 +55,87 @@ export class StorageDaemon {
 
   constructor(private readonly options: StorageDaemonOptions) {}
 
-  /** Serves a block node as an export; `node` is only added when there is no such export. */
+  /** Serves a block node as an export under a name; the node is added when it is not there. */
   ensureExport(
     ctx: RequestContext,
-    exported: { readonly name: string; readonly node: string; readonly writable: boolean },
+    exported: { readonly id: string; readonly name: string; readonly node: string; readonly writable: boolean },
     node: Readonly<Record<string, unknown>>,
   ): Promise<void> {
     return this.exclusive(async () => {
       const qmp = await this.started(ctx);
-      if ((await this.find(qmp, exported.name)) !== null) return;
-      await this.absentNode(qmp, exported.node);
-      await qmp.execute('blockdev-add', { ...node, 'node-name': exported.node });
+      if ((await this.find(qmp, exported.id)) !== null) return;
+      const added = !(await this.nodes(qmp)).some((one) => one['node-name'] === exported.node);
+      if (added) await qmp.execute('blockdev-add', { ...node, 'node-name': exported.node });
       try {
         await qmp.execute('block-export-add', {
           type: 'nbd',
-          id: exported.name,
+          id: exported.id,
           name: exported.name,
           'node-name': exported.node,
           writable: exported.writable,
         });
       } catch (error) {
-        await this.absentNode(qmp, exported.node);
+        if (added) await this.absentNode(qmp, exported.node);
         throw error;
       }
     });
   }
 
-  /** Ends an export, whoever uses it; the daemon ends with its last one. */
-  absentExport(name: string, node: string): Promise<void> {
+  /** Ends an export, whoever uses it. */
+  absentExport(id: string): Promise<void> {
+    return this.exclusive(async () => {
+      const qmp = await this.running();
+      if (qmp === null || (await this.find(qmp, id)) === null) return;
+      await qmp.execute('block-export-del', { id, mode: 'hard' }).catch(ignoreMissing);
+      await this.untilEnded(qmp, id);
+    });
+  }
+
+  /** Ends an export unless it has clients; whether it has ended. */
+  endUnusedExport(id: string): Promise<boolean> {
+    return this.exclusive(async () => {
+      const qmp = await this.running();
+      if (qmp === null || (await this.find(qmp, id)) === null) return true;
+      try {
+        await qmp.execute('block-export-del', { id, mode: 'safe' });
+      } catch (error) {
+        if (error instanceof QmpError && /in use/i.test(error.description)) return false;
+        ignoreMissing(error);
+      }
+      await this.untilEnded(qmp, id);
+      return true;
+    });
+  }
+
+  /** Removes nodes that no export uses; the daemon ends when it serves nothing any more. */
+  absentNodes(which: (node: string) => boolean): Promise<void> {
     return this.exclusive(async () => {
       const qmp = await this.running();
       if (qmp === null) return;
-      if ((await this.find(qmp, name)) !== null) {
-        await qmp.execute('block-export-del', { id: name, mode: 'hard' }).catch(ignoreMissing);
-        for (let tries = 0; (await this.find(qmp, name)) !== null; tries += 1) {
-          if (tries > 200) throw unavailable(`export ${name} does not end`);
-          await delay(20);
-        }
-      }
-      await this.absentNode(qmp, node);
+      for (const node of await this.nodes(qmp))
+        if (which(node['node-name'])) await this.absentNode(qmp, node['node-name']);
       if ((await this.list(qmp)).length === 0) await this.stop(qmp);
+    });
+  }
+
+  /** Makes a raw node see the size that its file has now; exports that begin afterwards tell it. */
+  ensureNodeSize(node: string, file: string, bytes: number): Promise<void> {
+    return this.exclusive(async () => {
+      const qmp = await this.running();
+      const nodes = qmp === null ? [] : await this.nodes(qmp);
+      const found = nodes.find((one) => one['node-name'] === node);
+      if (qmp === null || found === undefined || found.image['virtual-size'] >= bytes) return;
+      // The size of a file is looked at when it is opened: it is opened once more, and put in the other's place.
+      const opened = `${fileNodes(node)}${String(bytes)}`;
+      const options = { 'read-only': found.ro, discard: 'unmap' };
+      await qmp.execute('blockdev-del', { 'node-name': opened }).catch(ignoreMissing);
+      await qmp.execute('blockdev-add', { driver: 'file', filename: file, ...options, 'node-name': opened });
+      await qmp.execute('blockdev-reopen', {
+        options: [{ driver: 'raw', 'node-name': node, ...options, file: opened }],
+      });
+      for (const { 'node-name': other } of nodes)
+        if (other !== opened && other.startsWith(fileNodes(node)))
+          await qmp.execute('blockdev-del', { 'node-name': other });
     });
   }
 
@@ -108,7 +155,7 @@ export class StorageDaemon {
     const started = await this.exclusive(async () => {
       const qmp = await this.running();
       if (qmp === null) return null;
-      const nodes = await this.nodes(qmp);
+      const nodes = new Set((await this.nodes(qmp)).map((one) => one['node-name']));
       const mine = copies.filter((one) => nodes.has(one.node));
       if (mine.length === 0) return null;
       for (const copy of mine) {
@@ -261,13 +308,22 @@ export class StorageDaemon {
     return (await this.list(qmp)).find((one) => one.id === name) ?? null;
   }
 
-  private async nodes(qmp: QmpClient): Promise<ReadonlySet<string>> {
-    const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as { 'node-name': string }[];
-    return new Set(nodes.map((one) => one['node-name']));
+  private async untilEnded(qmp: QmpClient, id: string): Promise<void> {
+    for (let tries = 0; (await this.find(qmp, id)) !== null; tries += 1) {
+      if (tries > 200) throw unavailable(`export ${id} does not end`);
+      await delay(20);
+    }
+  }
+
+  private async nodes(qmp: QmpClient): Promise<readonly NodeInfo[]> {
+    return (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly NodeInfo[];
   }
 
   private async absentNode(qmp: QmpClient, node: string): Promise<void> {
     await qmp.execute('blockdev-del', { 'node-name': node }).catch(ignoreMissing);
+    // Those that were put in place of its first file.
+    for (const { 'node-name': file } of await this.nodes(qmp))
+      if (file.startsWith(fileNodes(node))) await qmp.execute('blockdev-del', { 'node-name': file });
   }
 
   private async absentJob(qmp: QmpClient, job: string): Promise<void> {
@@ -320,6 +376,11 @@ function ignoreMissing(error: unknown): void {
   )
     return;
   throw error;
+}
+
+/** How the names begin of nodes of files that were opened anew behind a node; a name has 31 characters at most. */
+function fileNodes(node: string): string {
+  return `${node.slice(0, 13)}.`;
 }
 
 /** Commas in option values are written twice. */

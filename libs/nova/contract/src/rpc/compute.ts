@@ -227,6 +227,19 @@ export const ComputeRpc = defineRpc({
         connection_info: Type.Union([ConnectionInfo, Type.Null()]),
       }),
     },
+    /** Ensures the guest, if it runs, uses this connection of a volume of its and sees a disk of this many bytes; never a smaller one. */
+    extend_volume: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({
+        instance_uuid: Uuid,
+        volume_id: Uuid,
+        connection_info: ConnectionInfo,
+        new_size: Type.Integer(),
+      }),
+    },
     attach_interface: {
       kind: 'call',
       since: '6.0',

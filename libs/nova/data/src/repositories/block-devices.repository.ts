@@ -78,6 +78,7 @@ export class BlockDevicesRepository implements BlockDeviceRepository {
     const set: string[] = [];
     for (const column of [
       'volume_id',
+      'volume_size',
       'attachment_id',
       'connection_info',
       'device_name',

@@ -162,6 +162,16 @@ export class ComputeManager {
     return this.command(uuid, () => this.deps.driver.absentVolume(ctx, uuid, volumeId));
   }
 
+  extendVolume(
+    ctx: RequestContext,
+    uuid: string,
+    volumeId: string,
+    connection: ConnectionInfo,
+    bytes: number,
+  ): Promise<void> {
+    return this.command(uuid, () => this.deps.driver.ensureVolumeSize(ctx, uuid, { volumeId, connection, bytes }));
+  }
+
   attachInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
     return this.command(uuid, () => this.deps.driver.ensureInterface(ctx, uuid, nic));
   }

@@ -112,6 +112,12 @@ export interface HypervisorDriver {
   diagnostics(uuid: string): Promise<Readonly<Record<string, unknown>>>;
   /** The device's name as given to the guest. Works on running guests and on those that are off. */
   ensureVolume(ctx: RequestContext, uuid: string, disk: GuestDisk): Promise<string>;
+  /** Ensures a running guest uses this connection of a volume and sees at least so many bytes; one that is off does so when it starts. */
+  ensureVolumeSize(
+    ctx: RequestContext,
+    uuid: string,
+    volume: { readonly volumeId: string; readonly connection: ConnectionInfo; readonly bytes: number },
+  ): Promise<void>;
   absentVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void>;
   ensureInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void>;
   absentInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void>;

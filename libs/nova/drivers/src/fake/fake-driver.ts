@@ -26,6 +26,7 @@ export const FAKE_OPERATIONS = [
   'snapshot',
   'attach_volume',
   'detach_volume',
+  'extend_volume',
   'attach_interface',
   'detach_interface',
 ] as const;
@@ -285,6 +286,21 @@ export class FakeDriver implements HypervisorDriver {
       await this.save(uuid);
     }
     return guest.volumes[disk.volumeId] ?? disk.device;
+  }
+
+  async ensureVolumeSize(
+    _ctx: RequestContext,
+    uuid: string,
+    { volumeId, bytes }: { readonly volumeId: string; readonly bytes: number },
+  ): Promise<void> {
+    const guest = this.guest(uuid);
+    const device = guest.volumes[volumeId];
+    if (device === undefined || guest.power !== POWER_STATE.running) return;
+    const line = `virtio_blk: ${device} detected capacity change to ${String(bytes / 512)}`;
+    if (guest.console.includes(line)) return;
+    await this.act('extend_volume');
+    guest.console.push(line);
+    await this.save(uuid);
   }
 
   async absentVolume(_ctx: RequestContext, uuid: string, volumeId: string): Promise<void> {

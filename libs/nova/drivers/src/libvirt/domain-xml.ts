@@ -97,27 +97,41 @@ function kernelXml({ kernel }: DomainPlan): string {
   return `<kernel>${escaped(kernel.file)}</kernel>${initrd}<cmdline>${escaped(kernel.commandLine)}</cmdline>`;
 }
 
-/** A volume's disk: NBD over a unix socket or TCP, served by the host that has the volume. */
-export function volumeXml(volume: VolumePlan): string {
-  const { driver_volume_type: type, data } = volume.connection;
-  if (type !== 'nbd') throw unusable(volume, `this host cannot use volumes of the type ${type}`);
+/** Where a volume is served, as QEMU's NBD client takes it. Throws InvalidVolume. */
+export function nbdAddress(
+  volumeId: string,
+  connection: ConnectionInfo,
+): {
+  readonly server:
+    | { readonly type: 'unix'; readonly path: string }
+    | { readonly type: 'inet'; readonly host: string; readonly port: string };
+  readonly export?: string;
+} {
+  const { driver_volume_type: type, data } = connection;
+  if (type !== 'nbd') throw unusable(volumeId, `this host cannot use volumes of the type ${type}`);
   const socket = textOf(data['socket']) ?? textOf(data['unix_socket']);
   const host = textOf(data['host']);
   const port = typeof data['port'] === 'number' ? String(data['port']) : textOf(data['port']);
-  const address =
-    socket !== null
-      ? `<host transport='unix' socket='${escaped(socket)}'/>`
-      : host !== null && port !== null
-        ? `<host name='${escaped(host)}' port='${escaped(port)}'/>`
-        : null;
-  if (address === null) throw unusable(volume, 'its connection names neither a socket nor a host');
   const name = textOf(data['export']) ?? textOf(data['name']);
+  const named = name === null ? {} : { export: name };
+  if (socket !== null) return { server: { type: 'unix', path: socket }, ...named };
+  if (host !== null && port !== null) return { server: { type: 'inet', host, port }, ...named };
+  throw unusable(volumeId, 'its connection names neither a socket nor a host');
+}
+
+/** A volume's disk: NBD over a unix socket or TCP, served by the host that has the volume. */
+export function volumeXml(volume: VolumePlan): string {
+  const { server, export: name } = nbdAddress(volume.volumeId, volume.connection);
+  const address =
+    server.type === 'unix'
+      ? `<host transport='unix' socket='${escaped(server.path)}'/>`
+      : `<host name='${escaped(server.host)}' port='${escaped(server.port)}'/>`;
   return [
     `<disk type='network' device='disk'>`,
     `<driver name='qemu' type='raw' cache='none' discard='unmap'/>`,
-    `<source protocol='nbd'${name === null ? '' : ` name='${escaped(name)}'`}>${address}${RECONNECT}</source>`,
+    `<source protocol='nbd'${name === undefined ? '' : ` name='${escaped(name)}'`}>${address}${RECONNECT}</source>`,
     `<target dev='${escaped(volume.target)}' bus='${volume.bus}'/>`,
-    data['access_mode'] === 'ro' ? `<readonly/>` : '',
+    volume.connection.data['access_mode'] === 'ro' ? `<readonly/>` : '',
     `<serial>${escaped(volume.volumeId)}</serial>`,
     `</disk>`,
   ].join('');
@@ -198,11 +212,11 @@ function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-function unusable(volume: VolumePlan, reason: string): DomainError {
+function unusable(volumeId: string, reason: string): DomainError {
   return new DomainError({
     kind: 'badRequest',
     code: 'InvalidVolume',
-    message: `Invalid volume: ${volume.volumeId}: ${reason}`,
-    args: { reason: `${volume.volumeId}: ${reason}` },
+    message: `Invalid volume: ${volumeId}: ${reason}`,
+    args: { reason: `${volumeId}: ${reason}` },
   });
 }

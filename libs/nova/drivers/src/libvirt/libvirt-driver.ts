@@ -20,6 +20,7 @@ import { ConsoleKeeper, consoleTail, trimLog } from './console-log';
 import { ensureLibvirtd, MAX_SOCKET_PATH, qemuLogDir, socketOfUri } from './daemon';
 import { definedTaps, domainXml } from './domain-xml';
 import { legacyDiagnostics, powerOf } from './domain-stats';
+import { GuestBlock } from './guest-block';
 import { GuestDevices } from './guest-devices';
 import { GuestFiles } from './guest-files';
 import { GuestResizes } from './guest-resizes';
@@ -59,6 +60,7 @@ export class LibvirtDriver implements HypervisorDriver {
   private readonly commands: Commands;
   private readonly libvirt: LibvirtClient;
   private readonly devices: GuestDevices;
+  private readonly block: GuestBlock;
   private readonly images: ImageCache;
   private readonly resizes: GuestResizes;
   private readonly snapshots: GuestSnapshots;
@@ -77,6 +79,7 @@ export class LibvirtDriver implements HypervisorDriver {
       onConnected: () => this.power.anythingChanged(),
     });
     this.devices = new GuestDevices(this.libvirt);
+    this.block = new GuestBlock(this.libvirt);
     this.images = new ImageCache(path.join(this.instancesDir, IMAGES), this.commands);
     this.resizes = new GuestResizes((uuid) => this.files(uuid), this, this.commands);
     this.snapshots = new GuestSnapshots((uuid) => this.files(uuid), this.libvirt, this.commands);
@@ -315,6 +318,14 @@ export class LibvirtDriver implements HypervisorDriver {
 
   async ensureVolume(ctx: RequestContext, uuid: string, disk: GuestDisk): Promise<string> {
     return this.devices.ensureVolume(ctx, uuid, disk, await this.requireDefined(uuid));
+  }
+
+  async ensureVolumeSize(
+    ctx: RequestContext,
+    uuid: string,
+    volume: Parameters<HypervisorDriver['ensureVolumeSize']>[2],
+  ): Promise<void> {
+    if (await this.requireDefined(uuid)) await this.block.ensureConnection(ctx, uuid, volume);
   }
 
   async absentVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void> {

@@ -152,6 +152,11 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return null;
   }
 
+  async extend_volume(ctx: RequestContext, args: RpcArgs<Methods['extend_volume']>) {
+    await this.manager.extendVolume(ctx, args.instance_uuid, args.volume_id, args.connection_info, args.new_size);
+    return null;
+  }
+
   async attach_interface(ctx: RequestContext, args: RpcArgs<Methods['attach_interface']>) {
     await this.manager.attachInterface(ctx, args.instance_uuid, args.nic);
     return null;

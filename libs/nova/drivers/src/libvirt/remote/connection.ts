@@ -2,8 +2,8 @@ import { connect, type Socket } from 'node:net';
 import { DomainError } from '@nestack/kernel/errors';
 import { XdrReader, XdrWriter } from './xdr';
 
-/** Number and version of libvirt's remote protocol. Its numbers are kept from release to release for older clients. */
-const PROGRAM = 0x20008086;
+/** Numbers of libvirt's remote protocol and of its part for QEMU; both are of version 1 and kept from release to release for older clients. */
+export const PROGRAM = { remote: 0x20008086, qemu: 0x20008087 } as const;
 const VERSION = 1;
 const HEADER = 24;
 const MAX_MESSAGE = 32 * 1024 * 1024;
@@ -77,14 +77,19 @@ export class RemoteConnection {
   }
 
   /** Calls a procedure. Throws LibvirtError when libvirt refuses, `unavailable` when no answer comes. */
-  call(procedure: number, args: XdrWriter | null, timeoutMs: number): Promise<XdrReader> {
+  call(
+    procedure: number,
+    args: XdrWriter | null,
+    timeoutMs: number,
+    program: number = PROGRAM.remote,
+  ): Promise<XdrReader> {
     if (this.failure !== null) return Promise.reject(libvirtUnavailable(this.failure));
     this.serial += 1;
     const serial = this.serial;
     const body = args?.bytes() ?? Buffer.alloc(0);
     const head = new XdrWriter()
       .uint(HEADER + 4 + body.length)
-      .uint(PROGRAM)
+      .uint(program)
       .uint(VERSION)
       .int(procedure)
       .int(TYPE.call)
@@ -133,10 +138,9 @@ export class RemoteConnection {
       header.uint(),
       header.int(),
     ];
-    if (program !== PROGRAM) return;
     const body = new XdrReader(message.subarray(HEADER));
     if (type === TYPE.event) {
-      this.onEvent(procedure, body);
+      if (program === PROGRAM.remote) this.onEvent(procedure, body);
       return;
     }
     const waiting = this.pending.get(serial);

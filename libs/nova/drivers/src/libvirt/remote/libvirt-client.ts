@@ -4,7 +4,7 @@ import { asDomainError } from '@nestack/kernel/errors';
 import type { Logger } from '@nestack/kernel/log';
 import { recordTrace } from '@nestack/kernel/trace';
 import { guestName } from '@nestack/nova/domain';
-import { LIBVIRT_ERROR, LibvirtError, RemoteConnection, libvirtUnavailable } from './connection';
+import { LIBVIRT_ERROR, LibvirtError, PROGRAM, RemoteConnection, libvirtUnavailable } from './connection';
 import { XdrWriter, type XdrReader } from './xdr';
 
 /** Numbers of the protocol's procedures and events. */
@@ -30,6 +30,9 @@ const PROC = {
   domainDefineXmlFlags: 350,
   eventDeviceRemovalFailed: 367,
 } as const;
+
+/** The one procedure of the part for QEMU that is used. */
+const QEMU_MONITOR_COMMAND = 1;
 
 /** virDomainEventID of what is listened to. */
 const EVENTS = { lifecycle: 0, deviceRemoved: 15, deviceRemovalFailed: 22 } as const;
@@ -61,6 +64,17 @@ export interface LibvirtClientOptions {
   readonly onChange: (uuid: string) => void;
   /** The connection is there (again): changes may have been missed. */
   readonly onConnected: () => void;
+}
+
+/** QEMU's refusal of a command. */
+export class MonitorRefusal extends Error {
+  constructor(
+    readonly command: string,
+    readonly description: string,
+  ) {
+    super(`${command}: ${description}`);
+    this.name = 'MonitorRefusal';
+  }
 }
 
 /** libvirt's calls that the driver needs, over one connection that is renewed whenever it breaks. */
@@ -172,6 +186,23 @@ export class LibvirtClient {
     return this.act(ctx, `detach-device ${scope}`, uuid, PROC.domainDetachDeviceFlags, args);
   }
 
+  /** Asks the guest's QEMU itself; throws MonitorRefusal with its words. */
+  async monitor(
+    ctx: RequestContext,
+    uuid: string,
+    command: string,
+    args: Readonly<Record<string, unknown>> = {},
+  ): Promise<unknown> {
+    const line = JSON.stringify({ execute: command, arguments: args });
+    const reply = await this.recorded(ctx, `qemu ${command}`, uuid, async () => {
+      const call = domainArg(uuid).text(line).uint(0);
+      return (await this.call(QEMU_MONITOR_COMMAND, call, PROGRAM.qemu)).text();
+    });
+    const { error, return: value } = JSON.parse(reply) as { error?: { desc?: string }; return?: unknown };
+    if (error !== undefined) throw new MonitorRefusal(command, error.desc ?? '');
+    return value;
+  }
+
   /** The next change of a guest, or `ms` later. Ask for it before looking at what may change. */
   nextChange(uuid: string, ms: number): Promise<void> {
     return new Promise((resolve) => {
@@ -195,6 +226,10 @@ export class LibvirtClient {
     procedure: number,
     args: XdrWriter,
   ): Promise<void> {
+    await this.recorded(ctx, name, uuid, () => this.call(procedure, args));
+  }
+
+  private async recorded<T>(ctx: RequestContext, name: string, uuid: string, work: () => Promise<T>): Promise<T> {
     const { log } = this.options;
     const start = new Date();
     const began = performance.now();
@@ -210,8 +245,9 @@ export class LibvirtClient {
         resource: `server:${uuid}`,
       });
     try {
-      await this.call(procedure, args);
+      const result = await work();
       record('ok');
+      return result;
     } catch (error) {
       record(`error ${error instanceof LibvirtError ? String(error.code) : asDomainError(error).code}`);
       throw error;
@@ -238,9 +274,9 @@ export class LibvirtClient {
     }
   }
 
-  private async call(procedure: number, args: XdrWriter | null): Promise<XdrReader> {
+  private async call(procedure: number, args: XdrWriter | null, program?: number): Promise<XdrReader> {
     const connection = this.current ?? (await this.connected());
-    return connection.call(procedure, args, CALL_MS);
+    return connection.call(procedure, args, CALL_MS, program);
   }
 
   private async connected(): Promise<RemoteConnection> {

@@ -1,0 +1,74 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { cutWorkers } from '@nestack/kernel/saga';
+import { Bench } from './testing/bench';
+import { idle, survives } from './testing/survival';
+
+/** The law, for what happens to the volumes of servers; see kill.int.spec.ts. */
+let bench: Bench;
+
+beforeAll(async () => {
+  bench = await Bench.start({ hosts: 1 });
+}, 60_000);
+
+afterAll(async () => {
+  cutWorkers(null);
+  await bench.close();
+});
+
+afterEach(async () => {
+  cutWorkers(null);
+  await bench.tidy();
+  bench.volumes.volumes.clear();
+}, 60_000);
+
+const act = (id: string, body: Record<string, unknown>) => bench.call('POST', `/servers/${id}/action`, { body });
+
+async function consoleOf(id: string): Promise<string> {
+  return String((await act(id, { 'os-getConsoleOutput': {} })).json['output']);
+}
+
+async function withVolume(): Promise<{ id: string; volume: string }> {
+  const id = await bench.boot();
+  await bench.until(id, 'ACTIVE');
+  const volume = bench.volumes.add({ project_id: bench.project }).id;
+  await bench.call('POST', `/servers/${id}/os-volume_attachments`, {
+    body: { volumeAttachment: { volumeId: volume } },
+  });
+  await idle(bench, id);
+  expect(bench.volumes.volumes.get(volume)?.status).toBe('in-use');
+  return { id, volume };
+}
+
+const sizesIn = async (id: string): Promise<readonly string[]> =>
+  (await consoleOf(id)).match(/capacity change to \d+/g) ?? [];
+
+describe('a cut worker', () => {
+  it(
+    'of server.extend_volume: the guest sees the new size once',
+    () =>
+      survives(bench, {
+        kind: 'server.extend_volume',
+        places: 12,
+        prepare: withVolume,
+        act: async ({ id, volume }) => {
+          const grown = bench.volumes.volumes.get(volume);
+          if (grown !== undefined) grown.size = 3;
+          bench.volumes.outgrown.add(volume);
+          const event = { name: 'volume-extended', server_uuid: id, tag: volume };
+          const as = `${bench.project}:service`;
+          const told = await bench.call('POST', '/os-server-external-events', { as, body: { events: [event] } });
+          expect(told.status).toBe(200);
+        },
+        check: async ({ id, volume }) => {
+          await idle(bench, id);
+          expect(await sizesIn(id)).toEqual([`capacity change to ${String(3 * 2 ** 21)}`]);
+          const { rows } = await bench.query(
+            'SELECT volume_size, connection_info FROM block_device_mapping WHERE instance_uuid = $1',
+            [id],
+          );
+          expect(rows).toEqual([{ volume_size: 3, connection_info: { driver_volume_type: 'nbd', data: { volume } } }]);
+        },
+      }),
+    120_000,
+  );
+});
