@@ -21,6 +21,7 @@ import { ensureLibvirtd, MAX_SOCKET_PATH, qemuLogDir, socketOfUri } from './daem
 import { definedTaps, domainXml } from './domain-xml';
 import { legacyDiagnostics, powerOf } from './domain-stats';
 import { GuestBlock } from './guest-block';
+import { notFound, notRunning } from './guest-errors';
 import { GuestDevices } from './guest-devices';
 import { GuestFiles } from './guest-files';
 import { GuestResizes } from './guest-resizes';
@@ -453,12 +454,7 @@ export class LibvirtDriver implements HypervisorDriver {
 
   private async requireUp(uuid: string): Promise<void> {
     if (await this.requireDefined(uuid)) return;
-    throw new DomainError({
-      kind: 'conflict',
-      code: 'InstanceNotRunning',
-      message: `Instance ${uuid} is not running.`,
-      args: { instance_id: uuid },
-    });
+    throw notRunning(uuid);
   }
 
   private async ensureTaps(nics: readonly Nic[]): Promise<void> {
@@ -496,13 +492,4 @@ export class LibvirtDriver implements HypervisorDriver {
     const bases = await Promise.all((await this.instanceFolders()).map((uuid) => this.files(uuid).bases()));
     await this.images.removeUnused(new Set(bases.flat()));
   }
-}
-
-function notFound(uuid: string): DomainError {
-  return new DomainError({
-    kind: 'notFound',
-    code: 'InstanceNotFound',
-    message: `Instance ${uuid} could not be found.`,
-    args: { instance_id: uuid },
-  });
 }
