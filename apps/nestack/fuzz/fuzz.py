@@ -19,6 +19,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as openapi_checks
 
+from fields import undeclared
 from hostile import hostile_bodies, hostile_paths
 from pools import Pools
 
@@ -53,9 +54,12 @@ class Run:
         self.headers = {"X-Auth-Token": plan["token"], "Accept": "application/json", **plan["headers"]}
         self.statuses = {}
         self.seen = {}
+        # Operations that have succeeded at least once: the others were tried at their edges only.
+        self.reached = set()
         self.sent = 0
         with open(plan["document"], encoding="utf-8") as file:
             document = json.load(file)
+        self.document = document
         self.schema = schemathesis.openapi.from_dict(separate_actions(document))
         self.operations = [found.ok() for found in self.schema.get_all_operations()]
         self.operations.sort(key=lambda one: (ORDER.get(one.method.upper(), 5), one.path))
@@ -162,12 +166,28 @@ class Run:
             self.fail(operation, "no_answer", repr(error)[:400], None, source)
             return
         self.count(response.status_code)
+        if response.status_code < 400:
+            self.reached.add(operation.label)
         self.pools.learn(operation, case.path_parameters, response)
         try:
             case.validate_response(response, checks=CHECKS, headers=self.headers)
         except FailureGroup as group:
             for failure in group.exceptions:
                 self.judge(operation, failure, case, response, source)
+
+        self.check_fields(operation, response, source)
+
+    def check_fields(self, operation, response, source):
+        declared = operation.definition.raw["responses"].get(str(response.status_code), {})
+        schema = declared.get("content", {}).get("application/json", {}).get("schema")
+        if schema is None or response.status_code >= 300:
+            return
+        try:
+            body = json.loads(response.content)
+        except ValueError:
+            return
+        for path in sorted(set(undeclared(schema, body, self.document))):
+            self.fail(operation, "UndeclaredField", path, response, source, describe(response.request))
 
     def judge(self, operation, failure, case, response, source):
         name = type(failure).__name__
@@ -229,7 +249,7 @@ class Run:
 
     def fail(self, operation, check, text, response, source, sent=None):
         status = None if response is None else response.status_code
-        key = (operation.label, check, status, re.sub(r"[0-9a-f-]{32,36}|\d+", "#", text)[:60])
+        key = (operation.label, check, status, re.sub(r"[0-9a-f-]{32,36}|\d+", "#", text)[:100])
         self.seen[key] = self.seen.get(key, 0) + 1
         # The same defect shows itself many times; three examples are enough to find it.
         if self.seen[key] > 3:
@@ -299,8 +319,10 @@ def main():
         run.go()
     finally:
         run.clean()
+    for label in sorted({one.label for one in run.operations} - run.reached):
+        say("note", operation=label, text="never succeeded")
     failures = [{"operation": key[0], "check": key[1], "status": key[2], "count": count} for key, count in run.seen.items()]
-    say("done", requests=run.sent, operations=len(run.operations), statuses=run.statuses, failures=failures)
+    say("done", requests=run.sent, operations=len(run.operations), reached=len(run.reached), statuses=run.statuses, failures=failures)
 
 
 main()

@@ -13,6 +13,8 @@ export interface RunTotals {
   readonly version: string | null;
   readonly requests: number;
   readonly operations: number;
+  /** Operations that have succeeded at least once. */
+  readonly reached: number;
   readonly statuses: Readonly<Record<string, number>>;
   readonly failures: readonly Failure[];
   readonly seconds: number;
@@ -25,11 +27,24 @@ const violations = (totals: RunTotals): number => totals.failures.reduce((sum, o
 
 /** A row per service and microversion, then what was wrong. */
 export function reportOf(runs: readonly RunTotals[]): string {
-  const header = ['service', 'version', 'operations', 'requests', '2xx', '3xx', '4xx', '5xx', 'violations', 'time'];
+  const header = [
+    'service',
+    'version',
+    'operations',
+    'reached',
+    'requests',
+    '2xx',
+    '3xx',
+    '4xx',
+    '5xx',
+    'violations',
+    'time',
+  ];
   const rows = runs.map((one) => [
     one.service,
     one.version ?? '',
     String(one.operations),
+    String(one.reached),
     String(one.requests),
     ...['2', '3', '4', '5'].map((digit) => String(classOf(one, digit))),
     String(violations(one)),

@@ -7,6 +7,31 @@ import { versionsDocument } from './versions';
 
 const Paged = { first: Type.String(), schema: Type.String(), next: Type.Optional(Type.String()) };
 
+const Text = Type.String();
+const MaybeText = Type.Union([Text, Type.Null()]);
+const TaskView = Type.Object({
+  id: Text,
+  type: Text,
+  status: Text,
+  owner: MaybeText,
+  message: MaybeText,
+  input: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+  result: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+  image_id: MaybeText,
+  request_id: MaybeText,
+  user_id: MaybeText,
+  expires_at: MaybeText,
+  created_at: Text,
+  updated_at: Text,
+  self: Text,
+  schema: Text,
+});
+/** A JSON schema of the service's own. */
+const SchemaView = Type.Object(
+  { name: Text, properties: Type.Record(Type.String(), Type.Unknown()) },
+  { additionalProperties: true },
+);
+
 export const listImages = operation({
   id: 'listImages',
   summary: 'Lists images',
@@ -106,6 +131,7 @@ export const listImageTasks = operation({
   summary: 'Lists the tasks of an image',
   method: 'GET',
   path: '/images/{image_id}/tasks',
+  response: Type.Object({ tasks: Type.Array(TaskView) }),
   status: 200,
 });
 export const addTag = operation({
@@ -168,6 +194,7 @@ export const listTasks = operation({
   summary: 'Lists tasks',
   method: 'GET',
   path: '/tasks',
+  response: Type.Object({ tasks: Type.Array(TaskView), ...Paged }),
   status: 200,
   policy: 'tasks_api_access',
 });
@@ -176,6 +203,7 @@ export const showTask = operation({
   summary: 'Shows a task',
   method: 'GET',
   path: '/tasks/{task_id}',
+  response: TaskView,
   status: 200,
   policy: 'tasks_api_access',
 });
@@ -184,6 +212,9 @@ export const showImportInfo = operation({
   summary: 'Names the import methods',
   method: 'GET',
   path: '/info/import',
+  response: Type.Object({
+    'import-methods': Type.Object({ description: Text, type: Text, value: Type.Array(Text) }),
+  }),
   status: 200,
 });
 export const showStores = operation({
@@ -199,6 +230,7 @@ export const showUsage = operation({
   summary: 'Shows limits and usage',
   method: 'GET',
   path: '/info/usage',
+  response: Type.Object({ usage: Type.Record(Type.String(), Type.Unknown()) }),
   status: 200,
 });
 export const showCache = operation({
@@ -214,6 +246,7 @@ export const showSchema = operation({
   summary: 'Shows a JSON schema',
   method: 'GET',
   path: '/schemas/{name}',
+  response: SchemaView,
   status: 200,
 });
 export const showMetadefSchema = operation({
@@ -221,6 +254,7 @@ export const showMetadefSchema = operation({
   summary: 'Shows a JSON schema of the metadata definitions',
   method: 'GET',
   path: '/schemas/metadefs/{name}',
+  response: SchemaView,
   status: 200,
 });
 const operations: readonly Operation[] = [

@@ -1,6 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { NullableRef } from './common';
+import { AttachmentsResponse, RemainingAttachmentsResponse, attachmentsDetailResponse } from './views';
 
 const minVersion = '3.27';
 const Connector = Type.Record(Type.String(), Type.Unknown());
@@ -24,6 +25,7 @@ export const listAttachments = operation({
   method: 'GET',
   path: '/attachments',
   minVersion,
+  response: AttachmentsResponse,
   status: 200,
 });
 export const listAttachmentsDetail = operation({
@@ -32,6 +34,7 @@ export const listAttachmentsDetail = operation({
   method: 'GET',
   path: '/attachments/detail',
   minVersion,
+  response: attachmentsDetailResponse(AttachmentView),
   status: 200,
 });
 export const createAttachment = operation({
@@ -79,6 +82,7 @@ export const deleteAttachment = operation({
   method: 'DELETE',
   path: '/attachments/{attachment_id}',
   minVersion,
+  response: RemainingAttachmentsResponse,
   status: 200,
 });
 export const completeAttachment = operation({

@@ -1,6 +1,24 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { IntegerLike, NullableText } from './common';
+import {
+  AvailabilityZonesResponse,
+  CapabilitiesResponse,
+  ExtensionResponse,
+  ExtensionsResponse,
+  HostResponse,
+  HostsResponse,
+  LimitsResponse,
+  MessageResponse,
+  MessagesResponse,
+  PoolsResponse,
+  QuotaClassResponse,
+  QuotaSetResponse,
+  ResourceFiltersResponse,
+  ServiceResponse,
+  ServicesResponse,
+  VersionResponse,
+} from './views';
 
 /** Unlike other services' it wants a token. upstream: cinder/api/versions.py */
 export const showVersion = operation({
@@ -8,6 +26,7 @@ export const showVersion = operation({
   summary: 'Shows the API version',
   method: 'GET',
   path: '/',
+  response: VersionResponse,
   status: 200,
 });
 export const listServices = operation({
@@ -15,6 +34,7 @@ export const listServices = operation({
   summary: "Lists cinder's services",
   method: 'GET',
   path: '/os-services',
+  response: ServicesResponse,
   status: 200,
   policy: 'volume_extension:services:index',
 });
@@ -31,6 +51,7 @@ const serviceUpdate = <const Verb extends string>(id: string, verb: Verb) =>
     method: 'PUT',
     path: `/os-services/${verb}`,
     body: ServiceBody,
+    response: ServiceResponse,
     status: 200,
     policy: 'volume_extension:services:update',
   });
@@ -61,6 +82,7 @@ export const showLimits = operation({
   summary: 'Shows limits and what is used of them',
   method: 'GET',
   path: '/limits',
+  response: LimitsResponse,
   status: 200,
 });
 export const showQuota = operation({
@@ -68,6 +90,7 @@ export const showQuota = operation({
   summary: "Shows a project's quota",
   method: 'GET',
   path: '/os-quota-sets/{target_project_id}',
+  response: QuotaSetResponse,
   status: 200,
 });
 export const showQuotaDefaults = operation({
@@ -75,6 +98,7 @@ export const showQuotaDefaults = operation({
   summary: 'Shows the default quota',
   method: 'GET',
   path: '/os-quota-sets/{target_project_id}/defaults',
+  response: QuotaSetResponse,
   status: 200,
 });
 const QuotaSet = Type.Record(Type.String(), Type.Union([IntegerLike, Type.String(), Type.Null(), Type.Boolean()]));
@@ -84,6 +108,7 @@ export const updateQuota = operation({
   method: 'PUT',
   path: '/os-quota-sets/{target_project_id}',
   body: Type.Object({ quota_set: QuotaSet }),
+  response: QuotaSetResponse,
   status: 200,
   policy: 'volume_extension:quotas:update',
 });
@@ -100,6 +125,7 @@ export const showQuotaClass = operation({
   summary: 'Shows the default quota by its class',
   method: 'GET',
   path: '/os-quota-class-sets/{class_name}',
+  response: QuotaClassResponse,
   status: 200,
   policy: 'volume_extension:quota_classes',
 });
@@ -109,6 +135,7 @@ export const updateQuotaClass = operation({
   method: 'PUT',
   path: '/os-quota-class-sets/{class_name}',
   body: Type.Object({ quota_class_set: QuotaSet }),
+  response: QuotaClassResponse,
   status: 200,
   policy: 'volume_extension:quota_classes',
 });
@@ -117,6 +144,7 @@ export const listAvailabilityZones = operation({
   summary: 'Lists availability zones',
   method: 'GET',
   path: '/os-availability-zone',
+  response: AvailabilityZonesResponse,
   status: 200,
 });
 export const listPools = operation({
@@ -124,6 +152,7 @@ export const listPools = operation({
   summary: 'Lists storage pools as the scheduler sees them',
   method: 'GET',
   path: '/scheduler-stats/get_pools',
+  response: PoolsResponse,
   status: 200,
   policy: 'scheduler_extension:scheduler_stats:get_pools',
 });
@@ -132,6 +161,7 @@ export const listExtensions = operation({
   summary: 'Lists extensions',
   method: 'GET',
   path: '/extensions',
+  response: ExtensionsResponse,
   status: 200,
 });
 
@@ -140,6 +170,7 @@ export const listHosts = operation({
   summary: 'Lists hosts',
   method: 'GET',
   path: '/os-hosts',
+  response: HostsResponse,
   status: 200,
   policy: 'volume_extension:hosts',
 });
@@ -148,6 +179,7 @@ export const showHost = operation({
   summary: 'Shows what projects have on a host',
   method: 'GET',
   path: '/os-hosts/{host_name}',
+  response: HostResponse,
   status: 200,
   policy: 'volume_extension:hosts',
 });
@@ -156,6 +188,7 @@ export const showCapabilities = operation({
   summary: 'Shows what a backend can',
   method: 'GET',
   path: '/capabilities/{host_name}',
+  response: CapabilitiesResponse,
   status: 200,
   policy: 'volume_extension:capabilities',
 });
@@ -165,6 +198,7 @@ export const listResourceFilters = operation({
   method: 'GET',
   path: '/resource_filters',
   minVersion: '3.33',
+  response: ResourceFiltersResponse,
   status: 200,
 });
 export const showExtension = operation({
@@ -172,6 +206,7 @@ export const showExtension = operation({
   summary: 'Shows an extension',
   method: 'GET',
   path: '/extensions/{alias}',
+  response: ExtensionResponse,
   status: 200,
 });
 export const listMessages = operation({
@@ -180,6 +215,7 @@ export const listMessages = operation({
   method: 'GET',
   path: '/messages',
   minVersion: '3.3',
+  response: MessagesResponse,
   status: 200,
   policy: 'message:get_all',
 });
@@ -189,6 +225,7 @@ export const showMessage = operation({
   method: 'GET',
   path: '/messages/{message_id}',
   minVersion: '3.3',
+  response: MessageResponse,
   status: 200,
 });
 export const deleteMessage = operation({

@@ -1,5 +1,6 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
+import { ChangedQosSpecsResponse, QosAssociationsResponse, QosSpecsListResponse, QosSpecsResponse } from './views';
 
 const Value = Type.Union([Type.String({ maxLength: 255 }), Type.Number()]);
 const Key = Type.String({ pattern: '^[a-zA-Z0-9\\-_:. ]{1,255}$' });
@@ -9,6 +10,7 @@ export const listQosSpecs = operation({
   summary: 'Lists QoS specifications',
   method: 'GET',
   path: '/qos-specs',
+  response: QosSpecsListResponse,
   status: 200,
   policy: 'volume_extension:qos_specs_manage:get_all',
 });
@@ -20,6 +22,7 @@ export const createQosSpecs = operation({
   body: Type.Object({
     qos_specs: Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) }, { additionalProperties: Value }),
   }),
+  response: QosSpecsResponse,
   status: 200,
   policy: 'volume_extension:qos_specs_manage:create',
 });
@@ -28,6 +31,7 @@ export const showQosSpecs = operation({
   summary: 'Shows a QoS specification',
   method: 'GET',
   path: '/qos-specs/{qos_id}',
+  response: QosSpecsResponse,
   status: 200,
   policy: 'volume_extension:qos_specs_manage:get',
 });
@@ -37,6 +41,7 @@ export const updateQosSpecs = operation({
   method: 'PUT',
   path: '/qos-specs/{qos_id}',
   body: Type.Object({ qos_specs: Type.Record(Key, Value, { additionalProperties: false }) }),
+  response: ChangedQosSpecsResponse,
   status: 200,
   policy: 'volume_extension:qos_specs_manage:update',
 });
@@ -62,6 +67,7 @@ export const listQosAssociations = operation({
   summary: 'Lists the volume types of a QoS specification',
   method: 'GET',
   path: '/qos-specs/{qos_id}/associations',
+  response: QosAssociationsResponse,
   status: 200,
   policy: 'volume_extension:qos_specs_manage:get_all',
 });

@@ -1,12 +1,21 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { BooleanLike, Metadata, NullableMetadata, NullableRef, NullableText } from './common';
+import {
+  ChangedSnapshotResponse,
+  MetadataItemResponse,
+  MetadataResponse,
+  SnapshotResponse,
+  SnapshotsDetailResponse,
+  SnapshotsResponse,
+} from './views';
 
 export const listSnapshots = operation({
   id: 'listSnapshots',
   summary: 'Lists snapshots',
   method: 'GET',
   path: '/snapshots',
+  response: SnapshotsResponse,
   status: 200,
   policy: 'volume:get_all_snapshots',
 });
@@ -15,6 +24,7 @@ export const listSnapshotsDetail = operation({
   summary: 'Lists snapshots with details',
   method: 'GET',
   path: '/snapshots/detail',
+  response: SnapshotsDetailResponse,
   status: 200,
   policy: 'volume:get_all_snapshots',
 });
@@ -38,6 +48,7 @@ export const createSnapshot = operation({
       { additionalProperties: false },
     ),
   }),
+  response: ChangedSnapshotResponse,
   status: 202,
 });
 export const showSnapshot = operation({
@@ -45,6 +56,7 @@ export const showSnapshot = operation({
   summary: 'Shows a snapshot',
   method: 'GET',
   path: '/snapshots/{snapshot_id}',
+  response: SnapshotResponse,
   status: 200,
 });
 export const updateSnapshot = operation({
@@ -63,6 +75,7 @@ export const updateSnapshot = operation({
       { additionalProperties: false },
     ),
   }),
+  response: ChangedSnapshotResponse,
   status: 200,
 });
 export const deleteSnapshot = operation({
@@ -79,6 +92,7 @@ export const showSnapshotMetadata = operation({
   summary: 'Shows the metadata of a snapshot',
   method: 'GET',
   path: '/snapshots/{snapshot_id}/metadata',
+  response: MetadataResponse,
   status: 200,
 });
 export const addSnapshotMetadata = operation({
@@ -87,6 +101,7 @@ export const addSnapshotMetadata = operation({
   method: 'POST',
   path: '/snapshots/{snapshot_id}/metadata',
   body: MetadataBody,
+  response: MetadataResponse,
   status: 200,
 });
 export const replaceSnapshotMetadata = operation({
@@ -95,6 +110,7 @@ export const replaceSnapshotMetadata = operation({
   method: 'PUT',
   path: '/snapshots/{snapshot_id}/metadata',
   body: MetadataBody,
+  response: MetadataResponse,
   status: 200,
 });
 export const showSnapshotMetadataItem = operation({
@@ -102,6 +118,7 @@ export const showSnapshotMetadataItem = operation({
   summary: 'Shows one metadata item',
   method: 'GET',
   path: '/snapshots/{snapshot_id}/metadata/{key}',
+  response: MetadataItemResponse,
   status: 200,
 });
 export const setSnapshotMetadataItem = operation({
@@ -110,6 +127,7 @@ export const setSnapshotMetadataItem = operation({
   method: 'PUT',
   path: '/snapshots/{snapshot_id}/metadata/{key}',
   body: Type.Object({ meta: Metadata }, { additionalProperties: false }),
+  response: MetadataItemResponse,
   status: 200,
 });
 export const deleteSnapshotMetadataItem = operation({

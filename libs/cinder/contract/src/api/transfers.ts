@@ -1,6 +1,13 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { BooleanLike, NullableText } from './common';
+import {
+  AcceptedTransferResponse,
+  CreatedTransferResponse,
+  TransferResponse,
+  TransfersDetailResponse,
+  TransfersResponse,
+} from './views';
 
 /** The same operations have two paths; the newer one exists since 3.55. */
 function transferOperations<const Base extends string>(base: Base, suffix: string, minVersion?: string) {
@@ -12,6 +19,7 @@ function transferOperations<const Base extends string>(base: Base, suffix: strin
       method: 'GET',
       path: base,
       ...since,
+      response: TransfersResponse,
       status: 200,
       policy: 'volume:get_all_transfers',
     }),
@@ -21,6 +29,7 @@ function transferOperations<const Base extends string>(base: Base, suffix: strin
       method: 'GET',
       path: `${base}/detail`,
       ...since,
+      response: TransfersDetailResponse,
       status: 200,
       policy: 'volume:get_all_transfers',
     }),
@@ -40,6 +49,7 @@ function transferOperations<const Base extends string>(base: Base, suffix: strin
           { additionalProperties: false },
         ),
       }),
+      response: CreatedTransferResponse,
       status: 202,
     }),
     show: operation({
@@ -48,6 +58,7 @@ function transferOperations<const Base extends string>(base: Base, suffix: strin
       method: 'GET',
       path: `${base}/{transfer_id}`,
       ...since,
+      response: TransferResponse,
       status: 200,
     }),
     accept: operation({
@@ -62,6 +73,7 @@ function transferOperations<const Base extends string>(base: Base, suffix: strin
           { additionalProperties: false },
         ),
       }),
+      response: AcceptedTransferResponse,
       status: 202,
       policy: 'volume:accept_transfer',
     }),

@@ -1,6 +1,17 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { BooleanLike, IntegerLike, NullableText } from './common';
+import {
+  ChangedTypeResponse,
+  DefaultTypeResponse,
+  DefaultTypesResponse,
+  EncryptionResponse,
+  ExtraSpecResponse,
+  ExtraSpecsResponse,
+  TypeAccessResponse,
+  TypeResponse,
+  TypesResponse,
+} from './views';
 
 const Specs = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9\\-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }), {
   additionalProperties: false,
@@ -11,6 +22,7 @@ export const listTypes = operation({
   summary: 'Lists volume types',
   method: 'GET',
   path: '/types',
+  response: TypesResponse,
   status: 200,
 });
 export const showType = operation({
@@ -18,6 +30,7 @@ export const showType = operation({
   summary: 'Shows a volume type; `default` is the default one',
   method: 'GET',
   path: '/types/{type_id}',
+  response: TypeResponse,
   status: 200,
 });
 export const createType = operation({
@@ -36,6 +49,7 @@ export const createType = operation({
       { additionalProperties: false },
     ),
   }),
+  response: TypeResponse,
   status: 200,
   policy: 'volume_extension:type_create',
 });
@@ -54,6 +68,7 @@ export const updateType = operation({
       { additionalProperties: false },
     ),
   }),
+  response: ChangedTypeResponse,
   status: 200,
   policy: 'volume_extension:type_update',
 });
@@ -70,6 +85,7 @@ export const listExtraSpecs = operation({
   summary: 'Lists the extra specs of a volume type',
   method: 'GET',
   path: '/types/{type_id}/extra_specs',
+  response: ExtraSpecsResponse,
   status: 200,
   policy: 'volume_extension:types_extra_specs:index',
 });
@@ -79,6 +95,7 @@ export const createExtraSpecs = operation({
   method: 'POST',
   path: '/types/{type_id}/extra_specs',
   body: Type.Object({ extra_specs: Specs }, { additionalProperties: false }),
+  response: ExtraSpecsResponse,
   status: 200,
   policy: 'volume_extension:types_extra_specs:create',
 });
@@ -87,6 +104,7 @@ export const showExtraSpec = operation({
   summary: 'Shows one extra spec',
   method: 'GET',
   path: '/types/{type_id}/extra_specs/{key}',
+  response: ExtraSpecResponse,
   status: 200,
   policy: 'volume_extension:types_extra_specs:index',
 });
@@ -96,6 +114,7 @@ export const updateExtraSpec = operation({
   method: 'PUT',
   path: '/types/{type_id}/extra_specs/{key}',
   body: Specs,
+  response: ExtraSpecResponse,
   status: 200,
   policy: 'volume_extension:types_extra_specs:create',
 });
@@ -113,6 +132,7 @@ export const listTypeAccess = operation({
   summary: 'Lists projects with access to a private volume type',
   method: 'GET',
   path: '/types/{type_id}/os-volume-type-access',
+  response: TypeAccessResponse,
   status: 200,
   policy: 'volume_extension:volume_type_access:get_all_for_type',
 });
@@ -149,6 +169,7 @@ export const showTypeEncryption = operation({
   summary: 'Shows the encryption of a volume type; nothing when it has none',
   method: 'GET',
   path: '/types/{type_id}/encryption',
+  response: EncryptionResponse,
   status: 200,
   policy: 'volume_extension:volume_type_encryption:get',
 });
@@ -200,6 +221,7 @@ export const showDefaultType = operation({
   method: 'GET',
   path: '/default-types/{target_project_id}',
   minVersion: '3.62',
+  response: DefaultTypeResponse,
   status: 200,
   policy: 'volume_extension:default_get',
 });
@@ -209,6 +231,7 @@ export const listDefaultTypes = operation({
   method: 'GET',
   path: '/default-types',
   minVersion: '3.62',
+  response: DefaultTypesResponse,
   status: 200,
   policy: 'volume_extension:default_get_all',
 });
@@ -219,6 +242,7 @@ export const setDefaultType = operation({
   path: '/default-types/{target_project_id}',
   minVersion: '3.62',
   body: Type.Object({ default_type: Type.Object({ volume_type: Type.String({ minLength: 1, maxLength: 255 }) }) }),
+  response: DefaultTypeResponse,
   status: 200,
   policy: 'volume_extension:default_set_or_update',
 });

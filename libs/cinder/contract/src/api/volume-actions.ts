@@ -1,6 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type, { type TSchema } from 'typebox';
 import { BooleanLike, IntegerLike, NullableRef, NullableText } from './common';
+import { ConnectionResponse, MetadataResponse, UploadedImageResponse } from './views';
 
 function action<const Name extends string, const Body extends TSchema>(
   id: string,
@@ -8,6 +9,7 @@ function action<const Name extends string, const Body extends TSchema>(
   summary: string,
   status: number,
   body: Body,
+  response?: TSchema,
 ) {
   return operation({
     id,
@@ -16,6 +18,7 @@ function action<const Name extends string, const Body extends TSchema>(
     path: '/volumes/{volume_id}/action',
     action: name,
     body: Type.Object({ [name]: body } as Record<Name, Body>, { additionalProperties: false }),
+    ...(response === undefined ? {} : { response }),
     status,
   });
 }
@@ -62,6 +65,7 @@ export const initializeConnection = action(
   'Exports a volume to a host',
   200,
   Connector,
+  ConnectionResponse,
 );
 export const terminateConnection = action(
   'terminateConnection',
@@ -123,6 +127,7 @@ export const uploadVolumeImage = action(
     visibility: Type.Optional(Type.String()),
     protected: Type.Optional(BooleanLike),
   }),
+  UploadedImageResponse,
 );
 export const setImageMetadata = action(
   'setImageMetadata',
@@ -130,6 +135,7 @@ export const setImageMetadata = action(
   'Sets image properties of a volume',
   200,
   Type.Object({ metadata: Type.Record(Type.String(), Type.String()) }),
+  MetadataResponse,
 );
 export const showImageMetadata = action(
   'showImageMetadata',
@@ -137,6 +143,7 @@ export const showImageMetadata = action(
   'Shows image properties of a volume',
   200,
   Nothing,
+  MetadataResponse,
 );
 export const unsetImageMetadata = action(
   'unsetImageMetadata',

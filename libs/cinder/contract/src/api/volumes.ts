@@ -1,6 +1,16 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { BooleanLike, IntegerLike, Metadata, NullableMetadata, NullableRef, NullableText } from './common';
+import {
+  ChangedVolumeResponse,
+  EncryptionKeyResponse,
+  MetadataItemResponse,
+  MetadataResponse,
+  VolumeResponse,
+  VolumesDetailResponse,
+  VolumesResponse,
+  VolumesSummaryResponse,
+} from './views';
 
 export { truthy } from './common';
 
@@ -9,6 +19,7 @@ export const listVolumes = operation({
   summary: 'Lists volumes',
   method: 'GET',
   path: '/volumes',
+  response: VolumesResponse,
   status: 200,
   policy: 'volume:get_all',
 });
@@ -17,6 +28,7 @@ export const listVolumesDetail = operation({
   summary: 'Lists volumes with details',
   method: 'GET',
   path: '/volumes/detail',
+  response: VolumesDetailResponse,
   status: 200,
   policy: 'volume:get_all',
 });
@@ -26,6 +38,7 @@ export const volumesSummary = operation({
   method: 'GET',
   path: '/volumes/summary',
   minVersion: '3.12',
+  response: VolumesSummaryResponse,
   status: 200,
   policy: 'volume:get_all',
 });
@@ -58,6 +71,7 @@ export const createVolume = operation({
     ),
     'OS-SCH-HNT:scheduler_hints': Type.Optional(Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()])),
   }),
+  response: ChangedVolumeResponse,
   status: 202,
   policy: 'volume:create',
 });
@@ -66,6 +80,7 @@ export const showVolume = operation({
   summary: 'Shows a volume',
   method: 'GET',
   path: '/volumes/{volume_id}',
+  response: VolumeResponse,
   status: 200,
 });
 export const updateVolume = operation({
@@ -85,6 +100,7 @@ export const updateVolume = operation({
       { additionalProperties: false },
     ),
   }),
+  response: ChangedVolumeResponse,
   status: 200,
 });
 export const deleteVolume = operation({
@@ -99,6 +115,7 @@ export const showVolumeEncryption = operation({
   summary: 'Shows the encryption of a volume: there is none',
   method: 'GET',
   path: '/volumes/{volume_id}/encryption',
+  response: EncryptionKeyResponse,
   status: 200,
 });
 const MetadataBody = Type.Object({ metadata: Metadata }, { additionalProperties: false });
@@ -107,6 +124,7 @@ export const showVolumeMetadata = operation({
   summary: 'Shows the metadata of a volume',
   method: 'GET',
   path: '/volumes/{volume_id}/metadata',
+  response: MetadataResponse,
   status: 200,
 });
 export const addVolumeMetadata = operation({
@@ -115,6 +133,7 @@ export const addVolumeMetadata = operation({
   method: 'POST',
   path: '/volumes/{volume_id}/metadata',
   body: MetadataBody,
+  response: MetadataResponse,
   status: 200,
 });
 export const replaceVolumeMetadata = operation({
@@ -123,6 +142,7 @@ export const replaceVolumeMetadata = operation({
   method: 'PUT',
   path: '/volumes/{volume_id}/metadata',
   body: MetadataBody,
+  response: MetadataResponse,
   status: 200,
 });
 export const showVolumeMetadataItem = operation({
@@ -130,6 +150,7 @@ export const showVolumeMetadataItem = operation({
   summary: 'Shows one metadata item',
   method: 'GET',
   path: '/volumes/{volume_id}/metadata/{key}',
+  response: MetadataItemResponse,
   status: 200,
 });
 export const setVolumeMetadataItem = operation({
@@ -138,6 +159,7 @@ export const setVolumeMetadataItem = operation({
   method: 'PUT',
   path: '/volumes/{volume_id}/metadata/{key}',
   body: Type.Object({ meta: Metadata }, { additionalProperties: false }),
+  response: MetadataItemResponse,
   status: 200,
 });
 export const deleteVolumeMetadataItem = operation({

@@ -1,6 +1,17 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Description, Enabled, Id, Nullable, SelfLink, allOf, crudOperations, filters, text } from './common';
+import {
+  Description,
+  Enabled,
+  Id,
+  Nullable,
+  SelfLink,
+  allOf,
+  crudOperations,
+  filters,
+  text,
+  Extensible,
+} from './common';
 
 const rules = (plural: string, singular: string) => ({
   list: `identity:list_${plural}`,
@@ -11,7 +22,7 @@ const rules = (plural: string, singular: string) => ({
 });
 
 const ServiceType = Type.String({ minLength: 1, maxLength: 255 });
-export const Service = Type.Object({
+export const Service = Extensible({
   id: Type.String(),
   type: Type.String(),
   name: Type.Optional(Nullable(Type.String())),
@@ -46,7 +57,7 @@ export const services = crudOperations({
 
 const Interface = Type.Enum(['public', 'internal', 'admin']);
 const Url = Type.String({ minLength: 1, maxLength: 225, pattern: '^[a-zA-Z0-9+.-]+:.+' });
-export const Endpoint = Type.Object({
+export const Endpoint = Extensible({
   id: Type.String(),
   service_id: Type.String(),
   interface: Type.String(),
@@ -79,7 +90,7 @@ export const endpoints = crudOperations({
 });
 
 const RegionId = Type.String({ minLength: 1, maxLength: 255 });
-export const Region = Type.Object({
+export const Region = Extensible({
   id: Type.String(),
   description: Type.String(),
   parent_region_id: Nullable(Type.String()),
@@ -108,7 +119,7 @@ export const putRegion = operation({
   policy: 'identity:create_region',
 });
 
-export const Credential = Type.Object({
+export const Credential = Extensible({
   id: Type.String(),
   type: Type.String(),
   blob: Type.String(),

@@ -7,6 +7,9 @@ export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schem
 export const Id = Type.String({ minLength: 1, maxLength: 64, pattern: '^[a-zA-Z0-9-]+$' });
 /** Names of users, projects, domains, groups and roles: not blank. */
 export const Name = Type.String({ minLength: 1, maxLength: 255, pattern: '[\\S]+' });
+/** A resource that keeps whatever further fields a client gives it. upstream: the `extra` column of keystone's tables */
+export const Extensible = <P extends Type.TProperties>(properties: P) =>
+  Type.Object(properties, { additionalProperties: true });
 export const Description = Type.Optional(Nullable(Type.String()));
 export const Options = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
 export const Enabled = Type.Optional(Type.Boolean());

@@ -78,6 +78,13 @@ export const showGroupInProject = operation({
   summary: 'Show that a project has a group of endpoints',
   method: 'GET',
   path: groupProject,
+  response: Type.Object({
+    project_endpoint_group: Type.Object({
+      endpoint_group_id: Type.String(),
+      project_id: Type.String(),
+      links: SelfLink,
+    }),
+  }),
   status: 200,
   policy: 'identity:get_endpoint_group_in_project',
 });

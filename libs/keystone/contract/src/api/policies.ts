@@ -1,9 +1,9 @@
 import Type from 'typebox';
-import { SelfLink, allOf, crudOperations, filters, text } from './common';
+import { SelfLink, allOf, crudOperations, filters, text, Extensible } from './common';
 
 const PolicyType = Type.String({ maxLength: 255 });
 /** Documents that some deployment tools keep in keystone; nothing here reads them. */
-export const Policy = Type.Object({
+export const Policy = Extensible({
   id: Type.String(),
   type: Type.String(),
   blob: Type.String(),

@@ -14,12 +14,13 @@ import {
   crudOperations,
   filters,
   text,
+  Extensible,
 } from './common';
 
 const ProjectName = Type.String({ minLength: 1, maxLength: 64, pattern: '[\\S]+' });
 const Tags = Type.Array(Tag, { maxItems: 80, uniqueItems: true });
 
-export const Project = Type.Object({
+export const Project = Extensible({
   id: Type.String(),
   name: Type.String(),
   domain_id: Nullable(Type.String()),
@@ -121,7 +122,7 @@ export const deleteProjectTag = operation({
   status: 204,
 });
 
-export const Domain = Type.Object({
+export const Domain = Extensible({
   id: Type.String(),
   name: Type.String(),
   enabled: Type.Boolean(),
@@ -157,7 +158,7 @@ export const domains = crudOperations({
   resource: Domain,
 });
 
-export const Group = Type.Object({
+export const Group = Extensible({
   id: Type.String(),
   name: Type.String(),
   domain_id: Type.String(),

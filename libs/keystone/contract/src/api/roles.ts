@@ -12,9 +12,10 @@ import {
   crudOperations,
   filters,
   text,
+  Extensible,
 } from './common';
 
-export const Role = Type.Object({
+export const Role = Extensible({
   id: Type.String(),
   name: Type.String(),
   domain_id: Nullable(Type.String()),
@@ -48,12 +49,20 @@ export const roles = crudOperations({
   },
 });
 
+const ImpliedRole = Type.Object({ id: Type.String(), name: Type.String(), links: SelfLink });
+const Inferences = Type.Object({ prior_role: ImpliedRole, implies: Type.Array(ImpliedRole) });
+const Inference = Type.Object({
+  role_inference: Type.Object({ prior_role: ImpliedRole, implies: ImpliedRole }),
+  links: SelfLink,
+});
+
 const implies = '/roles/{prior_role_id}/implies';
 export const listImpliedRoles = operation({
   id: 'listImpliedRoles',
   summary: 'List the roles that a role implies',
   method: 'GET',
   path: implies,
+  response: Type.Object({ role_inference: Inferences, links: SelfLink }),
   status: 200,
   policy: 'identity:list_implied_roles',
 });
@@ -62,6 +71,7 @@ export const createImpliedRole = operation({
   summary: 'Let a role imply another',
   method: 'PUT',
   path: `${implies}/{implied_role_id}`,
+  response: Inference,
   status: 201,
   policy: 'identity:create_implied_role',
 });
@@ -70,6 +80,7 @@ export const showImpliedRole = operation({
   summary: 'Show that a role implies another',
   method: 'GET',
   path: `${implies}/{implied_role_id}`,
+  response: Inference,
   status: 200,
   policy: 'identity:get_implied_role',
 });
@@ -95,6 +106,7 @@ export const listRoleInferences = operation({
   summary: 'List all implied roles',
   method: 'GET',
   path: '/role_inferences',
+  response: Type.Object({ role_inferences: Type.Array(Inferences), links: SelfLink }),
   status: 200,
   policy: 'identity:list_role_inference_rules',
 });
@@ -143,7 +155,14 @@ function grantOperationsOf(kind: GrantKind): GrantOperations {
   const what = `${actor}'s roles on the ${target}${inherited ? ' for the projects below it' : ''}`;
   return {
     ...kind,
-    list: operation({ id: `list${id}s`, summary: `List a ${what}`, method: 'GET', path: list, status: 200 }),
+    list: operation({
+      id: `list${id}s`,
+      summary: `List a ${what}`,
+      method: 'GET',
+      path: list,
+      response: Type.Object({ roles: Type.Array(Role), links: ListLinks }),
+      status: 200,
+    }),
     add: operation({ id: `grant${id}`, summary: `Add to a ${what}`, method: 'PUT', path: one, status: 204 }),
     check: operation({ id: `check${id}`, summary: `Check one of a ${what}`, method: 'GET', path: one, status: 204 }),
     remove: operation({

@@ -13,11 +13,12 @@ import {
   crudOperations,
   filters,
   text,
+  Extensible,
 } from './common';
 
 const Password = Nullable(Type.String());
 
-export const User = Type.Object({
+export const User = Extensible({
   id: Type.String(),
   name: Type.String(),
   domain_id: Type.String(),
