@@ -4,13 +4,9 @@
  * machine can have some.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-
-const SIMULATED = ['--virt', 'fake', '--net', 'fake', '--volume', 'fake'];
-/** The ports of a cloud: where they are with an offset of 0. */
-const PORTS = [5000, 8774, 8775, 8776, 8778, 9292, 9696, 25_432, 25_672, 25_673, 24_369];
+import { freeOffset, SIMULATED } from './own-cloud.mjs';
 
 /**
  * Runs the list; resolves to the tests by what became of them. `nestack(args)` runs our command and resolves to
@@ -74,21 +70,4 @@ function pattern(tests) {
 async function good(ended, what) {
   const { code } = await ended;
   if (code !== 0) throw new Error(`${what} failed (see above)`);
-}
-
-async function freeOffset() {
-  for (let tries = 0; tries < 50; tries += 1) {
-    const offset = 1000 + 100 * Math.floor(Math.random() * 250);
-    const free = await Promise.all(PORTS.map((port) => isFree(port + offset)));
-    if (free.every(Boolean)) return offset;
-  }
-  throw new Error('found no free ports');
-}
-
-function isFree(port) {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

@@ -1,14 +1,21 @@
 /**
- * `./nestack test [--only STAGE,...]`: lint with module boundaries, types, unit, integration, end-to-end, real guests, and
- * OpenStack's own tests. The last line is always `N passed, N failed`: the sum of jest's and Tempest's own counts, with lint and
- * typecheck as one each.
+ * `./nestack test [--only STAGE,...]`: lint with module boundaries, types, unit, integration, end-to-end, real guests,
+ * OpenStack's own tests, and random requests. The last line is always `N passed, N failed`: the sum of jest's and Tempest's own
+ * counts, with lint, typecheck and each fuzzed version of a service as one each.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { conformance } from './conformance.mjs';
-import { missingForConformance, missingForGuests, missingForIntegration, missingForE2e } from './machine.mjs';
+import { fuzz } from './fuzz.mjs';
+import {
+  missingForConformance,
+  missingForE2e,
+  missingForFuzz,
+  missingForGuests,
+  missingForIntegration,
+} from './machine.mjs';
 import { root } from './node.mjs';
 
 const RESULTS = path.join(root, 'tmp/test');
@@ -53,6 +60,13 @@ const STAGES = [
     installs: true,
     missing: missingForConformance,
     run: (limit) => interop(limit),
+  },
+  {
+    name: 'fuzz',
+    minutes: 20,
+    installs: true,
+    missing: missingForFuzz,
+    run: (limit) => fuzzed(limit),
   },
 ];
 
@@ -148,7 +162,26 @@ async function interop(limitMs) {
   return {
     passed: results.passed.length,
     failed: results.failed.length,
-    lines: [`Tempest: ${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped`, ...results.failed.map((one) => one.test)],
+    lines: [
+      `Tempest: ${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped`,
+      ...results.failed.map((one) => one.test),
+    ],
+  };
+}
+
+/** Each service in each of its microversions is one test. */
+async function fuzzed(limitMs) {
+  const end = Date.now() + limitMs;
+  const runs = await fuzz((args) => run([CLI, ...args], { limitMs: Math.max(end - Date.now(), LINGER_MS) }));
+  const bad = runs.filter((one) => one.failures.length > 0 || one.requests === 0);
+  const requests = runs.reduce((sum, one) => sum + one.requests, 0);
+  return {
+    passed: runs.length - bad.length,
+    failed: bad.length,
+    lines: [
+      `${requests} requests`,
+      ...bad.map((one) => `${one.service} ${one.version ?? ''}: ${one.failures.length} kinds of violation (see above)`),
+    ],
   };
 }
 

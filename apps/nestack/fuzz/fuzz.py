@@ -19,6 +19,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as openapi_checks
 
+from examples import Examples
 from fields import undeclared
 from hostile import hostile_bodies, hostile_paths
 from pools import Pools
@@ -36,6 +37,8 @@ ORDER = {"POST": 0, "PUT": 1, "GET": 2, "HEAD": 2, "PATCH": 3, "DELETE": 4}
 # What a valid request's ids are replaced with: mostly ids that exist, the rest shows how unknown ones are refused.
 KNOWN_SHARE = 0.8
 NEGATIVE_SHARE = 0.4
+# How many of the valid requests are such as are known to work but for a field or two.
+EXAMPLE_SHARE = 0.6
 TIMEOUT_S = 60
 
 
@@ -48,6 +51,7 @@ class Run:
         self.plan = plan
         self.random = random.Random(plan["seed"])
         self.pools = Pools(plan["pools"], plan["own"], self.random)
+        self.examples = Examples(plan["examples"], self.random)
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.max_redirects = 0
@@ -148,6 +152,8 @@ class Run:
         return found[:count]
 
     def call(self, operation, case, source):
+        if source == "positive" and self.random.random() < EXAMPLE_SHARE:
+            self.examples.apply(operation, case)
         if source != "negative" and self.random.random() < KNOWN_SHARE:
             self.pools.fill(operation, case)
         try:

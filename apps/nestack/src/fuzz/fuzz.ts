@@ -138,6 +138,7 @@ async function runJob(job: Job, around: Surroundings): Promise<RunTotals> {
     seed: job.seed,
     pools: around.known,
     own: seeds.own,
+    examples: seeds.examples,
   };
   writeAtomically(plan, JSON.stringify(content), 0o600);
   const began = performance.now();

@@ -8,12 +8,15 @@ export type Ids = Record<string, (string | number)[]>;
 /** Resources for one run: what it may change, and how they are removed again. */
 export class Seeds {
   readonly own: Ids = {};
+  /** Bodies that were accepted, by the path that they were sent to. */
+  readonly examples: Record<string, unknown[]> = {};
   readonly #made: string[] = [];
 
   constructor(private readonly rest: Rest) {}
 
   /** Creates a resource and says its id. `kind` is the body's key and the pool's name. */
   async make(kind: string, url: string, fields: Body, headers: Readonly<Record<string, string>> = {}): Promise<string> {
+    this.example(url, { [kind]: fields });
     const answer = await this.rest.post<Record<string, { id?: string; name?: string }>>(
       url,
       { [kind]: fields },
@@ -23,6 +26,12 @@ export class Seeds {
     const id = String(made?.id ?? made?.name);
     this.keep(kind, id, `${url}/${encodeURIComponent(id)}`);
     return id;
+  }
+
+  /** Notes a body that is good, for requests that differ from it in a field or two. */
+  example(url: string, body: unknown): void {
+    const path = new URL(url).pathname.replace(`/${this.rest.projectId}`, '');
+    (this.examples[path] ??= []).push(body);
   }
 
   /** Notes what was made otherwise. */
@@ -83,6 +92,7 @@ const SEEDERS: Readonly<Record<FuzzedService['name'], Seeder>> = {
     const url = `${rest.endpoint('image')}/v2/images`;
     for (let turn = 0; turn < 4; turn += 1) {
       const fields = { name: unique('image'), disk_format: 'raw', container_format: 'bare', visibility: 'shared' };
+      seeds.example(url, fields);
       const { id } = await rest.post<{ id: string }>(url, fields);
       seeds.keep('image', id, `${url}/${id}`);
       if (turn % 2 === 1) continue;
@@ -104,6 +114,7 @@ const SEEDERS: Readonly<Record<FuzzedService['name'], Seeder>> = {
     seeds.keep('resource_class', `CUSTOM_FUZZ_${suffix}`, `${url}/resource_classes/CUSTOM_FUZZ_${suffix}`);
     for (let turn = 0; turn < 3; turn += 1) {
       const uuid = randomUUID();
+      seeds.example(`${url}/resource_providers`, { name: unique('provider') });
       await rest.post(`${url}/resource_providers`, { name: unique('provider'), uuid }, headers);
       seeds.keep('resource_provider', uuid, `${url}/resource_providers/${uuid}`);
       await rest.call('PUT', `${url}/resource_providers/${uuid}/inventories`, {
