@@ -22,6 +22,15 @@ export const novaApiConfig = Type.Object(
       minLength: 1,
       description: 'Secret with which the metadata agents sign whose guest asks; the same as theirs.',
     }),
+    novncproxy_base_url: Type.Optional(
+      Type.String({
+        default: 'http://127.0.0.1:6080/vnc_lite.html',
+        description: "nova-novncproxy's page, as browsers reach it.",
+      }),
+    ),
+    token_ttl: Type.Optional(
+      Type.Integer({ minimum: 1, default: 600, description: "How many seconds a console's address can be opened." }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -9,6 +9,7 @@ import {
   AggregatesRepository,
   BlockDevicesRepository,
   ComputeNodesRepository,
+  ConsoleTokensRepository,
   ExternalEventsRepository,
   FlavorsRepository,
   InstancesRepository,
@@ -22,6 +23,7 @@ import {
 import {
   Aggregates,
   Attachments,
+  ConsoleTokens,
   CreateServers,
   ExternalEvents,
   Flavors,
@@ -49,6 +51,7 @@ import {
 import {
   AggregatesController,
   AttachmentsController,
+  ConsolesController,
   FlavorsController,
   GoneController,
   HiddenResources,
@@ -92,6 +95,7 @@ function makeParts(
     placement,
     instances: new InstancesRepository(),
     devices: new BlockDevicesRepository(),
+    tokens: new ConsoleTokensRepository(),
     events: new ExternalEventsRepository(),
     passwords: new ServerPasswordsRepository(),
     flavors: new FlavorsRepository(),
@@ -109,7 +113,10 @@ type Parts = ReturnType<typeof makeParts>;
 
 /** nova-api's own providers, over the kernel's parts and the ports onto other services. */
 export function novaApiProviders(
-  config: Pick<NovaApiConfig, 'bind' | 'metadata_port' | 'metadata_proxy_shared_secret'>,
+  config: Pick<
+    NovaApiConfig,
+    'bind' | 'metadata_port' | 'metadata_proxy_shared_secret' | 'novncproxy_base_url' | 'token_ttl'
+  >,
 ): Provider[] {
   const from = <T>(provide: abstract new (...args: never[]) => T, make: (parts: Parts) => T): Provider => ({
     provide,
@@ -138,6 +145,15 @@ export function novaApiProviders(
     from(Rebuild, (parts) => new Rebuild(parts)),
     from(ServerImages, (parts) => new ServerImages(parts)),
     from(Attachments, (parts) => new Attachments(parts)),
+    from(
+      ConsoleTokens,
+      (parts) =>
+        new ConsoleTokens({
+          ...parts,
+          novncUrl: config.novncproxy_base_url ?? 'http://127.0.0.1:6080/vnc_lite.html',
+          ttlS: config.token_ttl ?? 600,
+        }),
+    ),
     from(ExternalEvents, (parts) => new ExternalEvents(parts)),
     from(Flavors, (parts) => new Flavors(parts)),
     from(KeyPairs, (parts) => new KeyPairs(parts)),
@@ -166,6 +182,7 @@ export function novaApiProviders(
     ServerPartsController,
     SecurityGroupsController,
     AttachmentsController,
+    ConsolesController,
     FlavorsController,
     ImagesController,
     KeyPairsController,

@@ -49,6 +49,26 @@ export const novaComputeConfig = Type.Object(
         description: 'auto: KVM where a guest really boots with it, emulation elsewhere.',
       }),
     ),
+    vnc: Type.Optional(
+      Type.Object(
+        {
+          enabled: Type.Optional(Type.Boolean({ default: true, description: 'Whether consoles are led to browsers.' })),
+          server_listen: Type.Optional(
+            Type.String({
+              description:
+                'Where nova-novncproxy comes for the screens of this host; `my_ip` when absent. Never a public address.',
+            }),
+          ),
+          server_port: Type.Optional(
+            Type.Integer({ minimum: 0, maximum: 65535, default: 6100, description: 'Its port; 0 takes a free one.' }),
+          ),
+          server_proxyclient_address: Type.Optional(
+            Type.String({ description: 'How nova-novncproxy calls this host; `my_ip` when absent.' }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     probe_kernel: Type.Optional(Type.String({ description: 'Kernel of the small guest image, to try KVM with.' })),
     probe_initrd: Type.Optional(Type.String({ description: 'Its initial RAM disk.' })),
     fake: Type.Optional(

@@ -6,9 +6,10 @@ import type { Logger } from '@nestack/kernel/log';
 import { RPC_CLIENTS, type RpcClients } from '@nestack/kernel/rpc';
 import { GlanceClient } from '@nestack/nova/clients';
 import { ConductorRpc } from '@nestack/nova/contract';
-import { ComputeManager, HYPERVISOR, type HypervisorDriver } from '@nestack/nova/domain';
+import { ComputeManager, GuestScreens, HYPERVISOR, type HypervisorDriver } from '@nestack/nova/domain';
 import { FakeDriver, LibvirtDriver } from '@nestack/nova/drivers';
-import { ComputeHost } from '@nestack/nova/rpc';
+import { ComputeHost, ConsoleGate } from '@nestack/nova/rpc';
+import { secretKey } from './secret-key';
 import type { NovaComputeConfig } from './nova-compute.config';
 
 const hostOf = (config: NovaComputeConfig): string => config.host ?? 'localhost';
@@ -70,6 +71,16 @@ function makeHost(
   });
 }
 
+function makeGate(config: NovaComputeConfig, driver: HypervisorDriver, log: Logger): ConsoleGate {
+  const { enabled, server_listen: bind, server_port: port, server_proxyclient_address: address } = { ...config.vnc };
+  const mine = config.my_ip ?? '127.0.0.1';
+  return new ConsoleGate(
+    new GuestScreens(driver, secretKey(path.join(config.state_path, 'console.key'))),
+    { enabled: enabled ?? true, bind: bind ?? mine, port: port ?? 6100, address: address ?? mine },
+    log,
+  );
+}
+
 /** nova-compute's own providers; broker, clients and log come from the kernel's module. */
 export function novaComputeProviders(config: NovaComputeConfig): Provider[] {
   return [
@@ -84,6 +95,11 @@ export function novaComputeProviders(config: NovaComputeConfig): Provider[] {
           host: hostOf(config),
           forceConfigDrive: config.force_config_drive ?? false,
         }),
+    },
+    {
+      provide: ConsoleGate,
+      inject: [HYPERVISOR, LOGGER],
+      useFactory: (driver: HypervisorDriver, log: Logger) => makeGate(config, driver, log),
     },
     {
       provide: ComputeHost,

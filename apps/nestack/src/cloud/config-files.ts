@@ -38,6 +38,7 @@ export const CONTROLLER_APPS = [
   'nova-api',
   'nova-conductor',
   'nova-scheduler',
+  'nova-novncproxy',
 ] as const;
 
 export const COMPUTE_APPS = ['neutron-agent', 'nova-compute'] as const;
@@ -57,6 +58,7 @@ export function controllerRole(sources: ConfigSources): RoleConfig {
     'nova-api': () => novaApi(sources, host),
     'nova-conductor': () => ({ ...nova(sources, host) }),
     'nova-scheduler': () => ({ ...nova(sources, host) }),
+    'nova-novncproxy': () => novncproxy(sources, host),
   };
   const apps: Record<string, Values> = {};
   for (const name of CONTROLLER_APPS) apps[name] = builders[name]();
@@ -107,7 +109,7 @@ export function writeRole(layout: Layout, role: Role): string {
 }
 
 function gatewayOf(sources: ConfigSources): GatewayConfig {
-  const private_: PortName[] = ['postgres', 'rabbitmqDist', 'epmd'];
+  const private_: PortName[] = ['postgres', 'rabbitmqDist', 'epmd', 'novnc', 'console'];
   const ports = portsOf(sources.settings).filter(([name]) => !private_.includes(name));
   return { dir: path.join(sources.layout.run, 'gateway'), ports: ports.map(([, port]) => port) };
 }
@@ -196,7 +198,22 @@ function novaApi(sources: ConfigSources, host: string): Values {
     ...auth(sources, 'nova'),
     metadata_port: portOf(sources.settings, 'metadata'),
     metadata_proxy_shared_secret: secretOf(sources.settings, 'metadata'),
+    novncproxy_base_url: `${sources.publicUrl('novnc')}/vnc_lite.html`,
   };
+}
+
+function novncproxy(sources: ConfigSources, host: string): Values {
+  const { settings } = sources;
+  return { host, ...database(sources, 'nova', 4), bind: settings.bind, port: portOf(settings, 'novnc') };
+}
+
+/** Where nova-novncproxy comes for the screens of a host's guests: over the underlay where there is one. */
+function vnc({ settings, underlay, ownLibvirt }: ConfigSources, host: string): Values {
+  const port = portOf(settings, 'console') + settings.hosts.indexOf(host);
+  if (ownLibvirt === true)
+    return { server_listen: '0.0.0.0', server_port: port, server_proxyclient_address: 'neutron-agent' };
+  const address = settings.net === 'fake' ? '127.0.0.1' : underlay.address(host);
+  return { server_listen: address, server_port: port, server_proxyclient_address: address };
 }
 
 /** The physical network that external networks are on. */
@@ -242,6 +259,7 @@ function computeApps(sources: ConfigSources, host: string): Record<string, Value
       driver: settings.virt,
       state_path: path.join(layout.host(host), 'nova'),
       my_ip: underlay.address(host),
+      vnc: vnc(sources, host),
       ...(settings.virt === 'libvirt' && sources.ownLibvirt !== true ? { libvirt_uri: libvirtUri(layout, host) } : {}),
       probe_kernel: path.join(layout.images, 'vmlinuz'),
       probe_initrd: path.join(layout.images, 'initrd.gz'),

@@ -30,7 +30,17 @@ describe('settings of a cloud', () => {
     expect(ours).toContain('postgres');
     const urls = { databaseUrl: 'postgres://a@b/c', brokerUrl: 'amqp://d' };
     const theirs = portsOf(mergeSettings(null, urls, DEFAULTS)).map(([name]) => name);
-    expect(theirs).toEqual(['keystone', 'glance', 'placement', 'nova', 'metadata', 'cinder', 'neutron']);
+    expect(theirs).toEqual([
+      'keystone',
+      'glance',
+      'placement',
+      'nova',
+      'metadata',
+      'novnc',
+      'console',
+      'cinder',
+      'neutron',
+    ]);
   });
 });
 

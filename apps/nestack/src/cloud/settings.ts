@@ -47,6 +47,9 @@ const PORTS = {
   placement: 8778,
   nova: 8774,
   metadata: 8775,
+  novnc: 6080,
+  /** Of the first compute host; the others' follow. */
+  console: 6100,
   cinder: 8776,
   neutron: 9696,
   postgres: 25_432,

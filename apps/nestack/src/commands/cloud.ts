@@ -51,7 +51,8 @@ export function localHost(settings: Pick<CloudSettings, 'bind'>): string {
   return settings.bind === '0.0.0.0' || settings.bind === '::' ? '127.0.0.1' : settings.bind;
 }
 
-export const API_PORTS = ['keystone', 'glance', 'placement', 'nova', 'cinder', 'neutron'] as const;
+/** Ports that answer `/healthcheck`. */
+export const SERVICE_PORTS = ['keystone', 'glance', 'placement', 'nova', 'novnc', 'cinder', 'neutron'] as const;
 
 /** Keystone's URL for clients. */
 export function authUrlOf(settings: CloudSettings): string {

@@ -1,6 +1,6 @@
 import { request } from 'undici';
 import { portOf, type CloudSettings } from '../cloud/settings';
-import { API_PORTS, localHost } from './cloud';
+import { SERVICE_PORTS, localHost } from './cloud';
 
 export interface ServiceHealth {
   readonly name: string;
@@ -24,10 +24,10 @@ export async function healthOf(url: string, timeoutMs = 3000): Promise<{ healthy
   }
 }
 
-/** The health of all REST services. */
+/** The health of all services that listen to clients. */
 export function serviceHealth(settings: CloudSettings): Promise<ServiceHealth[]> {
   return Promise.all(
-    API_PORTS.map(async (name) => {
+    SERVICE_PORTS.map(async (name) => {
       const url = `http://${localHost(settings)}:${portOf(settings, name)}`;
       return { name, url, ...(await healthOf(url)) };
     }),

@@ -11,6 +11,7 @@ export const APPS: Readonly<Record<string, () => Promise<{ readonly app: unknown
   'nova-api': () => import('@nestack/app/nova-api'),
   'nova-conductor': () => import('@nestack/app/nova-conductor'),
   'nova-scheduler': () => import('@nestack/app/nova-scheduler'),
+  'nova-novncproxy': () => import('@nestack/app/nova-novncproxy'),
   'nova-compute': () => import('@nestack/app/nova-compute'),
 };
 

@@ -83,7 +83,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       resize: 'true',
       cold_migration: 'false',
       live_migration: 'false',
-      vnc_console: 'false',
+      vnc_console: 'true',
       spice_console: 'false',
       console_output: 'true',
       rescue: 'true',

@@ -20,6 +20,7 @@ import { ConductorRpc, novaApi } from '@nestack/nova/contract';
 import { novaMigrations } from '@nestack/nova/data';
 import {
   ComputeManager,
+  GuestScreens,
   HYPERVISOR,
   IMAGE_PORT,
   IMAGE_PROXY_PORT,
@@ -32,7 +33,7 @@ import {
 } from '@nestack/nova/domain';
 import { FakeDriver, type FakeOptions } from '@nestack/nova/drivers';
 import { novaPolicies } from '@nestack/nova/rest';
-import { ComputeHandler, ComputeHost, ConductorHandler, SchedulerHandler } from '@nestack/nova/rpc';
+import { ComputeHandler, ComputeHost, ConductorHandler, ConsoleGate, SchedulerHandler } from '@nestack/nova/rpc';
 import {
   FakeImageProxy,
   FakeNetworkProxy,
@@ -57,6 +58,9 @@ const ACCOUNTING = {
 
 /** Secret of the bench's metadata service. */
 export const METADATA_SECRET = 'not a secret';
+
+/** Page of the bench's consoles; whoever starts a proxy puts its port in. */
+export const NOVNC_URL = 'http://127.0.0.1:6080/vnc_lite.html';
 
 /** An answer of the API. */
 export interface Answer {
@@ -328,6 +332,16 @@ export class Bench {
               new ComputeManager({ driver: hypervisor, images: this.images, host: name, forceConfigDrive: false }),
           },
           {
+            provide: ConsoleGate,
+            inject: [HYPERVISOR, LOGGER],
+            useFactory: (hypervisor: HypervisorDriver, log: Logger) =>
+              new ConsoleGate(
+                new GuestScreens(hypervisor, randomBytes(32)),
+                { enabled: true, bind: '127.0.0.1', port: 0, address: '127.0.0.1' },
+                log,
+              ),
+          },
+          {
             provide: ComputeHost,
             inject: [HYPERVISOR, ComputeManager, RPC_CLIENTS, LOGGER],
             useFactory: (hypervisor: HypervisorDriver, manager: ComputeManager, rpc: RpcClients, log: Logger) =>
@@ -370,6 +384,7 @@ export class Bench {
           bind: '127.0.0.1',
           metadata_port: this.metadataPort,
           metadata_proxy_shared_secret: METADATA_SECRET,
+          novncproxy_base_url: NOVNC_URL,
         }),
       ],
     });

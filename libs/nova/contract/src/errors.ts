@@ -189,5 +189,11 @@ export const NovaError = defineErrors({
   PolicyForbidden: { kind: 'forbidden', template: "Policy doesn't allow {rule} to be performed." },
   TagNotFound: { kind: 'notFound', template: "Server {server_id} hasn't tag '{tag}'" },
   ConsoleTypeUnavailable: { kind: 'badRequest', template: 'Unavailable console type {console_type}.' },
+  ConsoleNotReady: { kind: 'conflict', template: 'Instance {instance_id} is not ready' },
+  ConsoleTokenNotFound: { kind: 'notFound', template: 'Token not found' },
+  ConsoleDetailsNotAccessible: {
+    kind: 'unauthenticated',
+    template: 'The requested console type details are not accessible',
+  },
   QuotaInvalid: { kind: 'badRequest', template: '{reason}' },
 });

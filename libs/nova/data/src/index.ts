@@ -2,6 +2,7 @@ export { MigrationsRepository } from './repositories/migrations.repository';
 export { novaMigrations } from './migrations';
 export { AggregatesRepository } from './repositories/aggregates.repository';
 export { BlockDevicesRepository } from './repositories/block-devices.repository';
+export { ConsoleTokensRepository } from './repositories/console-tokens.repository';
 export { FlavorsRepository } from './repositories/flavors.repository';
 export { ComputeNodesRepository, ServicesRepository } from './repositories/hosts.repository';
 export { InstancesRepository } from './repositories/instances.repository';

@@ -1,5 +1,7 @@
 export * from './instance';
 export * from './ports';
+export * from './consoles/console-tokens';
+export * from './consoles/guest-screens';
 export * from './flavors/flavors';
 export * from './hosts/aggregates';
 export * from './hosts/compute-hosts';

@@ -1,3 +1,5 @@
+export { ConsolesController } from './consoles/consoles.controller';
+export { NovncProxy, type NovncProxyOptions } from './consoles/novnc-proxy';
 export { FlavorsController } from './flavors/flavors.controller';
 export { AggregatesController } from './hosts/aggregates.controller';
 export { HostsController } from './hosts/hosts.controller';

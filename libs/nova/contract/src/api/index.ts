@@ -1,6 +1,7 @@
 import { defineApi, novaEnvelope } from '@nestack/kernel/http';
 import { NovaError } from '../errors';
 import { aggregateOperations } from './aggregates';
+import { consoleOperations } from './consoles';
 import { flavorOperations } from './flavors';
 import { goneOperations } from './gone';
 import { hostOperations } from './hosts';
@@ -18,6 +19,7 @@ import { NOVA_MAX_VERSION, NOVA_MIN_VERSION, novaDocuments } from './versions';
 
 export * from './aggregates';
 export * from './common';
+export * from './consoles';
 export * from './flavors';
 export * from './gone';
 export * from './hosts';
@@ -51,6 +53,7 @@ export const novaApi = defineApi({
     ...serverOperations,
     ...serverActionOperations,
     ...serverPartOperations,
+    ...consoleOperations,
     ...flavorOperations,
     ...imageProxyOperations,
     ...keyPairOperations,

@@ -6,7 +6,7 @@ import { AccessIpV4, AccessIpV6 } from './servers';
 const IpAddress = Type.Union([AccessIpV4, AccessIpV6]);
 
 /** `POST /servers/{server_id}/action` with one key. */
-function action<const S extends Type.TSchema>(
+export function action<const S extends Type.TSchema>(
   key: string,
   id: string,
   policy: string,

@@ -187,6 +187,17 @@ export const ComputeRpc = defineRpc({
       args: Type.Object({ instance_uuid: Uuid, tail_length: Type.Union([Type.Integer(), Type.Null()]) }),
       reply: Type.Object({ output: Type.String() }),
     },
+    /**
+     * Where the host leads to the guest's screen: with `CONNECT <internal_access_path>` on this address, as long as the guest
+     * runs as it does now. Throws ConsoleTypeUnavailable, ConsoleNotReady.
+     */
+    get_vnc_console: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid, console_type: Type.String() }),
+      reply: Type.Object({ host: Type.String(), port: Type.Integer(), internal_access_path: Type.String() }),
+    },
     get_diagnostics: {
       kind: 'call',
       since: '6.0',

@@ -207,6 +207,23 @@ export const novaMigrations: readonly Migration[] = [
     ],
   },
   {
+    name: '0005-console-auth-tokens',
+    up: [
+      `CREATE TABLE console_auth_token (
+        digest text PRIMARY KEY,
+        instance_uuid uuid NOT NULL REFERENCES instance (uuid),
+        compute_host text NOT NULL,
+        console_type text NOT NULL,
+        host text NOT NULL,
+        port integer NOT NULL,
+        internal_access_path text NOT NULL,
+        access_url_base text NOT NULL,
+        expires_at timestamptz NOT NULL
+      )`,
+      'CREATE INDEX console_auth_token_expiry ON console_auth_token (expires_at)',
+    ],
+  },
+  {
     name: '0007-server-passwords',
     up: [
       `CREATE TABLE server_password (

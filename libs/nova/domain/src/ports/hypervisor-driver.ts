@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { RequestContext } from '@nestack/kernel/context';
 import type {
   ConnectionInfo,
@@ -37,6 +38,14 @@ export interface GuestSpec {
 
 /** The bytes of an image as a stream; the driver decides whether it needs them. */
 export type ImageFetch = (ctx: RequestContext, imageId: string) => Promise<NodeJS.ReadableStream>;
+
+/** A running guest's screen. */
+export interface VncDisplay {
+  /** Differs for each run of the guest: whoever was led to an earlier one must not come to this one. */
+  readonly run: string;
+  /** A connection that speaks RFB, the guest's side first. */
+  connect(): Promise<Duplex>;
+}
 
 /** A guest that the hypervisor knows of. */
 export interface GuestState {
@@ -109,6 +118,8 @@ export interface HypervisorDriver {
   present(): Promise<readonly string[]>;
   /** The tail of the serial console, bounded; empty when there is none. */
   console(uuid: string, lines: number | null): Promise<string>;
+  /** Null when the guest does not run, or has no screen. */
+  vncDisplay(uuid: string): Promise<VncDisplay | null>;
   diagnostics(uuid: string): Promise<Readonly<Record<string, unknown>>>;
   /** The device's name as given to the guest. Works on running guests and on those that are off. */
   ensureVolume(ctx: RequestContext, uuid: string, disk: GuestDisk): Promise<string>;

@@ -218,3 +218,31 @@ export interface QuotaRepository {
   setClass(tx: Tx, className: string, limits: Readonly<Record<string, number>>): Promise<void>;
   clear(tx: Tx, projectId: string): Promise<void>;
 }
+
+/** What a console's token leads to. */
+export interface ConsoleConnection {
+  readonly instance_uuid: string;
+  readonly console_type: string;
+  /** Address of the host's gate to its guests' screens, and the path there. */
+  readonly host: string;
+  readonly port: number;
+  readonly internal_access_path: string;
+  readonly access_url_base: string;
+}
+
+export interface NewConsoleToken extends ConsoleConnection {
+  /** SHA-256 of the token, hexadecimal. */
+  readonly digest: string;
+  /** The instance's host; on another one the token is void. */
+  readonly compute_host: string;
+  readonly expires_at: Date;
+}
+
+/** Tokens count as long as they have not expired and their server runs where it did. */
+export interface ConsoleTokenRepository {
+  insert(tx: Tx, token: NewConsoleToken): Promise<void>;
+  find(tx: Tx, digest: string, now: Date): Promise<ConsoleConnection | null>;
+  /** Finds and removes it. */
+  take(tx: Tx, digest: string, now: Date): Promise<ConsoleConnection | null>;
+  removeExpired(tx: Tx, now: Date): Promise<void>;
+}

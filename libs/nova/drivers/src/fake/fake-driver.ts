@@ -1,13 +1,25 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
+import { duplexPair, Readable, type Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import { POWER_STATE, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
 import { lastLines } from '../libvirt/console-log';
 import { freeTarget } from '../libvirt/hardware';
-import type { GuestDisk, GuestEvent, GuestSpec, GuestState, HypervisorDriver, ImageFetch } from '@nestack/nova/domain';
+import { isUp } from '../libvirt/power-watch';
+import type {
+  GuestDisk,
+  GuestEvent,
+  GuestSpec,
+  GuestState,
+  HypervisorDriver,
+  ImageFetch,
+  VncDisplay,
+} from '@nestack/nova/domain';
+import { serveRfb } from './fake-rfb';
+import { FakeScreen } from './fake-screen';
 
 /** Operations that can be slowed down or made to fail. */
 export const FAKE_OPERATIONS = [
@@ -49,6 +61,8 @@ interface Guest {
   name: string;
   memoryMb: number;
   console: string[];
+  /** Differs each time it is started. */
+  run?: string;
   volumes: Record<string, string>;
   nics: string[];
   /** Disks that it was started from beside its own. */
@@ -65,6 +79,8 @@ interface Guest {
 export class FakeDriver implements HypervisorDriver {
   private guestsByUuid: Record<string, Guest> = {};
   private listeners: ((event: GuestEvent) => void)[] = [];
+  /** Screens that somebody has looked at since their guest was started, with who looks now. */
+  private readonly screens = new Map<string, { readonly screen: FakeScreen; readonly viewers: Set<Duplex> }>();
   private readonly startedAt = Date.now();
 
   constructor(private readonly options: FakeOptions) {}
@@ -81,6 +97,7 @@ export class FakeDriver implements HypervisorDriver {
 
   async close(): Promise<void> {
     await Promise.resolve();
+    for (const uuid of [...this.screens.keys()]) this.darken(uuid);
   }
 
   async facts(): Promise<HostFacts> {
@@ -118,6 +135,7 @@ export class FakeDriver implements HypervisorDriver {
   ): Promise<{ power: PowerState; rootDevice: string }> {
     await this.act('spawn');
     const guest = this.guestsByUuid[spec.uuid] ?? this.newGuest(spec);
+    if (guest.power !== POWER_STATE.running) this.begin(spec.uuid, guest);
     guest.power = POWER_STATE.running;
     guest.volumes = Object.fromEntries(spec.disks.map((disk) => [disk.volumeId, disk.device]));
     guest.nics = spec.nics.map((nic) => nic.port_id);
@@ -130,6 +148,7 @@ export class FakeDriver implements HypervisorDriver {
     if (this.guestsByUuid[uuid] === undefined) return;
     await this.act('destroy');
     delete this.guestsByUuid[uuid];
+    this.darken(uuid);
     await rm(this.file(uuid), { force: true });
   }
 
@@ -137,7 +156,7 @@ export class FakeDriver implements HypervisorDriver {
     await this.act('power_on');
     const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
     guest.console.push('[    0.000000] Linux version fake (power on)');
-    return this.setPower(spec.uuid, POWER_STATE.running);
+    return this.boot(spec.uuid);
   }
 
   async powerOff(_ctx: RequestContext, uuid: string): Promise<PowerState> {
@@ -149,7 +168,7 @@ export class FakeDriver implements HypervisorDriver {
     await this.act('reboot');
     const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
     guest.console.push(`[    0.000000] Linux version fake (${type.toLowerCase()} reboot)`);
-    return this.setPower(spec.uuid, POWER_STATE.running);
+    return this.boot(spec.uuid);
   }
 
   pause(_ctx: RequestContext, uuid: string): Promise<PowerState> {
@@ -168,7 +187,7 @@ export class FakeDriver implements HypervisorDriver {
   async resume(_ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
     await this.act('resume');
     this.guestsByUuid[spec.uuid] ??= this.newGuest(spec);
-    return this.setPower(spec.uuid, POWER_STATE.running);
+    return this.boot(spec.uuid);
   }
 
   async rescue(_ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
@@ -176,14 +195,14 @@ export class FakeDriver implements HypervisorDriver {
     const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
     if (guest.rescue === undefined) guest.console.push('[    0.000000] Linux version fake (rescue)');
     guest.rescue = spec.rescue?.id ?? '';
-    return this.setPower(spec.uuid, POWER_STATE.running);
+    return this.boot(spec.uuid);
   }
 
   async unrescue(_ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
     await this.act('unrescue');
     const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
     delete guest.rescue;
-    return this.setPower(spec.uuid, POWER_STATE.running);
+    return this.boot(spec.uuid);
   }
 
   async rebuild(
@@ -195,7 +214,7 @@ export class FakeDriver implements HypervisorDriver {
     const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
     guest.name = spec.name;
     guest.console.push(`[    0.000000] Linux version fake (rebuilt from ${spec.image?.id ?? 'its volume'})`);
-    return { power: await this.setPower(spec.uuid, POWER_STATE.running), rootDevice: '/dev/vda' };
+    return { power: await this.boot(spec.uuid), rootDevice: '/dev/vda' };
   }
 
   async ensureResized(
@@ -210,7 +229,7 @@ export class FakeDriver implements HypervisorDriver {
       guest.console.push(`[    0.000000] Linux version fake (resized to ${String(spec.flavor.memory_mb)} MB)`);
     }
     guest.memoryMb = spec.flavor.memory_mb;
-    return this.setPower(spec.uuid, running ? POWER_STATE.running : POWER_STATE.shutdown);
+    return running ? this.boot(spec.uuid) : this.setPower(spec.uuid, POWER_STATE.shutdown);
   }
 
   async revertResized(
@@ -222,7 +241,7 @@ export class FakeDriver implements HypervisorDriver {
     await this.act('revert_resize');
     guest.memoryMb = guest.kept?.[keep] ?? guest.memoryMb;
     delete guest.kept;
-    return this.setPower(spec.uuid, running ? POWER_STATE.running : POWER_STATE.shutdown);
+    return running ? this.boot(spec.uuid) : this.setPower(spec.uuid, POWER_STATE.shutdown);
   }
 
   async absentKept(_ctx: RequestContext, uuid: string, keep: string): Promise<void> {
@@ -270,6 +289,13 @@ export class FakeDriver implements HypervisorDriver {
     return lines === null ? text : lastLines(text, lines);
   }
 
+  async vncDisplay(uuid: string): Promise<VncDisplay | null> {
+    await Promise.resolve();
+    const guest = this.guestsByUuid[uuid];
+    if (guest === undefined || !isUp(guest.power)) return null;
+    return { run: guest.run ?? '', connect: () => Promise.resolve(this.look(uuid, guest)) };
+  }
+
   async diagnostics(uuid: string): Promise<Readonly<Record<string, unknown>>> {
     await Promise.resolve();
     const guest = this.guest(uuid);
@@ -283,6 +309,7 @@ export class FakeDriver implements HypervisorDriver {
       const taken = Object.values(guest.volumes).map((device) => device.replace('/dev/', ''));
       guest.volumes[disk.volumeId] = `/dev/${freeTarget(disk.device, taken)}`;
       guest.console.push(`virtio_blk: new disk ${guest.volumes[disk.volumeId] ?? ''}`);
+      this.screens.get(uuid)?.screen.changed();
       await this.save(uuid);
     }
     return guest.volumes[disk.volumeId] ?? disk.device;
@@ -331,6 +358,36 @@ export class FakeDriver implements HypervisorDriver {
     this.listeners.push(listener);
   }
 
+  private look(uuid: string, guest: Guest): Duplex {
+    const lit = this.screens.get(uuid) ?? {
+      screen: new FakeScreen(guest.name, () => guest.console.filter((line) => !line.endsWith(' login: '))),
+      viewers: new Set(),
+    };
+    this.screens.set(uuid, lit);
+    const [inner, outer] = duplexPair();
+    lit.viewers.add(inner);
+    inner.once('close', () => lit.viewers.delete(inner));
+    serveRfb(inner, lit.screen, `QEMU (${guest.name})`);
+    return outer;
+  }
+
+  /** Whoever looks at the screen sees it no more. */
+  private darken(uuid: string): void {
+    for (const viewer of this.screens.get(uuid)?.viewers ?? []) viewer.destroy();
+    this.screens.delete(uuid);
+  }
+
+  /** The guest starts from its beginning. */
+  private boot(uuid: string): Promise<PowerState> {
+    this.begin(uuid, this.guest(uuid));
+    return this.setPower(uuid, POWER_STATE.running);
+  }
+
+  private begin(uuid: string, guest: Guest): void {
+    guest.run = randomUUID();
+    this.darken(uuid);
+  }
+
   private file(uuid: string): string {
     return path.join(this.options.dir, `${uuid}.json`);
   }
@@ -338,6 +395,7 @@ export class FakeDriver implements HypervisorDriver {
   private newGuest(spec: GuestSpec): Guest {
     return {
       power: POWER_STATE.running,
+      run: randomUUID(),
       name: spec.name,
       memoryMb: spec.flavor.memory_mb,
       console: [
@@ -364,6 +422,7 @@ export class FakeDriver implements HypervisorDriver {
 
   private async setPower(uuid: string, power: PowerState): Promise<PowerState> {
     this.guest(uuid).power = power;
+    if (!isUp(power)) this.darken(uuid);
     await this.save(uuid);
     return power;
   }

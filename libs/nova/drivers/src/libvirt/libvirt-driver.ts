@@ -13,11 +13,12 @@ import {
   type GuestState,
   type HypervisorDriver,
   type ImageFetch,
+  type VncDisplay,
 } from '@nestack/nova/domain';
 import { absentTap, ensureTap } from '../vif/tap';
 import { Commands } from './commands';
 import { ConsoleKeeper, consoleTail, trimLog } from './console-log';
-import { ensureLibvirtd, MAX_SOCKET_PATH, qemuLogDir, socketOfUri } from './daemon';
+import { ensureLibvirtd, qemuLogDir, socketOfUri } from './daemon';
 import { definedTaps, domainXml } from './domain-xml';
 import { legacyDiagnostics, powerOf } from './domain-stats';
 import { GuestBlock } from './guest-block';
@@ -35,6 +36,7 @@ import { KvmProbe } from './kvm-probe';
 import { isUp, PowerWatch } from './power-watch';
 import { LibvirtError } from './remote/connection';
 import { LibvirtClient } from './remote/libvirt-client';
+import { displayOf, vncSocket } from './vnc-display';
 
 export interface LibvirtOptions {
   readonly host: string;
@@ -58,6 +60,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Guests under QEMU, through libvirt. */
 export class LibvirtDriver implements HypervisorDriver {
   private readonly instancesDir: string;
+  private readonly vncDir: string;
   private readonly commands: Commands;
   private readonly libvirt: LibvirtClient;
   private readonly devices: GuestDevices;
@@ -72,6 +75,7 @@ export class LibvirtDriver implements HypervisorDriver {
   constructor(private readonly options: LibvirtOptions) {
     const { stateDir, log, probeKernel: kernel, probeInitrd: initrd } = options;
     this.instancesDir = path.join(stateDir, 'instances');
+    this.vncDir = path.join(stateDir, 'vnc');
     this.commands = new Commands(log);
     this.libvirt = new LibvirtClient({
       socket: () => this.socket(),
@@ -90,7 +94,7 @@ export class LibvirtDriver implements HypervisorDriver {
   }
 
   async open(): Promise<void> {
-    await mkdir(path.join(this.options.stateDir, 'vnc'), { recursive: true, mode: 0o700 });
+    await mkdir(this.vncDir, { recursive: true, mode: 0o700 });
     await mkdir(this.instancesDir, { recursive: true, mode: 0o750 });
     await this.images.open();
     for (const uuid of await this.instanceFolders()) this.keepConsole(this.files(uuid));
@@ -148,7 +152,8 @@ export class LibvirtDriver implements HypervisorDriver {
       for (const tap of taps) await absentTap(tap);
       const files = this.files(uuid);
       this.consoles.forget(files.console);
-      await rm(this.vncSocket(uuid), { force: true });
+      const screen = vncSocket(this.vncDir, uuid);
+      if (screen !== null) await rm(screen, { force: true });
       await rm(path.join(qemuLogDir(await this.socket()), `${guestName(uuid)}.log`), { force: true });
       await files.absent();
       await this.removeUnusedImages();
@@ -311,6 +316,11 @@ export class LibvirtDriver implements HypervisorDriver {
     return consoleTail(this.files(uuid).console, lines);
   }
 
+  async vncDisplay(uuid: string): Promise<VncDisplay | null> {
+    const definition = isUp(await this.powerNow(uuid)) ? await this.libvirt.xml(uuid, 'current') : null;
+    return definition === null ? null : displayOf(definition);
+  }
+
   async diagnostics(uuid: string): Promise<Readonly<Record<string, unknown>>> {
     const counters = await this.libvirt.counters(uuid);
     if (counters === null) throw notFound(uuid);
@@ -363,11 +373,8 @@ export class LibvirtDriver implements HypervisorDriver {
     // QEMU would make it, too, but then it could not be watched yet.
     await writeFile(files.console, '', { flag: 'a', mode: 0o600 });
     await trimLog(files.console);
-    const socket = this.vncSocket(spec.uuid);
-    const plan = planOf(spec, files, {
-      virtType: await this.virtType(),
-      vncSocket: Buffer.byteLength(socket) <= MAX_SOCKET_PATH ? socket : null,
-    });
+    const screen = vncSocket(this.vncDir, spec.uuid);
+    const plan = planOf(spec, files, { virtType: await this.virtType(), vncSocket: screen });
     try {
       await this.libvirt.define(ctx, spec.uuid, domainXml(plan));
       if (!how.fromMemory) await this.libvirt.managedSaveRemove(ctx, spec.uuid);
@@ -474,10 +481,6 @@ export class LibvirtDriver implements HypervisorDriver {
 
   private files(uuid: string): GuestFiles {
     return new GuestFiles(this.instancesDir, uuid, this.commands);
-  }
-
-  private vncSocket(uuid: string): string {
-    return path.join(this.options.stateDir, 'vnc', `${uuid}.sock`);
   }
 
   private keepConsole(files: GuestFiles): void {

@@ -11,6 +11,7 @@ import {
 } from '@nestack/kernel/rpc';
 import { COMPUTE_COMMAND_MS, ComputeRpc, ConductorRpc, NovaError } from '@nestack/nova/contract';
 import { ComputeManager, HYPERVISOR, type HypervisorDriver } from '@nestack/nova/domain';
+import { ConsoleGate } from './console-gate';
 
 type Methods = (typeof ComputeRpc)['methods'];
 
@@ -29,6 +30,7 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
   constructor(
     @Inject(ComputeManager) private readonly manager: ComputeManager,
     @Inject(HYPERVISOR) private readonly driver: HypervisorDriver,
+    @Inject(ConsoleGate) private readonly consoles: ConsoleGate,
     @Inject(RPC_CLIENTS) clients: RpcClients,
   ) {
     this.conductor = clients.client(ConductorRpc);
@@ -125,6 +127,10 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
 
   async get_console_output(_ctx: RequestContext, args: RpcArgs<Methods['get_console_output']>) {
     return { output: await this.manager.console(args.instance_uuid, args.tail_length) };
+  }
+
+  get_vnc_console(_ctx: RequestContext, args: RpcArgs<Methods['get_vnc_console']>) {
+    return this.consoles.addressOf(args.instance_uuid, args.console_type);
   }
 
   async get_diagnostics(_ctx: RequestContext, args: RpcArgs<Methods['get_diagnostics']>) {

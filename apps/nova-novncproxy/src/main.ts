@@ -1,0 +1,4 @@
+import { runApp } from '@nestack/kernel/app';
+import { app } from './app.module';
+
+runApp(app);
