@@ -21,6 +21,22 @@ const FakeNumbers = Type.Record(
   Type.Number({ minimum: 0 }),
 );
 
+const driver = Type.Union([Type.Literal('nbd'), Type.Literal('fake')], {
+  description: 'Backend of the role volume: files served over NBD, or none at all.',
+});
+const backendName = Type.String({
+  pattern: '^[A-Za-z0-9_.-]{1,64}$',
+  description: "The backend's and its pool's name; the driver's when absent.",
+});
+const fakeBackend = Type.Object(
+  {
+    capacity_gb: whole(100_000, 'Capacity that the fake backend reports, GiB.'),
+    delays: Type.Optional(FakeNumbers),
+    failures: Type.Optional(FakeNumbers),
+  },
+  { additionalProperties: false, description: 'Milliseconds that operations take, and how many in 100 fail.' },
+);
+
 /** Settings of cinder. */
 export const cinderConfig = Type.Object(
   {
@@ -37,15 +53,24 @@ export const cinderConfig = Type.Object(
         description: "Which of cinder's parts run in this process.",
       }),
     ),
-    driver: Type.Union([Type.Literal('nbd'), Type.Literal('fake')], {
-      description: 'Backend of the role volume: files served over NBD, or none at all.',
-    }),
+    driver,
     state_path: Type.String({ description: 'Directory of the volumes, their snapshots and exports.' }),
-    volume_backend_name: Type.Optional(
-      Type.String({
-        pattern: '^[A-Za-z0-9_.-]{1,64}$',
-        description: "The backend's and its pool's name; the driver's when absent.",
-      }),
+    volume_backend_name: Type.Optional(backendName),
+    backends: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: backendName,
+            driver,
+            state_path: Type.String({ description: 'Directory of its own.' }),
+            availability_zone: Type.Optional(Type.String()),
+            nbd_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+            fake: Type.Optional(fakeBackend),
+          },
+          { additionalProperties: false },
+        ),
+        { description: 'Further backends of the role volume, beside the one that the settings above describe.' },
+      ),
     ),
     nbd_address: Type.Optional(
       Type.String({ description: 'Address that other hosts reach exports at; without one only this host can.' }),
@@ -67,16 +92,17 @@ export const cinderConfig = Type.Object(
         { additionalProperties: false, description: 'Default limits of projects, -1 for none.' },
       ),
     ),
-    fake: Type.Optional(
-      Type.Object(
+    scheduler_weigher: Type.Optional(
+      Type.Union(
+        [Type.Literal('CapacityWeigher'), Type.Literal('AllocatedCapacityWeigher'), Type.Literal('ChanceWeigher')],
         {
-          capacity_gb: whole(100_000, 'Capacity that the fake backend reports, GiB.'),
-          delays: Type.Optional(FakeNumbers),
-          failures: Type.Optional(FakeNumbers),
+          default: 'CapacityWeigher',
+          description:
+            'Which of the backends that suit a volume is the best: the one with the most room, with the least promised, or any.',
         },
-        { additionalProperties: false, description: 'Milliseconds that operations take, and how many in 100 fail.' },
       ),
     ),
+    fake: Type.Optional(fakeBackend),
   },
   { additionalProperties: false },
 );

@@ -28,6 +28,7 @@ import {
 import {
   Attachments,
   CreateVolume,
+  Manage,
   Groups,
   GroupSnapshots,
   GroupTypes,
@@ -40,6 +41,7 @@ import {
   Transfers,
   VolumeActions,
   VolumeManager,
+  VolumeMoves,
   Volumes,
   VolumeTypes,
   type VolumeDriver,
@@ -48,6 +50,8 @@ import { FakeVolumeDriver, NbdVolumeDriver } from '@nestack/cinder/drivers';
 import { HeartbeatLoop } from '@nestack/cinder/reconcilers';
 import {
   AttachmentsController,
+  ClustersController,
+  ManageController,
   GroupsController,
   GroupSnapshotsController,
   GroupTypesController,
@@ -69,7 +73,7 @@ import { rolesOf, type CinderConfig } from './cinder.config';
 
 /** What the use cases share. */
 const PARTS = Symbol('CinderParts');
-const DRIVER = Symbol('VolumeDriver');
+const BACKENDS = Symbol('Backends');
 const REGISTERED_SAGAS = Symbol('CinderSagas');
 
 const DEFAULT_ZONE = 'nova';
@@ -105,6 +109,7 @@ function makeParts(
     settings: {
       availability_zone: config.availability_zone ?? DEFAULT_ZONE,
       max_over_subscription_ratio: config.max_over_subscription_ratio ?? 20,
+      scheduler_weigher: config.scheduler_weigher ?? 'CapacityWeigher',
       quota: config.quota ?? {},
     },
   };
@@ -113,39 +118,56 @@ function makeParts(
 
 type Parts = ReturnType<typeof makeParts>;
 
-/** `host@backend`, by which a volume service is known. */
-function backendOf(config: CinderConfig): string {
-  return `${hostOf(config)}@${backendName(config)}`;
+/** A backend of the role volume. */
+interface Backend {
+  /** `host@name`, by which a volume service is known. */
+  readonly host: string;
+  readonly zone: string;
+  readonly driver: VolumeDriver;
 }
 
-function backendName(config: CinderConfig): string {
-  return config.volume_backend_name ?? config.driver;
-}
+type BackendConfig = NonNullable<CinderConfig['backends']>[number];
 
 function hostOf(config: CinderConfig): string {
   return config.host ?? hostname();
 }
 
-async function makeDriver(config: CinderConfig, log: Logger): Promise<VolumeDriver> {
+/** All backends: the one of the settings themselves, and the further ones. */
+function backendConfigs(config: CinderConfig): readonly BackendConfig[] {
+  const { driver, state_path, nbd_port, fake } = config;
+  const first = {
+    name: config.volume_backend_name ?? driver,
+    driver,
+    state_path,
+    ...(nbd_port === undefined ? {} : { nbd_port }),
+    ...(fake === undefined ? {} : { fake }),
+  };
+  const all = [first, ...(config.backends ?? [])];
+  const twice = all.find((one, at) => all.some((other, i) => i < at && other.name === one.name));
+  if (twice !== undefined) throw new Error(`two backends have the name ${twice.name}`);
+  return all;
+}
+
+async function makeBackend(config: CinderConfig, one: BackendConfig, log: Logger): Promise<Backend> {
   const driver: VolumeDriver =
-    config.driver === 'nbd'
+    one.driver === 'nbd'
       ? new NbdVolumeDriver({
-          dir: config.state_path,
+          dir: one.state_path,
           host: hostOf(config),
-          backend: backendName(config),
-          address:
-            config.nbd_address === undefined ? null : { host: config.nbd_address, port: config.nbd_port ?? 10_809 },
+          backend: one.name,
+          address: config.nbd_address === undefined ? null : { host: config.nbd_address, port: one.nbd_port ?? 10_809 },
           log,
         })
       : new FakeVolumeDriver({
-          dir: path.join(config.state_path, 'fake'),
-          backend: backendName(config),
-          capacity: config.fake?.capacity_gb,
-          delays: config.fake?.delays,
-          failures: config.fake?.failures,
+          dir: path.join(one.state_path, 'fake'),
+          backend: one.name,
+          capacity: one.fake?.capacity_gb,
+          delays: one.fake?.delays,
+          failures: one.fake?.failures,
         });
   await driver.prepare();
-  return driver;
+  const zone = one.availability_zone ?? config.availability_zone ?? DEFAULT_ZONE;
+  return { host: `${hostOf(config)}@${one.name}`, zone, driver };
 }
 
 const from = <T>(provide: symbol | (abstract new (...args: never[]) => T), make: (parts: Parts) => T): Provider => ({
@@ -159,6 +181,8 @@ function apiProviders(): Provider[] {
     from(Volumes, (parts) => new Volumes(parts)),
     from(CreateVolume, (parts) => new CreateVolume(parts, parts.limits)),
     from(VolumeActions, (parts) => new VolumeActions(parts, parts.limits)),
+    from(VolumeMoves, (parts) => new VolumeMoves(parts, parts.limits)),
+    from(Manage, (parts) => new Manage(parts, parts.limits)),
     from(Attachments, (parts) => new Attachments(parts)),
     from(Snapshots, (parts) => new Snapshots(parts, parts.limits)),
     from(Transfers, (parts) => new Transfers(parts, parts.limits)),
@@ -170,6 +194,8 @@ function apiProviders(): Provider[] {
     from(VolumeTypes, (parts) => new VolumeTypes(parts)),
     from(Quotas, (parts) => parts.limits),
     from(Services, (parts) => new Services(parts)),
+    ClustersController,
+    ManageController,
     GroupsController,
     GroupSnapshotsController,
     GroupTypesController,
@@ -190,7 +216,12 @@ function apiProviders(): Provider[] {
 
 function schedulerProviders(config: CinderConfig): Provider[] {
   return [
-    from(Scheduler, (parts) => new Scheduler(parts)),
+    {
+      provide: Scheduler,
+      inject: [PARTS, LOGGER],
+      useFactory: (parts: Parts, log: Logger) =>
+        new Scheduler(parts, (ctx, event, fields) => log.for('cinder-scheduler').debug(ctx, event, fields)),
+    },
     {
       provide: REGISTERED_SAGAS,
       inject: [PARTS, SAGA_WORKER],
@@ -223,36 +254,46 @@ function schedulerProviders(config: CinderConfig): Provider[] {
 }
 
 function volumeProviders(config: CinderConfig): Provider[] {
+  const heartbeat = ({ name }: BackendConfig): Provider => ({
+    provide: `VolumeHeartbeat ${name}`,
+    inject: [PARTS, BACKENDS, VolumeManager, LOGGER],
+    useFactory: (parts: Parts, backends: readonly Backend[], manager: VolumeManager, log: Logger) => {
+      const backend = backends.find((one) => one.host === `${hostOf(config)}@${name}`);
+      if (backend === undefined) throw new Error(`no backend ${name}`);
+      return new HeartbeatLoop({
+        ...parts,
+        log,
+        clock: systemClock,
+        binary: 'cinder-volume',
+        host: backend.host,
+        zone: backend.zone,
+        capabilities: () => backend.driver.capabilities(),
+        alarm: (wake) => backend.driver.onLoss(wake),
+        beat: (ctx) => manager.reconcileExports(ctx, backend.host),
+      });
+    },
+  });
   return [
     {
-      provide: DRIVER,
+      provide: BACKENDS,
       inject: [LOGGER],
       useFactory: async (log: Logger) => {
-        const driver = await makeDriver(config, log);
-        return Object.assign(driver, { onApplicationShutdown: () => driver.close() });
+        const backends: Backend[] = [];
+        for (const one of backendConfigs(config)) backends.push(await makeBackend(config, one, log));
+        return Object.assign(backends, {
+          onApplicationShutdown: async () => {
+            for (const { driver } of backends) await driver.close();
+          },
+        });
       },
     },
     {
       provide: VolumeManager,
-      inject: [PARTS, DRIVER],
-      useFactory: (parts: Parts, driver: VolumeDriver) => new VolumeManager(parts, driver, backendOf(config)),
+      inject: [PARTS, BACKENDS],
+      useFactory: (parts: Parts, backends: readonly Backend[]) =>
+        new VolumeManager(parts, new Map(backends.map((one) => [one.host, one.driver]))),
     },
-    {
-      provide: 'VolumeHeartbeat',
-      inject: [PARTS, DRIVER, VolumeManager, LOGGER],
-      useFactory: (parts: Parts, driver: VolumeDriver, manager: VolumeManager, log: Logger) =>
-        new HeartbeatLoop({
-          ...parts,
-          log,
-          clock: systemClock,
-          binary: 'cinder-volume',
-          host: backendOf(config),
-          zone: parts.settings.availability_zone,
-          capabilities: () => driver.capabilities(),
-          alarm: (wake) => driver.onLoss(wake),
-          beat: (ctx) => manager.reconcileExports(ctx),
-        }),
-    },
+    ...backendConfigs(config).map(heartbeat),
   ];
 }
 

@@ -185,21 +185,23 @@ export class TestCinder {
     return this.database.database.read('test', (tx) => sql<Row>(tx, text, params));
   }
 
-  /** What the fake backend has. */
-  store(): Store {
-    if (!existsSync(this.storeFile)) return { volumes: {}, snapshots: {}, exports: {} };
-    return JSON.parse(readFileSync(this.storeFile, 'utf8')) as Store;
+  /** What the fake backend has, or another one with its own directory. */
+  store(statePath = this.config.state_path): Store {
+    const file = path.join(statePath, 'fake', 'volumes.json');
+    if (!existsSync(file)) return { volumes: {}, snapshots: {}, exports: {} };
+    return JSON.parse(readFileSync(file, 'utf8')) as Store;
+  }
+
+  /** Settings of a further backend beside the first one, and where it keeps what it has. */
+  static secondBackend(dir: string): NonNullable<CinderConfig['backends']>[number] {
+    return { name: 'second', driver: 'fake', state_path: dir };
   }
 
   /** Changes it while cinder is down. */
-  tamper(change: (store: Store) => void): void {
-    const store = this.store();
+  tamper(change: (store: Store) => void, statePath = this.config.state_path): void {
+    const store = this.store(statePath);
     change(store);
-    writeFileSync(this.storeFile, JSON.stringify(store));
-  }
-
-  private get storeFile(): string {
-    return path.join(this.config.state_path, 'fake', 'volumes.json');
+    writeFileSync(path.join(statePath, 'fake', 'volumes.json'), JSON.stringify(store));
   }
 
   /** Attaches as nova does. */

@@ -10,6 +10,28 @@ export const CinderError = defineErrors({
     template: 'Volume type with name {volume_type_name} could not be found.',
   },
   GroupNotFound: { kind: 'notFound', template: 'Group {group_id} could not be found.' },
+  VolumeSnapshotNotFound: { kind: 'badRequest', template: "Volume {volume_id} doesn't have any snapshots." },
+  RevertRefused: { kind: 'conflict', template: '{reason}' },
+  NotLatestSnapshot: {
+    kind: 'badRequest',
+    template: 'Specified snapshot {snapshot_id} is None or not the latest one of volume {volume_id}.',
+  },
+  RevertSizeDiffers: {
+    kind: 'badRequest',
+    template:
+      "Can't revert volume {volume_id} to its latest snapshot {snapshot_id}. The volume size must be equal to the snapshot size.",
+  },
+  InvalidHost: { kind: 'badRequest', template: 'Invalid host: {reason}' },
+  ServiceUnavailable: { kind: 'unavailable', template: '{reason}' },
+  ManageExistingInvalidReference: {
+    kind: 'badRequest',
+    template: 'Manage existing volume failed due to invalid backend reference {existing_ref}: {reason}',
+  },
+  ManageExistingAlreadyManaged: {
+    kind: 'badRequest',
+    template: 'Unable to manage existing volume. Volume {volume_ref} already managed.',
+  },
+  ClusterNotFound: { kind: 'notFound', template: 'Cluster {id} could not be found.' },
   InvalidGroup: { kind: 'badRequest', template: 'Invalid Group: {reason}' },
   InvalidGroupStatus: { kind: 'badRequest', template: 'Invalid Group Status: {reason}' },
   InvalidGroupType: { kind: 'badRequest', template: 'Invalid group type: {reason}' },

@@ -19,9 +19,12 @@ export type VolumeStatus =
   | 'error_managing'
   | 'restoring-backup'
   | 'backing-up'
-  | 'awaiting-transfer';
+  | 'awaiting-transfer'
+  | 'managing'
+  | 'reverting';
 
-export type SnapshotStatus = 'creating' | 'available' | 'deleting' | 'error' | 'error_deleting';
+export type SnapshotStatus =
+  'creating' | 'available' | 'deleting' | 'error' | 'error_deleting' | 'restoring' | 'backing-up';
 
 /** `attach_status` of an attachment. */
 export type AttachStatus = 'reserved' | 'attaching' | 'attached' | 'detaching' | 'error_attaching';

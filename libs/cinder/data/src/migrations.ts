@@ -237,4 +237,8 @@ export const cinderMigrations: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    name: '0007-migration-status',
+    up: ['ALTER TABLE volume ADD COLUMN migration_status text'],
+  },
 ];

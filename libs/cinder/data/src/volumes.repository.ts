@@ -27,6 +27,7 @@ const OWN = [
   'multiattach',
   'readonly',
   'connected',
+  'migration_status',
   'volume_type_id',
   'snapshot_id',
   'source_volid',
@@ -61,8 +62,7 @@ const LISTED: ListColumns = {
     sql: `CASE WHEN EXISTS (SELECT 1 FROM attachment a WHERE a.volume_id = v.id AND a.attach_status = 'attached') THEN 'attached' ELSE 'detached' END`,
     type: 'text',
   },
-  // What no volume of ours ever has.
-  migration_status: { sql: 'NULL::text', type: 'text', nullable: true },
+  migration_status: { sql: 'v.migration_status', type: 'text', nullable: true },
   group_id: { sql: 'v.group_id', type: 'uuid', nullable: true },
   created_at: { sql: 'v.created_at', type: 'timestamptz' },
   updated_at: { sql: 'v.updated_at', type: 'timestamptz', nullable: true },
@@ -228,6 +228,15 @@ export class VolumesRepository implements VolumeRepository {
        WHERE split_part(v.host, '#', 1) = $1 OR split_part(v.host, '@', 1) = $1 GROUP BY v.project_id ORDER BY v.project_id`,
       [host],
     );
+  }
+
+  async known(tx: Tx, kind: 'volume' | 'snapshot', names: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await sql<{ id: string }>(
+      tx,
+      `SELECT id FROM ${kind === 'volume' ? 'volume' : 'snapshot'} WHERE id::text = ANY ($1::text[])`,
+      [[...names]],
+    );
+    return new Set(rows.map((row) => row.id));
   }
 
   async ofGroup(tx: Tx, groupId: string, options: { readonly lock?: boolean } = {}): Promise<readonly Volume[]> {

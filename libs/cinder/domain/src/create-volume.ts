@@ -5,7 +5,8 @@ import { findGroup, findSnapshot, findVolume, scopeOf, targetOf } from './access
 import { DEFAULT_TYPE, type Group, type Metadata, type Volume, type VolumeType } from './model';
 import type { CinderParts, ImageSummary, NewVolume } from './ports';
 import { consumptionOf, type Quotas } from './quotas';
-import { ownerOf } from './groups';
+import { ownerOf, zonesOf } from './groups';
+import type { SchedulerHints } from './scheduler';
 
 const GIB = 1024 ** 3;
 /** GiB that upstream's schema has room for. */
@@ -24,6 +25,16 @@ export interface VolumeRequest {
   readonly source_volid: string | null;
   readonly multiattach: boolean;
   readonly group_id: string | null;
+  readonly hints?: SchedulerHints | undefined;
+}
+
+/** What a volume has from what it is made of. */
+interface Source {
+  readonly size: number | null;
+  readonly typeId: string | null;
+  readonly zone: string | null;
+  readonly bootable: boolean;
+  readonly image_metadata: Metadata | null;
 }
 
 /** The create use case: everything that can be refused is refused here, the rest is the saga `volume.create`. */
@@ -39,9 +50,9 @@ export class CreateVolume {
     if (sources.length > 1)
       throw CinderError.InvalidInput({ reason: 'May specify only one of snapshot, imageRef or source volume' });
     const image = request.image_id === null ? null : await this.image(ctx, request.image_id, request.size);
-    if (request.availability_zone !== null && request.availability_zone !== this.parts.settings.availability_zone)
-      throw CinderError.InvalidAvailabilityZone({ az: request.availability_zone });
     return this.parts.db.run('volume.create', async (tx) => {
+      if (request.availability_zone !== null && !(await zonesOf(this.parts, tx)).has(request.availability_zone))
+        throw CinderError.InvalidAvailabilityZone({ az: request.availability_zone });
       const group = request.group_id === null ? null : await this.group(ctx, tx, request);
       return this.insert(ctx, tx, request, image, group);
     });
@@ -68,6 +79,11 @@ export class CreateVolume {
         reason: `Volume size '${String(size)}'GB cannot be smaller than the ${request.snapshot_id === null ? 'original volume' : 'snapshot'} size ${String(source.size)}GB. They must be >= the original size.`,
       });
     }
+    // A copy is where its source is. upstream: cloned_volume_same_az
+    if (request.availability_zone !== null && source.zone !== null && request.availability_zone !== source.zone)
+      throw CinderError.InvalidInput({
+        reason: `Volume must be in the same availability zone as the ${request.snapshot_id === null ? 'source volume' : 'snapshot'}`,
+      });
     const type = await this.type(ctx, tx, request.volume_type, source.typeId);
     if (group !== null && !group.volume_types.includes(type.id))
       throw CinderError.InvalidInput({
@@ -83,7 +99,8 @@ export class CreateVolume {
       description: request.description,
       size,
       status: 'creating',
-      availability_zone: group?.availability_zone ?? this.parts.settings.availability_zone,
+      availability_zone:
+        group?.availability_zone ?? request.availability_zone ?? source.zone ?? this.parts.settings.availability_zone,
       host: null,
       bootable: source.bootable,
       multiattach,
@@ -96,10 +113,11 @@ export class CreateVolume {
       metadata: request.metadata,
       image_metadata: source.image_metadata,
       connected: false,
+      migration_status: null,
     };
     const created_at = await this.parts.volumes.insert(tx, volume);
     await this.parts.operations.start(ctx, tx, 'volume.create', {
-      params: { volume_id: volume.id },
+      params: { volume_id: volume.id, ...(request.hints === undefined ? {} : { hints: request.hints }) },
       resourceId: volume.id,
       action: 'create',
     });
@@ -141,7 +159,7 @@ export class CreateVolume {
     ctx: RequestContext,
     tx: Tx,
     request: Pick<VolumeRequest, 'snapshot_id' | 'source_volid'>,
-  ): Promise<{ size: number | null; typeId: string | null; bootable: boolean; image_metadata: Metadata | null }> {
+  ): Promise<Source> {
     if (request.snapshot_id !== null) {
       const snapshot = await findSnapshot(this.parts, ctx, tx, request.snapshot_id, { lock: true });
       if (snapshot.status !== 'available') {
@@ -153,6 +171,7 @@ export class CreateVolume {
       return {
         size: snapshot.volume_size,
         typeId: origin?.volume_type_id ?? null,
+        zone: origin?.availability_zone ?? null,
         bootable: origin?.bootable ?? false,
         image_metadata: origin?.image_metadata ?? null,
       };
@@ -167,11 +186,12 @@ export class CreateVolume {
       return {
         size: origin.size,
         typeId: origin.volume_type_id,
+        zone: origin.availability_zone,
         bootable: origin.bootable,
         image_metadata: origin.image_metadata,
       };
     }
-    return { size: null, typeId: null, bootable: false, image_metadata: null };
+    return { size: null, typeId: null, zone: null, bootable: false, image_metadata: null };
   }
 
   private async type(ctx: RequestContext, tx: Tx, name: string | null, inherited: string | null): Promise<VolumeType> {

@@ -71,7 +71,7 @@ export class Groups {
         if (found === null) throw CinderError.VolumeTypeNotFound({ volume_type_id: name });
         volume_types.push(found.id);
       }
-      if (!(await this.zones(tx)).has(zone))
+      if (!(await zonesOf(this.parts, tx)).has(zone))
         throw CinderError.InvalidInput({ reason: `Availability zone '${zone}' is invalid.` });
       await this.quotas.reserve(tx, owner.project_id, { groups: 1 });
       const id = await this.insert(tx, {
@@ -320,11 +320,6 @@ export class Groups {
       : CinderError.GroupTypeNotFoundByName({ group_type_name: idOrName });
   }
 
-  private async zones(tx: Tx): Promise<ReadonlySet<string>> {
-    const services = await this.parts.services.list(tx, { binary: 'cinder-volume' });
-    return new Set([this.parts.settings.availability_zone, ...services.map((one) => one.availability_zone)]);
-  }
-
   private async start(
     ctx: RequestContext,
     tx: Tx,
@@ -363,6 +358,12 @@ function list(values: readonly string[]): string {
 /** `host@backend` of `host@backend#pool`. */
 export function backendOf(host: string | null): string | null {
   return host?.split('#', 1)[0] ?? null;
+}
+
+/** Zones that backends are in, and the general one. */
+export async function zonesOf(parts: Pick<CinderParts, 'services' | 'settings'>, tx: Tx): Promise<ReadonlySet<string>> {
+  const services = await parts.services.list(tx, { binary: 'cinder-volume' });
+  return new Set([parts.settings.availability_zone, ...services.map((one) => one.availability_zone)]);
 }
 
 /** Who makes a resource; throws for tokens without a project. */

@@ -5,6 +5,8 @@ export * from './quotas';
 export * from './volumes';
 export * from './create-volume';
 export * from './volume-actions';
+export * from './volume-moves';
+export * from './manage';
 export * from './attachments';
 export * from './snapshots';
 export * from './volume-types';

@@ -35,6 +35,8 @@ export interface Volume {
   readonly image_metadata: Metadata | null;
   /** Exported through os-initialize_connection, without an attachment record. */
   readonly connected: boolean;
+  /** How its last way to another backend goes, or went. */
+  readonly migration_status: string | null;
   readonly created_at: Date;
   readonly updated_at: Date | null;
   readonly attachments: readonly Attachment[];

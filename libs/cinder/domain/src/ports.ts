@@ -86,6 +86,8 @@ export interface VolumeRepository {
   place(tx: Tx, id: string, host: string): Promise<void>;
   /** What each project has on a host (`host`, `host@backend`). */
   useOfHost(tx: Tx, host: string): Promise<readonly HostUse[]>;
+  /** Which of the names are ids of volumes, or of snapshots. */
+  known(tx: Tx, kind: Resource, names: readonly string[]): Promise<ReadonlySet<string>>;
   ofGroup(tx: Tx, groupId: string, options?: { readonly lock?: boolean }): Promise<readonly Volume[]>;
 }
 
@@ -313,7 +315,16 @@ export interface BackendPort {
     connector: Readonly<Record<string, unknown>>,
   ): Promise<ConnectionInfo>;
   terminateConnection(ctx: RequestContext, volume: Volume): Promise<void>;
+  /** What a backend (`host@backend`) has. */
+  manageable(
+    ctx: RequestContext,
+    backend: string,
+    kind: Resource,
+  ): Promise<readonly { readonly name: string; readonly size: number; readonly cinder_id: string | null }[]>;
 }
+
+/** A volume or a snapshot on a backend. */
+export type Held = { readonly volumeId: string } | { readonly snapshotId: string };
 
 /** Where a driver finds what it works on. */
 export interface VolumeRef {
@@ -321,6 +332,8 @@ export interface VolumeRef {
   /** GiB */
   readonly size: number;
 }
+
+export type Resource = 'volume' | 'snapshot';
 
 /** A storage backend. `ensure…` and `absent…` observe first: repeating them changes nothing. */
 export interface VolumeDriver {
@@ -365,6 +378,21 @@ export interface VolumeDriver {
   onLoss(listener: () => void): void;
   /** Volumes that are exported now, however that came. */
   exports(): Promise<readonly string[]>;
+  /** Gives a volume a snapshot's content. */
+  ensureReverted(ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void>;
+  /** Volumes or snapshots that are there by their names, GiB rounded up; whose they are is not known here. */
+  inventory(kind: Resource): Promise<readonly { readonly name: string; readonly size: number }[]>;
+  /** Makes what has a name there the data of a volume or snapshot of ours. */
+  ensureAdopted(ctx: RequestContext, kind: Resource, id: string, name: string): Promise<void>;
+  /**
+   * Where a volume that is not in use, or a snapshot, can be read on this host, and the volume be written, until it is
+   * released.
+   */
+  ensureLocalPath(ctx: RequestContext, what: Held): Promise<string>;
+  /** Takes over what was written. */
+  releaseLocalPath(ctx: RequestContext, what: Held): Promise<void>;
+  /** A volume with the content of a local path of another backend. */
+  ensureFromFile(ctx: RequestContext, volume: VolumeRef, path: string): Promise<void>;
   /** The volume's content in an image format. */
   read(ctx: RequestContext, volume: VolumeRef, format: string): Promise<NodeJS.ReadableStream>;
   capabilities(): Promise<Capabilities>;
@@ -395,5 +423,6 @@ export interface CinderParts {
 export interface CinderSettings {
   readonly availability_zone: string;
   readonly max_over_subscription_ratio: number;
+  readonly scheduler_weigher: 'CapacityWeigher' | 'AllocatedCapacityWeigher' | 'ChanceWeigher';
   readonly quota: Readonly<Record<string, number>>;
 }

@@ -71,6 +71,11 @@ export class Quotas {
     await this.parts.quotas.add(tx, projectId, negated(deltas));
   }
 
+  /** Takes again what was given back before, whatever the limits have become. */
+  async restore(tx: Tx, projectId: string, deltas: Readonly<Record<string, number>>): Promise<void> {
+    await this.parts.quotas.add(tx, projectId, deltas);
+  }
+
   async show(ctx: RequestContext, projectId: string): Promise<Readonly<Record<string, QuotaUse>>> {
     this.parts.policy.enforce(ctx, 'volume_extension:quotas:show', targetOf({ project_id: projectId }));
     return this.parts.db.read('quota.show', (tx) => this.uses(tx, projectId));

@@ -3,10 +3,9 @@ import { newUuid } from '@nestack/kernel/ids';
 import { CinderError, type ConnectionInfo, type VolumeStatus } from '@nestack/cinder/contract';
 import { enforceOn, findVolume } from './access';
 import { LARGEST } from './create-volume';
-import type { Metadata, Volume, VolumeType } from './model';
+import type { Metadata, Volume } from './model';
 import type { CinderParts } from './ports';
 import { type Quotas } from './quotas';
-import { fits } from './scheduler';
 
 const STATUSES = new Set<string>([
   'creating',
@@ -29,6 +28,9 @@ const STATUSES = new Set<string>([
   'restoring-backup',
   'awaiting-transfer',
 ]);
+
+/** upstream: cinder/api/schemas/admin_actions.py */
+const MIGRATION_STATUSES = new Set(['migrating', 'error', 'success', 'completing', 'none', 'starting']);
 
 /** `POST /volumes/{id}/action`. */
 export class VolumeActions {
@@ -185,13 +187,27 @@ export class VolumeActions {
   async resetStatus(
     ctx: RequestContext,
     id: string,
-    wanted: { status?: string | null | undefined; attach_status?: string | null | undefined },
+    wanted: {
+      status?: string | null | undefined;
+      attach_status?: string | null | undefined;
+      migration_status?: string | null | undefined;
+    },
   ): Promise<void> {
     await this.parts.db.run('volume.reset', async (tx) => {
       await this.locked(ctx, tx, id, 'volume_extension:volume_admin_actions:reset_status');
       const status = wanted.status?.toLowerCase();
       if (status !== undefined && !STATUSES.has(status))
         throw CinderError.InvalidInput({ reason: `Must specify a valid status: ${status}` });
+      if (status === 'deleting') throw CinderError.InvalidInput({ reason: `Cannot reset-state to ${status}` });
+      if (status === 'in-use' && (await this.parts.attachments.ofVolume(tx, id)).length === 0)
+        throw CinderError.InvalidInput({
+          reason: 'Cannot reset-state to in-use because volume does not have any attachments.',
+        });
+      const migration = wanted.migration_status?.toLowerCase();
+      if (migration !== undefined && !MIGRATION_STATUSES.has(migration))
+        throw CinderError.InvalidInput({ reason: `Must specify a valid migration status: ${migration}` });
+      if (migration !== undefined)
+        await this.parts.volumes.update(tx, id, { migration_status: migration === 'none' ? null : migration });
       if (wanted.attach_status === 'detached') {
         for (const one of await this.parts.attachments.ofVolume(tx, id))
           await this.parts.attachments.remove(tx, one.id);
@@ -202,42 +218,6 @@ export class VolumeActions {
 
   setFlags(ctx: RequestContext, id: string, flags: { bootable?: boolean; readonly?: boolean }): Promise<void> {
     return this.update(ctx, id, 'volume:update', () => flags);
-  }
-
-  async retype(ctx: RequestContext, id: string, name: string): Promise<void> {
-    await this.parts.db.run('volume.retype', async (tx) => {
-      const volume = await this.locked(ctx, tx, id, 'volume:retype');
-      const type = await this.parts.types.find(tx, name, null);
-      if (type === null) throw CinderError.VolumeTypeNotFoundByName({ volume_type_name: name });
-      if (type.id === volume.volume_type_id)
-        throw CinderError.InvalidInput({ reason: `Volume ${id} is already of type ${name}.` });
-      if (volume.status !== 'available' && volume.status !== 'in-use')
-        throw wrongStatus('Volume status must be available or in-use to retype', volume);
-      if (volume.group_id !== null)
-        throw CinderError.InvalidVolume({ reason: `Volume ${id} is part of a group and cannot be retyped.` });
-      if ((await this.parts.types.encryption(tx, type.id)) !== null) throw CinderError.KeyManagerError();
-      if (!(await this.suits(tx, volume, type)))
-        throw CinderError.InvalidInput({
-          reason: `The backend of volume ${id} does not have what type ${name} asks for.`,
-        });
-      await this.quotas.release(tx, volume.project_id, {
-        [`volumes_${volume.volume_type}`]: 1,
-        [`gigabytes_${volume.volume_type}`]: volume.size,
-      });
-      await this.quotas.reserve(tx, volume.project_id, {
-        [`volumes_${type.name}`]: 1,
-        [`gigabytes_${type.name}`]: volume.size,
-      });
-      await this.parts.volumes.update(tx, id, { volume_type_id: type.id });
-    });
-  }
-
-  /** Whether the volume can stay where it is with another type: there is no moving between backends. */
-  private async suits(tx: Tx, volume: Volume, type: VolumeType): Promise<boolean> {
-    const host = volume.host?.split('#', 1)[0];
-    if (host === undefined) return true;
-    const [service] = await this.parts.services.list(tx, { host, binary: 'cinder-volume' });
-    return service !== undefined && fits(service, type);
   }
 
   async setImageMetadata(ctx: RequestContext, id: string, metadata: Metadata): Promise<Metadata> {

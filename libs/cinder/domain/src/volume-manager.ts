@@ -1,10 +1,12 @@
 import type { RequestContext } from '@nestack/kernel/context';
+import { DomainError } from '@nestack/kernel/errors';
 import { CinderError, type ConnectionInfo } from '@nestack/cinder/contract';
-import type { Metadata, Volume } from './model';
-import type { CinderParts, ImageSummary, VolumeDriver } from './ports';
+import { backendOf } from './groups';
+import type { Metadata, Snapshot, Volume } from './model';
+import type { CinderParts, ImageSummary, Resource, VolumeDriver } from './ports';
 
 /**
- * cinder-volume's work on one backend. Everything is level-triggered: what should be is read from the database at the moment
+ * cinder-volume's work on the backends of one host. Everything is level-triggered: what should be is read from the database at the moment
  * of acting, one volume at a time, so repeated and late commands do no harm.
  */
 export class VolumeManager {
@@ -15,9 +17,8 @@ export class VolumeManager {
       CinderParts,
       'db' | 'volumes' | 'attachments' | 'snapshots' | 'groupSnapshots' | 'images'
     >,
-    private readonly driver: VolumeDriver,
-    /** `host@backend` */
-    private readonly backend: string,
+    /** By `host@backend`. */
+    private readonly drivers: ReadonlyMap<string, VolumeDriver>,
   ) {}
 
   createVolume(ctx: RequestContext, volumeId: string): Promise<Metadata | null> {
@@ -26,38 +27,40 @@ export class VolumeManager {
       if (volume.image_id !== null) return this.fromImage(ctx, volume, volume.image_id);
       if (volume.snapshot_id !== null) await this.fromSnapshot(ctx, volume, volume.snapshot_id);
       else if (volume.source_volid !== null) await this.fromVolume(ctx, volume, volume.source_volid);
-      else await this.driver.ensureVolume(ctx, volume);
+      else await this.driverOf(volume).ensureVolume(ctx, volume);
       return null;
     });
   }
 
   /** What is copied stays where it is until the copy is made. */
   private fromSnapshot(ctx: RequestContext, volume: Volume, snapshotId: string): Promise<void> {
-    return this.exclusive(snapshotId, () => this.driver.ensureFromSnapshot(ctx, volume, snapshotId));
+    return this.exclusive(snapshotId, () => this.driverOf(volume).ensureFromSnapshot(ctx, volume, snapshotId));
   }
 
   private fromVolume(ctx: RequestContext, volume: Volume, sourceId: string): Promise<void> {
-    return this.exclusive(sourceId, async () => this.driver.ensureFromVolume(ctx, volume, await this.find(sourceId)));
+    return this.exclusive(sourceId, async () =>
+      this.driverOf(volume).ensureFromVolume(ctx, volume, await this.find(sourceId)),
+    );
   }
 
   deleteVolume(ctx: RequestContext, volumeId: string): Promise<void> {
     return this.exclusive(volumeId, async () => {
-      await this.driver.absentExport(ctx, volumeId);
-      await this.driver.absentVolume(ctx, volumeId);
+      const driver = this.driverOf(await this.find(volumeId));
+      await driver.absentExport(ctx, volumeId);
+      await driver.absentVolume(ctx, volumeId);
     });
   }
 
   extendVolume(ctx: RequestContext, volumeId: string, size: number): Promise<void> {
-    return this.exclusive(volumeId, () => this.driver.ensureSize(ctx, { id: volumeId, size }));
+    return this.exclusive(volumeId, async () =>
+      this.driverOf(await this.find(volumeId)).ensureSize(ctx, { id: volumeId, size }),
+    );
   }
 
   createSnapshot(ctx: RequestContext, snapshotId: string): Promise<void> {
     return this.exclusive(snapshotId, async () => {
-      const snapshot = await this.parts.db.read('snapshot.find', (tx) =>
-        this.parts.snapshots.find(tx, snapshotId, null),
-      );
-      if (snapshot === null) throw CinderError.SnapshotNotFound({ snapshot_id: snapshotId });
-      await this.exclusive(snapshot.volume_id, () => this.driver.ensureSnapshot(ctx, snapshot.volume_id, snapshotId));
+      const { snapshot, volume } = await this.findSnapshot(snapshotId);
+      await this.exclusive(volume.id, () => this.driverOf(volume).ensureSnapshot(ctx, volume.id, snapshot.id));
     });
   }
 
@@ -69,17 +72,101 @@ export class VolumeManager {
       const snapshots = await this.parts.snapshots.ofGroupSnapshot(tx, groupSnapshotId);
       return snapshots.map((one) => ({ volumeId: one.volume_id, snapshotId: one.id }));
     });
+    const [first] = parts;
+    if (first === undefined) return;
+    const driver = this.driverOf(await this.find(first.volumeId));
     // In one order for all, so that two of them never wait for each other.
     const held = parts.flatMap((one) => [one.volumeId, one.snapshotId]).sort();
     const work = held.reduceRight<() => Promise<void>>(
       (inner, id) => () => this.exclusive(id, inner),
-      () => this.driver.ensureGroupSnapshot(ctx, parts),
+      () => driver.ensureGroupSnapshot(ctx, parts),
     );
     await work();
   }
 
   deleteSnapshot(ctx: RequestContext, snapshotId: string): Promise<void> {
-    return this.exclusive(snapshotId, () => this.driver.absentSnapshot(ctx, snapshotId));
+    return this.exclusive(snapshotId, async () => {
+      const { volume } = await this.findSnapshot(snapshotId);
+      await this.driverOf(volume).absentSnapshot(ctx, snapshotId);
+    });
+  }
+
+  /** Gives a volume the content that a snapshot has. */
+  revertToSnapshot(ctx: RequestContext, volumeId: string, snapshotId: string): Promise<void> {
+    return this.exclusive(snapshotId, () =>
+      this.exclusive(volumeId, async () => {
+        const volume = await this.find(volumeId);
+        await this.driverOf(volume).ensureReverted(ctx, volume, snapshotId);
+      }),
+    );
+  }
+
+  /** Copies a volume's data onto another backend of this host, where they wait for the row to follow. */
+  migrateVolume(ctx: RequestContext, volumeId: string, host: string): Promise<void> {
+    return this.exclusive(volumeId, async () => {
+      const volume = await this.find(volumeId);
+      const from = this.driverOf(volume);
+      const target = this.driverOf({ host });
+      if (from === target) return;
+      try {
+        await target.ensureFromFile(ctx, volume, await from.ensureLocalPath(ctx, { volumeId }));
+      } finally {
+        await from.releaseLocalPath(ctx, { volumeId });
+      }
+    });
+  }
+
+  /** Ensures that a backend has nothing of a volume that is elsewhere. */
+  deleteVolumeCopy(ctx: RequestContext, volumeId: string, host: string): Promise<void> {
+    return this.exclusive(volumeId, async () => {
+      const volume = await this.parts.db.read('volume.find', (tx) => this.parts.volumes.find(tx, volumeId, null));
+      if (volume !== null && backendOf(volume.host) === backendOf(host)) return;
+      await this.driverOf({ host }).absentVolume(ctx, volumeId);
+    });
+  }
+
+  /** GiB of what a reference names on a backend; throws when there is nothing, or when it is a volume of ours already. */
+  async manageExistingSize(host: string, kind: Resource, name: string): Promise<number> {
+    const found = (await this.driverOf({ host }).inventory(kind)).find((one) => one.name === name);
+    const known = await this.known([name], kind);
+    if (known.has(name)) throw CinderError.ManageExistingAlreadyManaged({ volume_ref: name });
+    if (found === undefined)
+      throw CinderError.ManageExistingInvalidReference({ existing_ref: name, reason: 'Unable to find it.' });
+    return found.size;
+  }
+
+  /** Makes what a reference names the data of a volume of ours. */
+  manageExisting(ctx: RequestContext, volumeId: string, name: string): Promise<void> {
+    return this.exclusive(volumeId, async () =>
+      this.driverOf(await this.find(volumeId)).ensureAdopted(ctx, 'volume', volumeId, name),
+    );
+  }
+
+  manageExistingSnapshot(ctx: RequestContext, snapshotId: string, name: string): Promise<void> {
+    return this.exclusive(snapshotId, async () => {
+      const { snapshot, volume } = await this.findSnapshot(snapshotId);
+      const size = await this.manageExistingSize(volume.host ?? '', 'snapshot', name).catch((error: unknown) => {
+        // Adopted by an earlier try: then it is found under its new name.
+        if (isMissingReference(error)) return null;
+        throw error;
+      });
+      if (size !== null && size > snapshot.volume_size)
+        throw CinderError.ManageExistingInvalidReference({
+          existing_ref: name,
+          reason: `It has ${String(size)} GiB, more than its volume.`,
+        });
+      await this.driverOf(volume).ensureAdopted(ctx, 'snapshot', snapshotId, name);
+    });
+  }
+
+  /** What a backend has, and whether it is ours already. */
+  async manageable(host: string, kind: Resource): Promise<readonly Manageable[]> {
+    const there = await this.driverOf({ host }).inventory(kind);
+    const known = await this.known(
+      there.map((one) => one.name),
+      kind,
+    );
+    return there.map(({ name, size }) => ({ name, size, cinder_id: known.has(name) ? name : null }));
   }
 
   /** Exports a volume to the host that the connector describes. */
@@ -91,7 +178,7 @@ export class VolumeManager {
     return this.exclusive(volumeId, async () => {
       const volume = await this.find(volumeId);
       const to = { host: hostIn(connector), readonly: isReadonly(volume), names: exportsIn(volume) };
-      return this.driver.ensureExport(ctx, volume, to);
+      return this.driverOf(volume).ensureExport(ctx, volume, to);
     });
   }
 
@@ -100,7 +187,8 @@ export class VolumeManager {
     return this.exclusive(volumeId, async () => {
       const volume = await this.parts.db.read('volume.find', (tx) => this.parts.volumes.find(tx, volumeId, null));
       if (volume !== null && wantsExport(volume)) return;
-      await this.driver.absentExport(ctx, volumeId);
+      const drivers = volume === null ? [...this.drivers.values()] : [this.driverOf(volume)];
+      for (const driver of drivers) await driver.absentExport(ctx, volumeId);
     });
   }
 
@@ -110,16 +198,16 @@ export class VolumeManager {
       if (image === null) throw CinderError.ImageCopyFailure({ reason: `image ${imageId} is gone` });
       if (image.status === 'active') return;
       const volume = await this.find(volumeId);
-      await this.parts.images.upload(ctx, imageId, await this.driver.read(ctx, volume, format));
+      await this.parts.images.upload(ctx, imageId, await this.driverOf(volume).read(ctx, volume, format));
     });
   }
 
-  /** Brings the exports of this backend in line with the rows: after a restart, and every few seconds. */
-  async reconcileExports(ctx: RequestContext): Promise<void> {
-    const volumes = await this.parts.db.read('volume.exported', (tx) => this.parts.volumes.exported(tx, this.backend));
+  /** Brings the exports of a backend in line with the rows: after a restart, and every few seconds. */
+  async reconcileExports(ctx: RequestContext, backend: string): Promise<void> {
+    const volumes = await this.parts.db.read('volume.exported', (tx) => this.parts.volumes.exported(tx, backend));
     for (const volume of volumes) await this.restoreExports(ctx, volume);
     const wanted = new Set(volumes.map((one) => one.id));
-    for (const id of await this.driver.exports()) {
+    for (const id of await this.driverOf({ host: backend }).exports()) {
       if (!wanted.has(id)) await this.terminateConnection(ctx, id);
     }
   }
@@ -134,8 +222,35 @@ export class VolumeManager {
   private async fromImage(ctx: RequestContext, volume: Volume, imageId: string): Promise<Metadata> {
     const image = await this.parts.images.get(ctx, imageId, 'service');
     if (image === null) throw CinderError.ImageCopyFailure({ reason: `image ${imageId} is gone` });
-    await this.driver.ensureFromImage(ctx, volume, image, () => this.parts.images.download(ctx, imageId));
+    await this.driverOf(volume).ensureFromImage(ctx, volume, image, () => this.parts.images.download(ctx, imageId));
     return imageMetadata(image);
+  }
+
+  /** The driver that has a volume. One whose backend is not configured waits for it, as for one that is away. */
+  private driverOf(volume: Pick<Volume, 'host'>): VolumeDriver {
+    const driver = this.drivers.get(backendOf(volume.host) ?? '');
+    if (driver === undefined)
+      throw new DomainError({
+        kind: 'unavailable',
+        code: 'BackendUnavailable',
+        message: 'The storage backend is temporarily unavailable.',
+        detail: `no backend ${String(volume.host)} here`,
+      });
+    return driver;
+  }
+
+  /** Which of the names are ids of ours. */
+  private known(names: readonly string[], kind: Resource): Promise<ReadonlySet<string>> {
+    return this.parts.db.read('manage.known', (tx) => this.parts.volumes.known(tx, kind, names));
+  }
+
+  private async findSnapshot(id: string): Promise<{ snapshot: Snapshot; volume: Volume }> {
+    return this.parts.db.read('snapshot.find', async (tx) => {
+      const snapshot = await this.parts.snapshots.find(tx, id, null);
+      const volume = snapshot === null ? null : await this.parts.volumes.find(tx, snapshot.volume_id, null);
+      if (snapshot === null || volume === null) throw CinderError.SnapshotNotFound({ snapshot_id: id });
+      return { snapshot, volume };
+    });
   }
 
   private async find(id: string): Promise<Volume> {
@@ -156,6 +271,18 @@ export class VolumeManager {
       if (this.locks.get(id) === settled) this.locks.delete(id);
     }
   }
+}
+
+export interface Manageable {
+  readonly name: string;
+  /** GiB */
+  readonly size: number;
+  /** Of the volume or snapshot that it is already. */
+  readonly cinder_id: string | null;
+}
+
+function isMissingReference(error: unknown): boolean {
+  return error instanceof DomainError && error.code === 'ManageExistingInvalidReference';
 }
 
 /** Whether a host may be using the volume now. */

@@ -1,9 +1,11 @@
 export { AttachmentsController } from './attachments.controller';
+export { ClustersController } from './clusters.controller';
 export { GroupsController } from './groups.controller';
 export { GroupSnapshotsController } from './group-snapshots.controller';
 export { GroupTypesController } from './group-types.controller';
 export { HostsController } from './hosts.controller';
 export { InfoController } from './info.controller';
+export { ManageController } from './manage.controller';
 export { MessagesController } from './messages.controller';
 export { QosController } from './qos.controller';
 export { SnapshotDetailsController } from './snapshot-details.controller';

@@ -40,7 +40,7 @@ export function volumeView(volume: Volume, request: Request): Record<string, unk
     ...(isPrivileged(request.ctx)
       ? {
           'os-vol-host-attr:host': volume.host,
-          'os-vol-mig-status-attr:migstat': null,
+          'os-vol-mig-status-attr:migstat': volume.migration_status,
           'os-vol-mig-status-attr:name_id': null,
         }
       : {}),
@@ -85,7 +85,7 @@ export function changedVolumeView(volume: Volume, request: Request): Record<stri
         device: one.mountpoint ?? '',
         attached_at: timeOf(one.attach_time),
       })),
-    ...(admin ? { migration_status: null } : {}),
+    ...(admin ? { migration_status: volume.migration_status } : {}),
     ...(version.atLeast('3.13') ? { group_id: volume.group_id } : {}),
     ...(version.atLeast('3.21') && admin ? { provider_id: null } : {}),
     ...(version.atLeast('3.48') ? { service_uuid: null, shared_targets: false } : {}),

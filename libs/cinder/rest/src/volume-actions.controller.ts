@@ -4,14 +4,17 @@ import {
   CinderError,
   attachVolume,
   beginDetaching,
+  completeVolumeMigration,
   detachVolume,
   extendVolume,
   forceDeleteVolume,
   forceDetachVolume,
   initializeConnection,
+  migrateVolume,
   reserveVolume,
   resetVolumeStatus,
   retypeVolume,
+  revertVolume,
   rollDetaching,
   setBootable,
   setImageMetadata,
@@ -23,7 +26,7 @@ import {
   unsetImageMetadata,
   uploadVolumeImage,
 } from '@nestack/cinder/contract';
-import { VolumeActions, Volumes } from '@nestack/cinder/domain';
+import { VolumeActions, VolumeMoves, Volumes } from '@nestack/cinder/domain';
 import { timeOf } from './views';
 
 const id = (request: { readonly params: Readonly<Record<string, string>> }): string =>
@@ -34,6 +37,7 @@ const id = (request: { readonly params: Readonly<Record<string, string>> }): str
 export class VolumeActionsController {
   constructor(
     @Inject(VolumeActions) private readonly actions: VolumeActions,
+    @Inject(VolumeMoves) private readonly moves: VolumeMoves,
     @Inject(Volumes) private readonly volumes: Volumes,
   ) {}
 
@@ -153,8 +157,31 @@ export class VolumeActionsController {
       throw CinderError.InvalidInput({
         reason: `migration_policy must be 'on-demand' or 'never', passed: ${migration_policy}`,
       });
-    await this.actions.retype(request.ctx, id(request), new_type);
+    const policy = migration_policy === 'on-demand' ? 'on-demand' : 'never';
+    await this.moves.retype(request.ctx, id(request), new_type, policy);
     return null;
+  }
+
+  @Handles(revertVolume)
+  async revert(request: RequestOf<typeof revertVolume>): Promise<null> {
+    await this.moves.revert(request.ctx, id(request), request.body.revert.snapshot_id ?? null);
+    return null;
+  }
+
+  @Handles(migrateVolume)
+  async migrate(request: RequestOf<typeof migrateVolume>): Promise<null> {
+    const { host = null, cluster = null } = request.body['os-migrate_volume'];
+    if (cluster !== null) throw CinderError.InvalidHost({ reason: `No available service named '${cluster}'` });
+    if (host === null) throw CinderError.InvalidInput({ reason: 'Either host or cluster must be specified.' });
+    await this.moves.migrate(request.ctx, id(request), host);
+    return null;
+  }
+
+  @Handles(completeVolumeMigration)
+  async completeMigration(request: RequestOf<typeof completeVolumeMigration>): Promise<never> {
+    const { new_volume } = request.body['os-migrate_volume_completion'];
+    await this.moves.assertMigrating(request.ctx, id(request), new_volume);
+    throw CinderError.InvalidVolume({ reason: 'Source volume not mid-migration.' });
   }
 
   @Handles(uploadVolumeImage)

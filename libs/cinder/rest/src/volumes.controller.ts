@@ -18,7 +18,7 @@ import {
   updateVolume,
   volumesSummary,
 } from '@nestack/cinder/contract';
-import { CreateVolume, Volumes, type Volume } from '@nestack/cinder/domain';
+import { CreateVolume, Volumes, type SchedulerHints, type Volume } from '@nestack/cinder/domain';
 import { VOLUMES } from './list-kinds';
 import { flagOf, listQueryOf } from './list-query';
 import { changedVolumeView, volumeSummaryView, volumeView } from './views';
@@ -72,6 +72,7 @@ export class VolumesController {
       snapshot_id: wanted.snapshot_id ?? null,
       source_volid: wanted.source_volid ?? null,
       multiattach: truthy(wanted.multiattach ?? false),
+      hints: hintsOf(request.body['OS-SCH-HNT:scheduler_hints'] ?? {}),
       // Consistency groups are the older name of the same.
       group_id: (request.version.atLeast('3.13') ? wanted.group_id : null) ?? wanted.consistencygroup_id ?? null,
     });
@@ -163,6 +164,16 @@ export class VolumesController {
       ...(counted ? { count: await this.volumes.count(request.ctx, query, allProjects) } : {}),
     };
   }
+}
+
+/** Hints of the filters that there are; others are another scheduler's. */
+function hintsOf(hints: Readonly<Record<string, unknown>>): SchedulerHints {
+  const ids = (key: string): readonly string[] | undefined => {
+    const value = hints[key];
+    if (typeof value === 'string') return [value];
+    return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : undefined;
+  };
+  return { same_host: ids('same_host'), different_host: ids('different_host') };
 }
 
 /** An item's body names the item of its path and no other. */

@@ -22,6 +22,10 @@ export class BackendClient implements BackendPort {
   async terminateConnection(ctx: RequestContext, volume: Volume): Promise<void> {
     await this.rpc.terminate_connection(ctx, { volume_id: volume.id }, at(volume));
   }
+
+  manageable(ctx: RequestContext, backend: string, kind: 'volume' | 'snapshot') {
+    return this.rpc.get_manageable(ctx, { host: backend, kind }, { host: queueHost(backend) });
+  }
 }
 
 function at(volume: Volume): { host: string } {

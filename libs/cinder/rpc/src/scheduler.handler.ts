@@ -11,10 +11,14 @@ export class SchedulerHandler implements RpcHandlers<typeof SchedulerRpc> {
   constructor(@Inject(Scheduler) private readonly scheduler: Scheduler) {}
 
   async create_volume(ctx: RequestContext, args: RpcArgs<(typeof SchedulerRpc)['methods']['create_volume']>) {
-    return { host: await this.scheduler.createVolume(ctx, args.volume_id) };
+    return { host: await this.scheduler.createVolume(ctx, args.volume_id, args.hints) };
   }
 
   async create_group(ctx: RequestContext, args: RpcArgs<(typeof SchedulerRpc)['methods']['create_group']>) {
     return { host: await this.scheduler.createGroup(ctx, args.group_id) };
+  }
+
+  async migrate_volume(ctx: RequestContext, args: RpcArgs<(typeof SchedulerRpc)['methods']['migrate_volume']>) {
+    return { host: await this.scheduler.migrateVolume(ctx, args.volume_id, args.host, args.volume_type_id) };
   }
 }

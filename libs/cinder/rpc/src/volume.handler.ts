@@ -51,6 +51,39 @@ export class VolumeHandler implements RpcHandlers<typeof VolumeRpc> {
     return null;
   }
 
+  async revert_to_snapshot(ctx: RequestContext, args: RpcArgs<Methods['revert_to_snapshot']>) {
+    await this.manager.revertToSnapshot(ctx, args.volume_id, args.snapshot_id);
+    return null;
+  }
+
+  async migrate_volume(ctx: RequestContext, args: RpcArgs<Methods['migrate_volume']>) {
+    await this.manager.migrateVolume(ctx, args.volume_id, args.host);
+    return null;
+  }
+
+  async delete_volume_copy(ctx: RequestContext, args: RpcArgs<Methods['delete_volume_copy']>) {
+    await this.manager.deleteVolumeCopy(ctx, args.volume_id, args.host);
+    return null;
+  }
+
+  async manage_existing_get_size(_ctx: RequestContext, args: RpcArgs<Methods['manage_existing_get_size']>) {
+    return { size: await this.manager.manageExistingSize(args.host, 'volume', args.name) };
+  }
+
+  async manage_existing(ctx: RequestContext, args: RpcArgs<Methods['manage_existing']>) {
+    await this.manager.manageExisting(ctx, args.volume_id, args.name);
+    return null;
+  }
+
+  async manage_existing_snapshot(ctx: RequestContext, args: RpcArgs<Methods['manage_existing_snapshot']>) {
+    await this.manager.manageExistingSnapshot(ctx, args.snapshot_id, args.name);
+    return null;
+  }
+
+  async get_manageable(_ctx: RequestContext, args: RpcArgs<Methods['get_manageable']>) {
+    return (await this.manager.manageable(args.host, args.kind)).map((one) => ({ ...one }));
+  }
+
   async copy_volume_to_image(ctx: RequestContext, args: RpcArgs<Methods['copy_volume_to_image']>) {
     await this.manager.copyToImage(ctx, args.volume_id, args.image_id, args.disk_format);
     return null;

@@ -13,6 +13,7 @@ import {
   type ServerEvents,
   type Snapshot,
   type SnapshotRepository,
+  type TypeRepository,
   type Volume,
   type VolumeRepository,
 } from '@nestack/cinder/domain';
@@ -22,6 +23,7 @@ export interface SagaDeps {
   readonly tx: TransactionRunner;
   readonly volumes: VolumeRepository;
   readonly snapshots: SnapshotRepository;
+  readonly types: TypeRepository;
   readonly groups: GroupRepository;
   readonly groupSnapshots: GroupSnapshotRepository;
   readonly messages: MessageRepository;

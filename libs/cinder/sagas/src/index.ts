@@ -10,6 +10,7 @@ import {
 import { createSnapshotSaga, deleteSnapshotSaga } from './snapshot.sagas';
 import { extendVolumeSaga, uploadImageSaga } from './volume-change.sagas';
 import { createVolumeSaga, deleteVolumeSaga } from './volume-create.saga';
+import { manageSnapshotSaga, manageVolumeSaga, migrateVolumeSaga, revertVolumeSaga } from './volume-move.sagas';
 
 export type { SagaDeps } from './deps';
 
@@ -22,6 +23,10 @@ export function cinderSagas(deps: SagaDeps): readonly SagaDefinition[] {
     uploadImageSaga(deps),
     createSnapshotSaga(deps),
     deleteSnapshotSaga(deps),
+    revertVolumeSaga(deps),
+    migrateVolumeSaga(deps),
+    manageVolumeSaga(deps),
+    manageSnapshotSaga(deps),
     createGroupSaga(deps),
     createGroupFromSourceSaga(deps),
     deleteGroupSaga(deps),

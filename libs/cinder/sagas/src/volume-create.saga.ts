@@ -1,5 +1,6 @@
 import { defineSaga } from '@nestack/kernel/saga';
 import { queueHost } from '@nestack/cinder/domain';
+import { SchedulerHints } from '@nestack/cinder/contract';
 import Type from 'typebox';
 import { findVolume, moveStatus, tellGroup, tellOwner, type SagaDeps } from './deps';
 
@@ -11,12 +12,12 @@ export function createVolumeSaga(deps: SagaDeps) {
   return defineSaga({
     kind: 'volume.create',
     version: 1,
-    params: Type.Object({ volume_id: Type.String() }),
+    params: Type.Object({ volume_id: Type.String(), hints: Type.Optional(SchedulerHints) }),
     steps: [
       {
         type: 'effect',
         name: 'schedule',
-        do: (ctx, run) => deps.scheduler.create_volume(ctx, { volume_id: run.params.volume_id }),
+        do: (ctx, run) => deps.scheduler.create_volume(ctx, run.params),
       },
       {
         type: 'tx',

@@ -1,9 +1,11 @@
 import { cinderEnvelope, defineApi } from '@nestack/kernel/http';
 import { CinderError } from '../errors';
 import * as attachments from './attachments';
+import * as clusters from './clusters';
 import * as groupTypes from './group-types';
 import * as groups from './groups';
 import * as info from './info';
+import * as manage from './manage';
 import * as qos from './qos';
 import * as snapshots from './snapshots';
 import * as transfers from './transfers';
@@ -13,9 +15,11 @@ import * as volumes from './volumes';
 import { MAX_VERSION, MIN_VERSION, versionsDocument } from './versions';
 
 export * from './attachments';
+export * from './clusters';
 export * from './group-types';
 export * from './groups';
 export * from './info';
+export * from './manage';
 export * from './qos';
 export * from './snapshots';
 export * from './transfers';
@@ -43,6 +47,8 @@ export const cinderApi = defineApi({
     ...qos.qosOperations,
     ...groupTypes.groupTypeOperations,
     ...groups.groupOperations,
+    ...manage.manageOperationsList,
+    ...clusters.clusterOperations,
     ...info.infoOperations,
   ],
   documents: {

@@ -114,6 +114,38 @@ export const retypeVolume = action(
   202,
   Type.Object({ new_type: Type.String(), migration_policy: Type.Optional(NullableText) }),
 );
+export const revertVolume = operation({
+  id: 'revertVolume',
+  summary: 'Goes back to the latest snapshot',
+  method: 'POST',
+  path: '/volumes/{volume_id}/action',
+  action: 'revert',
+  minVersion: '3.40',
+  body: Type.Object(
+    { revert: Type.Object({ snapshot_id: Type.Optional(NullableRef) }, { additionalProperties: false }) },
+    { additionalProperties: false },
+  ),
+  status: 202,
+});
+export const migrateVolume = action(
+  'migrateVolume',
+  'os-migrate_volume',
+  'Moves a volume to another backend',
+  202,
+  Type.Object({
+    host: Type.Optional(Type.Union([Type.String({ maxLength: 255 }), Type.Null()])),
+    cluster: Type.Optional(NullableText),
+    force_host_copy: Type.Optional(BooleanLike),
+    lock_volume: Type.Optional(BooleanLike),
+  }),
+);
+export const completeVolumeMigration = action(
+  'completeVolumeMigration',
+  'os-migrate_volume_completion',
+  'Ends a migration by which a server moved to another volume: cinder starts none',
+  200,
+  Type.Object({ new_volume: Type.String(), error: Type.Optional(BooleanLike) }),
+);
 export const uploadVolumeImage = action(
   'uploadVolumeImage',
   'os-volume_upload_image',
@@ -169,6 +201,9 @@ export const volumeActionOperations = [
   setBootable,
   setReadonly,
   retypeVolume,
+  revertVolume,
+  migrateVolume,
+  completeVolumeMigration,
   uploadVolumeImage,
   setImageMetadata,
   showImageMetadata,

@@ -1,6 +1,12 @@
 import { defineRpc } from '@nestack/kernel/rpc';
 import Type from 'typebox';
 
+/** Volumes whose backends a new one shall be on, or not on. */
+export const SchedulerHints = Type.Object({
+  same_host: Type.Optional(Type.Array(Type.String())),
+  different_host: Type.Optional(Type.Array(Type.String())),
+});
+
 /** cinder-scheduler: chooses the backend of a volume among those that report capacity. */
 export const SchedulerRpc = defineRpc({
   exchange: 'cinder',
@@ -13,7 +19,20 @@ export const SchedulerRpc = defineRpc({
       since: '3.0',
       idempotent: true,
       timeoutMs: 20_000,
-      args: Type.Object({ volume_id: Type.String() }),
+      args: Type.Object({ volume_id: Type.String(), hints: Type.Optional(SchedulerHints) }),
+      reply: Type.Object({ host: Type.String() }),
+    },
+    /** Answers the pool that a volume goes to: the named one, or one that suits a type; NoValidBackend when there is none. */
+    migrate_volume: {
+      kind: 'call',
+      since: '3.12',
+      idempotent: true,
+      timeoutMs: 20_000,
+      args: Type.Object({
+        volume_id: Type.String(),
+        host: Type.Union([Type.String(), Type.Null()]),
+        volume_type_id: Type.Union([Type.String(), Type.Null()]),
+      }),
       reply: Type.Object({ host: Type.String() }),
     },
     /** Answers a backend that can have the group and volumes of all its types. NoValidBackend when there is none. */

@@ -62,6 +62,71 @@ export const VolumeRpc = defineRpc({
       timeoutMs: LONG,
       args: Type.Object({ group_snapshot_id: Type.String() }),
     },
+    /** Gives a volume the content of a snapshot. */
+    revert_to_snapshot: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ volume_id: Type.String(), snapshot_id: Type.String() }),
+    },
+    /** Ensures a copy of the volume's data on another backend (`host@backend#pool`) of the same host. */
+    migrate_volume: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ volume_id: Type.String(), host: Type.String() }),
+    },
+    /** Ensures that a backend has nothing of a volume that is on another one. */
+    delete_volume_copy: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ volume_id: Type.String(), host: Type.String() }),
+    },
+    /** GiB of a volume that is on a backend and not cinder's yet. */
+    manage_existing_get_size: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: 60_000,
+      args: Type.Object({ host: Type.String(), name: Type.String() }),
+      reply: Type.Object({ size: Type.Integer() }),
+    },
+    manage_existing: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: 60_000,
+      args: Type.Object({ volume_id: Type.String(), name: Type.String() }),
+    },
+    manage_existing_snapshot: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: 60_000,
+      args: Type.Object({ snapshot_id: Type.String(), name: Type.String() }),
+    },
+    /** What a backend has, and what of it is cinder's. */
+    get_manageable: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: 60_000,
+      args: Type.Object({
+        host: Type.String(),
+        kind: Type.Union([Type.Literal('volume'), Type.Literal('snapshot')]),
+      }),
+      reply: Type.Array(
+        Type.Object({
+          name: Type.String(),
+          size: Type.Integer(),
+          cinder_id: Type.Union([Type.String(), Type.Null()]),
+        }),
+      ),
+    },
     /** Writes the volume's content into a queued image. */
     copy_volume_to_image: {
       kind: 'call',

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestContext } from '@nestack/kernel/context';
 import { CinderError, type ConnectionInfo } from '@nestack/cinder/contract';
-import type { Capabilities, VolumeDriver, VolumeRef } from '@nestack/cinder/domain';
+import type { Capabilities, Held, Resource, VolumeDriver, VolumeRef } from '@nestack/cinder/domain';
 
 /** Operations that can be slowed down or made to fail. */
 export type FakeOperation =
@@ -129,6 +129,76 @@ export class FakeVolumeDriver implements VolumeDriver {
     await this.act('delete_snapshot');
     delete this.store.snapshots[snapshotId];
     await this.save();
+  }
+
+  async ensureReverted(_ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void> {
+    const snapshot = this.store.snapshots[snapshotId];
+    if (snapshot === undefined) throw CinderError.SnapshotNotFound({ snapshot_id: snapshotId });
+    await this.act('create_volume');
+    this.volume(volume.id).content = snapshot.content;
+    await this.save();
+  }
+
+  inventory(kind: Resource): Promise<readonly { readonly name: string; readonly size: number }[]> {
+    if (kind === 'volume')
+      return Promise.resolve(Object.entries(this.store.volumes).map(([name, { size }]) => ({ name, size })));
+    return Promise.resolve(
+      Object.entries(this.store.snapshots).map(([name, { volume }]) => ({
+        name,
+        size: this.store.volumes[volume]?.size ?? 1,
+      })),
+    );
+  }
+
+  async ensureAdopted(_ctx: RequestContext, kind: Resource, id: string, name: string): Promise<void> {
+    const things: Record<string, unknown> = kind === 'volume' ? this.store.volumes : this.store.snapshots;
+    if (things[id] !== undefined) return;
+    if (things[name] === undefined)
+      throw CinderError.ManageExistingInvalidReference({ existing_ref: name, reason: 'Unable to find it.' });
+    things[id] = things[name];
+    // The name is what a user gave.
+    Reflect.deleteProperty(things, name);
+    await this.save();
+  }
+
+  /** The content as a file, since there is no other place where it would be. */
+  async ensureLocalPath(_ctx: RequestContext, what: Held): Promise<string> {
+    const content = 'volumeId' in what ? this.volume(what.volumeId).content : this.snapshot(what.snapshotId).content;
+    await mkdir(path.join(this.options.dir, 'held'), { recursive: true });
+    const file = this.heldFile(what);
+    await writeFile(file, content);
+    return file;
+  }
+
+  async releaseLocalPath(_ctx: RequestContext, what: Held): Promise<void> {
+    const file = this.heldFile(what);
+    let written: string;
+    try {
+      written = await readFile(file, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      throw error;
+    }
+    const known = 'volumeId' in what ? this.store.volumes[what.volumeId] : undefined;
+    if (known !== undefined && known.content !== written) {
+      known.content = written;
+      await this.save();
+    }
+    await rm(file, { force: true });
+  }
+
+  ensureFromFile(_ctx: RequestContext, volume: VolumeRef, file: string): Promise<void> {
+    return this.create(volume, () => readFile(file, 'utf8'));
+  }
+
+  private heldFile(what: Held): string {
+    return path.join(this.options.dir, 'held', 'volumeId' in what ? what.volumeId : what.snapshotId);
+  }
+
+  private snapshot(id: string): { content: string } {
+    const snapshot = this.store.snapshots[id];
+    if (snapshot === undefined) throw CinderError.SnapshotNotFound({ snapshot_id: id });
+    return snapshot;
   }
 
   async ensureExport(

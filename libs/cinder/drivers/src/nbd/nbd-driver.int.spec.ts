@@ -9,6 +9,7 @@ import {
   readSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -341,6 +342,37 @@ suite('the NBD backend', () => {
     await driver.absentExport(ctx, one.id);
     expect(await driver.exports()).toEqual([]);
     expect(daemons()).toEqual([]);
+  }, 60_000);
+
+  it('goes back to snapshots, takes in what it finds, and gives volumes to other backends', async () => {
+    const [one, copy] = [volume(), volume()];
+    await driver.ensureVolume(ctx, one);
+    const snapshot = randomUUID();
+    const file = path.join(dir, 'volumes', one.id);
+    await io(file, 'write -P 1 0 1M');
+    await driver.ensureSnapshot(ctx, one.id, snapshot);
+    await io(file, 'write -P 2 0 1M');
+    for (let twice = 0; twice < 2; twice += 1) await driver.ensureReverted(ctx, one, snapshot);
+    expect([firstBytes(file, 1)[0], statSync(file).size, left('work')]).toEqual([1, GIB, []]);
+    await driver.ensureFromFile(ctx, copy, await driver.ensureLocalPath(ctx, { volumeId: one.id }));
+    expect(firstBytes(path.join(dir, 'volumes', copy.id), 1)[0]).toBe(1);
+    await expect(driver.ensureLocalPath(ctx, { snapshotId: randomUUID() })).rejects.toMatchObject({
+      code: 'SnapshotNotFound',
+    });
+    writeFileSync(path.join(dir, 'volumes', 'found'), Buffer.alloc(1 << 20, 7));
+    symlinkSync('/etc/passwd', path.join(dir, 'volumes', 'link'));
+    writeFileSync(path.join(dir, 'volumes', '.hidden'), 'x');
+    const names = (await driver.inventory('volume')).map(({ name, size }) => [name, size]);
+    expect(names.sort()).toEqual([[one.id, 1] as const, [copy.id, 1] as const, ['found', 1] as const].sort());
+    expect(await driver.inventory('snapshot')).toEqual([{ name: snapshot, size: 1 }]);
+    const adopted = randomUUID();
+    for (let twice = 0; twice < 2; twice += 1) await driver.ensureAdopted(ctx, 'volume', adopted, 'found');
+    const made = path.join(dir, 'volumes', adopted);
+    expect([statSync(made).size, firstBytes(made, 1)[0], left('volumes').includes('found')]).toEqual([GIB, 7, false]);
+    for (const name of ['found', 'link', '../volumes/.hidden', '.hidden'])
+      await expect(driver.ensureAdopted(ctx, 'volume', randomUUID(), name)).rejects.toMatchObject({
+        code: 'ManageExistingInvalidReference',
+      });
   }, 60_000);
 
   it('gives a volume in a format of its own, and takes the working copy away', async () => {

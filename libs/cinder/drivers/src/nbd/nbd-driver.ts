@@ -4,7 +4,7 @@ import { tryRun } from '@nestack/kernel/process';
 import type { RequestContext } from '@nestack/kernel/context';
 import type { Logger } from '@nestack/kernel/log';
 import { CinderError, type ConnectionInfo } from '@nestack/cinder/contract';
-import type { Capabilities, VolumeDriver, VolumeRef } from '@nestack/cinder/domain';
+import type { Capabilities, Held, Resource, VolumeDriver, VolumeRef } from '@nestack/cinder/domain';
 import { assertHead, formatOf, inspectImage, unacceptable } from './image-guard';
 import { StorageDaemon } from './storage-daemon';
 import { exportName, VolumeExports } from './volume-exports';
@@ -164,6 +164,50 @@ export class NbdVolumeDriver implements VolumeDriver {
 
   async absentSnapshot(_ctx: RequestContext, snapshotId: string): Promise<void> {
     await this.files.absent(this.files.snapshot(snapshotId));
+  }
+
+  /** A new file takes the volume's place. */
+  async ensureReverted(_ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void> {
+    await this.existing(volume.id);
+    const source = this.files.snapshot(snapshotId);
+    const bytes = await this.files.size(source);
+    if (bytes === null) throw CinderError.SnapshotNotFound({ snapshot_id: snapshotId });
+    await this.files.replace(this.files.volume(volume.id), bytes, (part) => this.files.copy(source, part));
+  }
+
+  async inventory(kind: Resource): Promise<readonly { readonly name: string; readonly size: number }[]> {
+    const found = await this.files.list(kind);
+    return found.map(({ name, bytes }) => ({ name, size: Math.ceil(bytes / GIB) }));
+  }
+
+  async ensureAdopted(_ctx: RequestContext, kind: Resource, id: string, name: string): Promise<void> {
+    const fileOf = (one: string): string => (kind === 'volume' ? this.files.volume(one) : this.files.snapshot(one));
+    if (await this.files.exists(fileOf(id))) return;
+    const there = (await this.files.list(kind)).find((one) => one.name === name);
+    if (there === undefined)
+      throw CinderError.ManageExistingInvalidReference({ existing_ref: name, reason: 'Unable to find it.' });
+    // A volume is whole GiB.
+    if (kind === 'volume') await this.files.grow(fileOf(name), Math.ceil(there.bytes / GIB) * GIB);
+    await this.files.move(fileOf(name), fileOf(id));
+  }
+
+  async ensureLocalPath(_ctx: RequestContext, what: Held): Promise<string> {
+    if ('volumeId' in what) {
+      await this.existing(what.volumeId);
+      return this.files.volume(what.volumeId);
+    }
+    const file = this.files.snapshot(what.snapshotId);
+    if (!(await this.files.exists(file))) throw CinderError.SnapshotNotFound({ snapshot_id: what.snapshotId });
+    return file;
+  }
+
+  releaseLocalPath(): Promise<void> {
+    // The path is the volume itself.
+    return Promise.resolve();
+  }
+
+  ensureFromFile(_ctx: RequestContext, volume: VolumeRef, file: string): Promise<void> {
+    return this.files.ensure(this.files.volume(volume.id), volume.size * GIB, (part) => this.files.copy(file, part));
   }
 
   async ensureExport(

@@ -1,5 +1,17 @@
 import { constants, createReadStream, createWriteStream } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rename, rm, stat, statfs, truncate, type FileHandle } from 'node:fs/promises';
+import {
+  copyFile,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+  truncate,
+  type FileHandle,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -51,9 +63,28 @@ export class VolumeFiles {
     }
   }
 
+  /** Files of volumes or snapshots; what is no plain file of a usable name is left out. */
+  async list(kind: 'volume' | 'snapshot'): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
+    const found: { name: string; bytes: number }[] = [];
+    for (const name of (await readdir(path.join(this.root, `${kind}s`))).sort()) {
+      if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/.test(name)) continue;
+      const about = await lstat(path.join(this.root, `${kind}s`, name)).catch(() => null);
+      if (about?.isFile() === true && about.size > 0) found.push({ name, bytes: about.size });
+    }
+    return found;
+  }
+
+  async move(from: string, to: string): Promise<void> {
+    await rename(from, to);
+  }
+
   /** Makes a file by filling a new one of the size given, unless it is there already. */
   async ensure(file: string, bytes: number, fill: (part: string) => Promise<void>): Promise<void> {
-    if (await this.exists(file)) return;
+    if (!(await this.exists(file))) await this.replace(file, bytes, fill);
+  }
+
+  /** Makes a file by filling a new one, which takes the place of one that is there. */
+  async replace(file: string, bytes: number, fill: (part: string) => Promise<void>): Promise<void> {
     const part = this.work(`${path.basename(file)}.part`);
     await rm(part, { force: true });
     try {
