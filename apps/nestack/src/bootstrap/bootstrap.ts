@@ -6,6 +6,7 @@ import { UserError } from '../user-error';
 import { ensureExternalNetwork } from './external-network';
 import { bootstrapIdentity } from './identity';
 import { ensureFlavors, ensurePrivateNetwork, hasImage, uploadImage } from './resources';
+import { ensureMetadefs } from './metadefs';
 import { patiently, Rest } from './rest';
 
 /**
@@ -37,6 +38,7 @@ export async function bootstrap(
     });
     await Promise.all([
       progress.step('flavors', () => patiently(() => ensureFlavors(rest), 30_000)),
+      patiently(() => ensureMetadefs(rest), 30_000),
       progress.step('networks private and public', () =>
         patiently(async () => {
           await ensurePrivateNetwork(rest, demo);

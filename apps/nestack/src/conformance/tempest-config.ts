@@ -66,6 +66,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       trust: 'true',
     },
     image: { catalog_type: 'image', region: REGION, endpoint_type: 'public' },
+    'image-feature-enabled': { import_image: 'true', os_glance_reserved: 'true' },
     compute: {
       image_ref: images[0].id,
       image_ref_alt: images[1].id,
@@ -94,6 +95,8 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       swap_volume: 'false',
       attach_encrypted_volume: 'false',
       personality: 'false',
+      hostname_fqdn_sanitization: 'true',
+      scheduler_enabled_filters: SCHEDULER_FILTERS,
       // The server metadata tests stand behind it, and nestack has what they test.
       xenapi_apis: 'true',
     },
@@ -141,6 +144,9 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
 
 /** Seconds that a server or volume may take: emulated guests that boot side by side need most of it. */
 const BUILD_TIMEOUT = '300';
+
+/** Those of the scheduler's filters that tests ask for. */
+const SCHEDULER_FILTERS = 'DifferentHostFilter,SameHostFilter';
 
 /** What Tempest looks at inside guests: it logs in over floating IPs. Simulated guests have no inside. */
 function validation(guests: TempestCloud['guests']): Readonly<Record<string, string>> {
