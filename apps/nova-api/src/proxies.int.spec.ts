@@ -131,3 +131,40 @@ it.each(goneOperations.map((one) => [one.method, one.path] as const))('%s %s is 
   });
   expect([answer.status, answer.json]).toEqual([410, { computeFault: expect.objectContaining({ code: 410 }) }]);
 });
+
+describe('images', () => {
+  it('are listed in pages and by what they are', async () => {
+    const made = [bench.images.add(), bench.images.add()];
+    const named = (await get('/images')).json['images'] as { id: string; links: { rel: string }[] }[];
+    expect(named.map((one) => one.id)).toEqual(expect.arrayContaining(made));
+    expect(named[0]).not.toHaveProperty('status');
+    const first = await get('/images/detail?limit=1');
+    expect(first.json['images']).toMatchObject([{ status: 'ACTIVE', progress: 100, metadata: {} }]);
+    const [next] = first.json['images_links'] as { rel: string; href: string }[];
+    expect(next).toMatchObject({ rel: 'next', href: expect.stringContaining('/images/detail?limit=1&marker=') });
+    await post(`/images/${made[1]}/metadata`, { metadata: { instance_uuid: 'a-server', kind: 'x' } });
+    const ids = async (query: string) =>
+      ((await get(`/images?${query}`)).json['images'] as { id: string }[]).map((one) => one.id);
+    expect(await ids('server=http://nova/servers/a-server')).toEqual([made[1]]);
+    expect(await ids('property-kind=x&status=ACTIVE')).toEqual([made[1]]);
+    expect((await bench.call('GET', '/images', { version: '2.36' })).status).toBe(404);
+  });
+
+  it('have metadata', async () => {
+    const at = `/images/${bench.images.add()}/metadata`;
+    const put = (path: string, body: unknown): Promise<Answer> => bench.call('PUT', path, { body });
+    expect((await post(at, { metadata: { a: '1', b: '2' } })).json).toEqual({ metadata: { a: '1', b: '2' } });
+    expect((await put(at, { metadata: { b: '3', c: '4' } })).json).toEqual({ metadata: { b: '3', c: '4' } });
+    expect((await put(`${at}/d`, { meta: { d: '5' } })).json).toEqual({ meta: { d: '5' } });
+    expect((await put(`${at}/d`, { meta: { e: '5' } })).status).toBe(400);
+    expect((await get(`${at}/c`)).json).toEqual({ meta: { c: '4' } });
+    expect((await bench.call('DELETE', `${at}/c`)).status).toBe(204);
+    expect((await get(`${at}/c`)).status).toBe(404);
+    expect(message(await bench.call('DELETE', `${at}/c`))).toEqual(['Invalid metadata key']);
+    expect((await get(at)).json).toEqual({ metadata: { b: '3', d: '5' } });
+    const many = Object.fromEntries(Array.from({ length: 129 }, (_, index) => [`k${index}`, 'v']));
+    expect((await post(at, { metadata: many })).status).toBe(403);
+    expect((await get(`/images/${newUuid()}/metadata`)).status).toBe(404);
+    expect((await bench.call('GET', at, { version: '2.39' })).status).toBe(404);
+  });
+});

@@ -110,6 +110,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
     },
     'network-feature-enabled': {
       ipv6: 'true',
+      ipv6_subnet_attributes: 'true',
       api_extensions: extensions
         .map(({ alias }) => alias)
         .sort()

@@ -25,6 +25,7 @@ export const NovaError = defineErrors({
   InvalidKeypair: { kind: 'badRequest', template: 'Keypair data is invalid: {reason}' },
   ImageNotFound: { kind: 'badRequest', template: 'Can not find requested image' },
   ImageNotActive: { kind: 'badRequest', template: 'Image {image_id} is not active.' },
+  MetadataKeyInvalid: { kind: 'notFound', template: 'Invalid metadata key' },
   ImageNotFoundApi: { kind: 'notFound', template: 'Image not found.' },
   InvalidImageRef: { kind: 'badRequest', template: 'Invalid imageRef provided.' },
   FlavorDiskTooSmall: {

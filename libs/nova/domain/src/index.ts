@@ -9,6 +9,7 @@ export * from './hosts/hosts';
 export * from './keypairs/key-pairs';
 export * from './metadata/meta-data';
 export * from './proxies/floating-ips';
+export * from './proxies/image-metadata';
 export * from './proxies/ingress-rule';
 export * from './quotas/quotas';
 export * from './server-groups/group-policy';

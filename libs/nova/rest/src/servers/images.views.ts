@@ -1,4 +1,5 @@
 import { parseBoolean } from '@nestack/kernel/http';
+import { metadataOf } from '@nestack/nova/domain';
 import { resourceLinks, serverLinks } from './servers.views';
 
 const STATUS: Readonly<Record<string, string>> = {
@@ -11,15 +12,11 @@ const STATUS: Readonly<Record<string, string>> = {
 };
 const PROGRESS: Readonly<Record<string, number>> = { queued: 25, saving: 50, active: 100 };
 
-/** Glance's own attributes; all others are user properties. */
-const ATTRIBUTES =
-  /^(id|name|status|visibility|protected|checksum|owner|size|virtual_size|(container|disk)_format|(created|updated)_at|tags|direct_url|min_(ram|disk)|self|file|stores|schema|os_hash_(algo|value)|os_hidden|locations)$/;
-
 /** An image of glance's as nova's older API shows it. upstream: nova/api/openstack/compute/views/images.py */
 export function imageView(image: Readonly<Record<string, unknown>>, baseUrl: string): Record<string, unknown> {
   const id = String(image['id']);
   const status = String(image['status']);
-  const metadata = Object.fromEntries(Object.entries(image).filter(([key]) => !ATTRIBUTES.test(key)));
+  const metadata = metadataOf(image);
   const { instance_uuid: server, auto_disk_config: automatic } = metadata;
   return {
     id,
@@ -38,4 +35,10 @@ export function imageView(image: Readonly<Record<string, unknown>>, baseUrl: str
       ? { 'OS-DCF:diskConfig': parseBoolean(automatic) === true ? 'AUTO' : 'MANUAL' }
       : {}),
   };
+}
+
+/** An image in a list without details. */
+export function imageBrief(image: Readonly<Record<string, unknown>>, baseUrl: string): Record<string, unknown> {
+  const id = String(image['id']);
+  return { id, name: image['name'] ?? null, links: resourceLinks(baseUrl, 'images', id) };
 }
