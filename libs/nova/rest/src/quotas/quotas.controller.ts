@@ -24,8 +24,11 @@ const project = (request: ApiRequest): string => request.params['tenant_id'] ?? 
 
 /** Limits that a microversion shows. upstream: nova/api/openstack/compute/quota_sets.py */
 function shown(limits: Limits, version: ApiVersion): Record<string, number> {
-  const kept = Object.entries(limits).filter(([key]) => !version.atLeast('2.57') || !INJECTED.includes(key));
-  return { ...Object.fromEntries(kept), ...(version.atLeast('2.36') ? {} : NETWORK) };
+  const networks = !version.atLeast('2.36');
+  const kept = Object.entries(limits).filter(
+    ([key]) => (networks || !Object.hasOwn(NETWORK, key)) && (!version.atLeast('2.57') || !INJECTED.includes(key)),
+  );
+  return { ...(networks ? NETWORK : {}), ...Object.fromEntries(kept) };
 }
 
 /** Quotas, limits and the extension list. */

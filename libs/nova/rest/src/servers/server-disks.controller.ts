@@ -44,8 +44,10 @@ export class ServerDisksController {
     const item = await this.rebuilds.rebuild(request.ctx, id(request), rebuild);
     const { instance } = item;
     const admin = this.policy.allows(request.ctx, 'os_compute_api:os-extended-server-attributes');
+    // Here user data stands by itself: upstream shows it once.
+    const { 'OS-EXT-SRV-ATTR:user_data': _shownBelow, ...changed } = changedServerView(item, { request, admin });
     const view = {
-      ...changedServerView(item, { request, admin }),
+      ...changed,
       ...(request.version.atLeast('2.54') ? { key_name: instance.key_name } : {}),
       ...(request.version.atLeast('2.57') ? { user_data: instance.user_data } : {}),
       adminPass: rebuild.adminPass ?? password(),

@@ -163,9 +163,9 @@ function faultOf(instance: Instance, admin: boolean) {
   };
 }
 
-/** Groups as nova shows them: by name, and none without ports. */
+/** Groups as nova shows them: by name, and no word of them without ports or groups. */
 function securityGroups(instance: Instance) {
-  if (instance.nics.length === 0) return {};
+  if (instance.nics.length === 0 || instance.request.security_group_names.length === 0) return {};
   return { security_groups: instance.request.security_group_names.map((name) => ({ name })) };
 }
 
