@@ -231,7 +231,8 @@ describe("a volume type's encryption", () => {
     expect(await call('GET', url, undefined, admin)).toEqual({ status: 200, json: {} });
     const encryption = { provider: 'luks', control_location: 'front-end', cipher: 'aes-xts-plain64', key_size: 256 };
     expect((await call('POST', url, { encryption }, member)).status).toBe(403);
-    expect(await call('POST', url, { encryption }, admin)).toEqual({ status: 200, json: { encryption } });
+    const made = { ...encryption, volume_type_id: id, encryption_id: expect.any(String) as unknown };
+    expect(await call('POST', url, { encryption }, admin)).toEqual({ status: 200, json: { encryption: made } });
     expect((await call('POST', url, { encryption }, admin)).status).toBe(400);
     expect((await call('GET', url, undefined, admin)).json).toMatchObject({
       ...encryption,

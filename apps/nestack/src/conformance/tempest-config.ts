@@ -128,6 +128,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       backup: String(services.some(({ binary }) => binary === 'cinder-backup')),
       snapshot: 'true',
       clone: 'true',
+      extend_attached_volume: 'true',
       manage_snapshot: 'false',
       manage_volume: 'false',
       multi_backend: 'false',

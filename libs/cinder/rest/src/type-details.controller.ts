@@ -73,7 +73,9 @@ export class TypeDetailsController {
   async createEncryption(request: RequestOf<typeof createTypeEncryption>) {
     const { encryption } = request.body;
     await this.types.setEncryption(id(request), encryptionOf(encryption), 'create');
-    return { encryption: { ...encryption, ...keySize(encryption.key_size) } };
+    // Upstream answers with what it has kept: the type's id and the encryption's own beside what was sent.
+    const { volume_type_id, encryption_id } = await this.encryption(request);
+    return { encryption: { ...encryption, ...keySize(encryption.key_size), volume_type_id, encryption_id } };
   }
 
   @Handles(updateTypeEncryption)
