@@ -170,7 +170,7 @@ export class Cloud {
 async function freeOffset(): Promise<number> {
   for (let tries = 0; tries < 50; tries += 1) {
     const offset = 1000 + 100 * Math.floor(Math.random() * 250);
-    const ports = [5000, 8774, 8775, 8776, 8778, 9292, 9696, 25_432, 25_672, 25_673, 24_369].map(
+    const ports = [5000, 6080, 6100, 8774, 8775, 8776, 8778, 9292, 9696, 25_432, 25_672, 25_673, 24_369].map(
       (port) => port + offset,
     );
     if ((await Promise.all(ports.map(isFree))).every(Boolean)) return offset;
