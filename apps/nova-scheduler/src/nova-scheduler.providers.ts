@@ -8,11 +8,12 @@ import type { Logger } from '@nestack/kernel/log';
 import { PlacementClient } from '@nestack/nova/clients';
 import { HostStatesRepository, ServerGroupsRepository, ServicesRepository } from '@nestack/nova/data';
 import {
+  DEFAULT_FILTERS,
   filtersNamed,
   FilterScheduler,
-  HOST_FILTERS,
   PLACEMENT_PORT,
   weighersWith,
+  type FilterOptions,
   type PlacementPort,
   type WeightMultipliers,
 } from '@nestack/nova/domain';
@@ -33,7 +34,7 @@ export function schedulerProvider(config: SchedulerSettings): Provider {
         hosts: new HostStatesRepository(),
         groups: new ServerGroupsRepository(),
         placement,
-        filters: config.enabled_filters === undefined ? HOST_FILTERS : filtersNamed(config.enabled_filters),
+        filters: filtersNamed(config.enabled_filters ?? DEFAULT_FILTERS, given(config, FILTER_SETTINGS)),
         weighers: weighersWith(multipliersOf(config)),
         hostSubsetSize: config.host_subset_size ?? 1,
         maxPlacementResults: config.max_placement_results ?? 1000,
@@ -43,15 +44,34 @@ export function schedulerProvider(config: SchedulerSettings): Provider {
   };
 }
 
+const FILTER_SETTINGS = [
+  'max_io_ops_per_host',
+  'max_instances_per_host',
+  'isolated_hosts',
+  'isolated_images',
+  'restrict_isolated_hosts_to_isolated_images',
+] as const satisfies readonly (keyof FilterOptions)[];
+
+/** The settings of these names that are set. */
+function given<K extends keyof SchedulerSettings>(
+  config: SchedulerSettings,
+  keys: readonly K[],
+): Partial<FilterOptions> {
+  return Object.fromEntries(keys.flatMap((key) => (config[key] === undefined ? [] : [[key, config[key]]])));
+}
+
 function multipliersOf(config: SchedulerSettings): Partial<WeightMultipliers> {
-  const given = {
+  const settings: Partial<Record<keyof WeightMultipliers, number | undefined>> = {
     ram: config.ram_weight_multiplier,
     cpu: config.cpu_weight_multiplier,
     disk: config.disk_weight_multiplier,
+    io_ops: config.io_ops_weight_multiplier,
+    num_instances: config.num_instances_weight_multiplier,
+    hypervisor_version: config.hypervisor_version_weight_multiplier,
     soft_affinity: config.soft_affinity_weight_multiplier,
     soft_anti_affinity: config.soft_anti_affinity_weight_multiplier,
   };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
 /** nova-scheduler's own providers. */

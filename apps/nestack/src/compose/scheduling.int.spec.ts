@@ -212,7 +212,12 @@ describe("nova's client of placement, with the real services", () => {
       await placement.ensureProvider(ctx, host);
       await database?.database.run('host', async (tx) => {
         const service = await services.beat(tx, host.name, 'nova-compute', 'compute', new Date());
-        const facts = { hypervisor_hostname: host.name, supported_instances: [], cpu_info: {} };
+        const facts = {
+          hypervisor_hostname: host.name,
+          hypervisor_version: 1,
+          supported_instances: [],
+          cpu_info: {},
+        };
         await nodes.upsert(tx, {
           uuid: host.uuid,
           host: host.name,
@@ -229,5 +234,5 @@ describe("nova's client of placement, with the real services", () => {
     const chosen = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value.selection.service_host] : []));
     expect(chosen.sort()).toEqual(['h1', 'h1', 'h2', 'h2', 'h2', 'h2']);
     await releaseBroker(testBrokerUrl());
-  });
+  }, 30_000);
 });

@@ -331,6 +331,7 @@ export function requestSpec(instance: Instance, ignore: readonly string[]): Requ
     user_id: instance.user_id,
     flavor: instance.flavor,
     root_gb_on_host: instance.image === null ? 0 : instance.flavor.root_gb,
+    image_id: instance.image?.id ?? null,
     image_properties: instance.image?.properties ?? {},
     availability_zone: instance.request.availability_zone,
     force_host: instance.request.force_host,

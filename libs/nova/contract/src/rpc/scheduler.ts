@@ -10,6 +10,8 @@ export const RequestSpec = Type.Object({
   flavor: FlavorSnapshot,
   /** Disk that the guest takes on the host; 0 when it boots from a volume. */
   root_gb_on_host: Type.Integer(),
+  /** Absent when it boots from a volume. */
+  image_id: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   image_properties: Type.Record(Type.String(), Type.Unknown()),
   availability_zone: Type.Union([Type.String(), Type.Null()]),
   force_host: Type.Union([Type.String(), Type.Null()]),

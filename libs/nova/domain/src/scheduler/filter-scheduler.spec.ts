@@ -3,7 +3,7 @@ import { newContext, type Tx } from '@nestack/kernel/context';
 import type { RequestSpec } from '@nestack/nova/contract';
 import type { PlacementPort, ProviderCandidate } from '../ports';
 import type { GroupPlaces } from '../server-groups/group-policy';
-import { HOST_FILTERS } from './filters';
+import { DEFAULT_FILTERS, filtersNamed } from './filters';
 import { FilterScheduler } from './filter-scheduler';
 import type { HostState } from './host-state';
 import { aHost, aSpec, groupOf, NOW } from './testing';
@@ -73,7 +73,7 @@ function scheduler(placement: OnePlaceEach, multiplier = 1): FilterScheduler {
       },
     },
     placement: placement as unknown as PlacementPort,
-    filters: HOST_FILTERS,
+    filters: filtersNamed(DEFAULT_FILTERS),
     weighers: weighersWith({ ram: multiplier }),
     hostSubsetSize: 1,
     maxPlacementResults: 1000,
@@ -100,11 +100,17 @@ describe('the scheduler', () => {
       compute_node_uuid: 'node-of-c',
       availability_zone: 'nova',
     });
-    expect(lines.slice(0, 2)).toEqual(['Starting with 3 host(s)', 'Filter ComputeFilter returned 2 host(s)']);
+    expect(lines.slice(0, 3)).toEqual([
+      "Starting to schedule for instances: ['11111111-1111-1111-1111-111111111111']",
+      'Starting with 3 host(s)',
+      'Filter ComputeFilter returned 2 host(s)',
+    ]);
     // Upstream's order: the filters, what they left, the weights, the host.
     expect(lines.slice(-3)).toEqual([
       expect.stringMatching(/^Filtered \[\(b, b\) .*, \(c, c\) /),
-      expect.stringMatching(/^Weighed \[\(c, c\) ram: 2048MB .*: 2.000, \(b, b\) /),
+      expect.stringMatching(
+        /^Weighed \[WeighedHost \[host: \(c, c\) ram: 2048MB disk: 0MB io_ops: 0 instances: 0, weight: 2\], WeighedHost \[/,
+      ),
       expect.stringContaining('Selected host: (c, c)'),
     ]);
   });

@@ -58,6 +58,10 @@ export class FilterScheduler {
 
   /** Throws `NoValidHost`. */
   async select(ctx: RequestContext, spec: RequestSpec): Promise<Selection> {
+    this.deps.log.debug(ctx, 'scheduler.start', {
+      instance_uuid: spec.instance_uuid,
+      message: `Starting to schedule for instances: ['${spec.instance_uuid}']`,
+    });
     const forced = spec.force_host === null ? null : await this.#byName(spec.force_host);
     if (spec.force_host !== null && forced === null) throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
     for (let round = 1; round <= ROUNDS; round += 1) {
@@ -77,7 +81,7 @@ export class FilterScheduler {
     const weighed = weighHosts(hosts, weighers, request, random);
     log.debug(ctx, 'scheduler.weighed', {
       instance_uuid: spec.instance_uuid,
-      message: `Weighed [${weighed.map((one) => `${nameOf(one.host)}: ${one.weight.toFixed(3)}`).join(', ')}]`,
+      message: `Weighed [${weighed.map((one) => `WeighedHost [host: ${nameOf(one.host)}, weight: ${String(one.weight)}]`).join(', ')}]`,
     });
     let left = orderOfTrial(weighed, this.deps.hostSubsetSize, random);
     for (;;) {
@@ -157,7 +161,7 @@ export class FilterScheduler {
    */
   #spreads(group: GroupPlaces | null): boolean {
     if (group !== null && group.group.policy.startsWith('soft-')) return false;
-    return this.deps.weighers.every((weigher) => weigher.least === undefined || weigher.multiplier >= 0);
+    return this.deps.weighers.every((weigher) => !weigher.free || weigher.multiplier >= 0);
   }
 
   /** In a cloud of more hosts than are looked at, the one where an affinity group is. */

@@ -67,6 +67,9 @@ export function aHost(name: string, memory = 4096, fields: Partial<HostState> = 
       capacity: { MEMORY_MB: { capacity: memory, used: 0 }, VCPU: { capacity: 16, used: 0 } },
     },
     hinted: [],
+    aggregates: [],
+    num_instances: 0,
+    num_io_ops: 0,
     ...fields,
   };
 }

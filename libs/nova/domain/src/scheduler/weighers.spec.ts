@@ -22,6 +22,32 @@ describe('weighers', () => {
     ]);
   });
 
+  it('keep away from hosts that are busy, and prefer newer hypervisors', () => {
+    const hosts = [aHost('busy', 4096, { num_io_ops: 4 }), aHost('idle'), aHost('some', 4096, { num_io_ops: 1 })];
+    const order = (given: object) => weighHosts(hosts, weighersWith(given), aRequest(), never);
+    expect(names(order({}))).toEqual(['idle', 'some', 'busy']);
+    expect(names(order({ io_ops: 1 }))).toEqual(['busy', 'some', 'idle']);
+    const [old, young] = [aHost('old'), aHost('young')];
+    const newer = { ...young, facts: { ...young.facts, hypervisor_version: 9_000_000 } };
+    expect(names(weighHosts([old, newer], weighersWith(), aRequest(), never))).toEqual(['young', 'old']);
+    const full = aHost('full', 4096, { num_instances: 9 });
+    expect(names(weighHosts([full, old], weighersWith({ num_instances: -1 }), aRequest(), never))).toEqual([
+      'old',
+      'full',
+    ]);
+  });
+
+  it('take multipliers from the aggregates of hosts, the least one, if they are numbers', () => {
+    const of = (...metadata: Record<string, string>[]) => [
+      aHost('plain', 2048),
+      aHost('other', 4096, { aggregates: metadata }),
+    ];
+    const order = (hosts: ReturnType<typeof of>) =>
+      names(weighHosts(hosts, weighersWith({ cpu: 0, disk: 0 }), aRequest(), never));
+    expect(order(of({ ram_weight_multiplier: '-1' }, { ram_weight_multiplier: '3' }))).toEqual(['plain', 'other']);
+    expect(order(of({ ram_weight_multiplier: 'much' }))).toEqual(['other', 'plain']);
+  });
+
   it('follow the soft policies of server groups', () => {
     const free = { ram: 0, cpu: 0, disk: 0 };
     const hosts = ['empty', 'one', 'three'].map((name) => aHost(name));

@@ -1,13 +1,17 @@
 import { othersOn } from '../server-groups/group-policy';
 import type { GroupPolicy } from '@nestack/nova/contract';
-import { freeOf, type HostState, type SchedulingRequest } from './host-state';
+import { aggregateNumber, freeOf, type HostState, type SchedulingRequest } from './host-state';
 
-/** Rates hosts; the best gets 1, the worst 0, times the multiplier. A negative multiplier stacks instead of spreading. */
+/** Rates hosts; the best gets 1, the worst 0, times the multiplier. A negative multiplier turns the order round. */
 export interface HostWeigher {
   readonly name: string;
   readonly multiplier: number;
+  /** Key of an aggregate's metadata that has another multiplier for its hosts. */
+  readonly override: string;
   /** Where the scale begins; with the worst of the hosts when it is absent. */
   readonly least?: number;
+  /** Whether it rates what Placement sorts by: how much is free. */
+  readonly free: boolean;
   weigh(host: HostState, request: SchedulingRequest): number;
 }
 
@@ -16,34 +20,50 @@ export interface WeighedHost {
   readonly weight: number;
 }
 
-export interface WeightMultipliers {
-  readonly ram: number;
-  readonly cpu: number;
-  readonly disk: number;
-  readonly soft_affinity: number;
-  readonly soft_anti_affinity: number;
-}
+/** Multipliers of the weighers; upstream's defaults: nova/conf/scheduler.py. */
+const DEFAULTS = {
+  ram: 1,
+  cpu: 1,
+  disk: 1,
+  io_ops: -1,
+  num_instances: 0,
+  hypervisor_version: 1,
+  soft_affinity: 1,
+  soft_anti_affinity: 1,
+};
+export type WeightMultipliers = Readonly<Record<keyof typeof DEFAULTS, number>>;
 
-/** upstream: nova/conf/scheduler.py */
-const DEFAULTS: WeightMultipliers = { ram: 1, cpu: 1, disk: 1, soft_affinity: 1, soft_anti_affinity: 1 };
-
-/** Upstream's weighers: what is free, then what soft policies of server groups want. What is not given has upstream's multiplier. */
+/** Upstream's weighers. What is not given has upstream's multiplier. */
 export function weighersWith(given: Partial<WeightMultipliers> = {}): readonly HostWeigher[] {
-  const multipliers = { ...DEFAULTS, ...given };
+  const weigher = (
+    name: string,
+    key: keyof WeightMultipliers,
+    weigh: HostWeigher['weigh'],
+    more: { readonly least?: number; readonly free?: boolean } = {},
+  ): HostWeigher => ({
+    name,
+    multiplier: given[key] ?? DEFAULTS[key],
+    override: `${key}_weight_multiplier`,
+    free: false,
+    weigh,
+    ...more,
+  });
+  const rest = { least: 0, free: true };
   return [
-    { name: 'RAMWeigher', multiplier: multipliers.ram, least: 0, weigh: (host) => freeOf(host, 'MEMORY_MB') },
-    { name: 'CPUWeigher', multiplier: multipliers.cpu, least: 0, weigh: (host) => freeOf(host, 'VCPU') },
-    { name: 'DiskWeigher', multiplier: multipliers.disk, least: 0, weigh: (host) => freeOf(host, 'DISK_GB') },
-    {
-      name: 'ServerGroupSoftAffinityWeigher',
-      multiplier: multipliers.soft_affinity,
-      weigh: (host, request) => membersOn(host, request, 'soft-affinity'),
-    },
-    {
-      name: 'ServerGroupSoftAntiAffinityWeigher',
-      multiplier: multipliers.soft_anti_affinity,
-      weigh: (host, request) => -membersOn(host, request, 'soft-anti-affinity'),
-    },
+    weigher('RAMWeigher', 'ram', (host) => freeOf(host, 'MEMORY_MB'), rest),
+    weigher('CPUWeigher', 'cpu', (host) => freeOf(host, 'VCPU'), rest),
+    weigher('DiskWeigher', 'disk', (host) => freeOf(host, 'DISK_GB'), rest),
+    weigher('IoOpsWeigher', 'io_ops', (host) => host.num_io_ops, { least: 0 }),
+    weigher('NumInstancesWeigher', 'num_instances', (host) => host.num_instances),
+    weigher('HypervisorVersionWeigher', 'hypervisor_version', (host) => host.facts.hypervisor_version),
+    weigher('ServerGroupSoftAffinityWeigher', 'soft_affinity', (host, request) =>
+      membersOn(host, request, 'soft-affinity'),
+    ),
+    weigher(
+      'ServerGroupSoftAntiAffinityWeigher',
+      'soft_anti_affinity',
+      (host, request) => -membersOn(host, request, 'soft-anti-affinity'),
+    ),
   ];
 }
 
@@ -69,8 +89,10 @@ export function weighHosts(
     const least = weigher.least ?? Math.min(...raw);
     const most = Math.max(...raw);
     if (most === least) continue;
-    for (const [index, total] of totals.entries())
-      total.weight += (weigher.multiplier * ((raw[index] ?? 0) - least)) / (most - least);
+    for (const [index, total] of totals.entries()) {
+      const multiplier = aggregateNumber(total.host, weigher.override, weigher.multiplier);
+      total.weight += (multiplier * ((raw[index] ?? 0) - least)) / (most - least);
+    }
   }
   return totals.sort((a, b) => b.weight - a.weight || a.draw - b.draw).map(({ host, weight }) => ({ host, weight }));
 }
