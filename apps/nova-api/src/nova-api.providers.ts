@@ -19,6 +19,7 @@ import {
   ServerGroupsRepository,
   ServerPasswordsRepository,
   ServicesRepository,
+  UsagesRepository,
 } from '@nestack/nova/data';
 import {
   Aggregates,
@@ -44,6 +45,7 @@ import {
   ServerPasswords,
   Servers,
   Shelve,
+  TenantUsages,
   VOLUME_PORT,
   type ImagePort,
   type ImageProxyPort,
@@ -73,6 +75,7 @@ import {
   ServerMovesController,
   ServerPartsController,
   ServersController,
+  UsagesController,
   VolumeProxiesController,
 } from '@nestack/nova/rest';
 import type { NovaApiConfig } from './nova-api.config';
@@ -168,6 +171,7 @@ export function novaApiProviders(
     from(Aggregates, (parts) => new Aggregates(parts)),
     from(Hosts, (parts) => new Hosts(parts)),
     from(Quotas, (parts) => parts.quotas),
+    from(TenantUsages, (parts) => new TenantUsages({ ...parts, usages: new UsagesRepository() })),
     {
       provide: MetadataServer,
       inject: [Servers, ServerPasswords, LOGGER],
@@ -200,6 +204,7 @@ export function novaApiProviders(
     AggregatesController,
     ServerGroupsController,
     QuotasController,
+    UsagesController,
     NetworkProxiesController,
     VolumeProxiesController,
     GoneController,

@@ -180,6 +180,7 @@ export const NovaError = defineErrors({
   ListMarkerNotFound: { kind: 'badRequest', template: 'marker [{marker}] not found' },
   MarkerNotFound: { kind: 'badRequest', template: 'Marker {marker} could not be found.' },
   InvalidSortKey: { kind: 'badRequest', template: 'Sort key supplied is not valid.' },
+  InvalidStrTime: { kind: 'badRequest', template: 'Invalid datetime string: {reason}' },
   InvalidUserData: { kind: 'badRequest', template: 'User data needs to be valid base 64.' },
   InvalidInput: { kind: 'badRequest', template: 'Invalid input received: {reason}' },
   BadRequest: { kind: 'badRequest', template: '{reason}' },

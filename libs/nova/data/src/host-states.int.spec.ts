@@ -1,20 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execute } from '@nestack/kernel/db';
 import { newUuid } from '@nestack/kernel/ids';
 import { createTestDatabase, type TestDatabase } from '@nestack/kernel/testing';
-import type { Instance } from '@nestack/nova/domain';
-import { anInstance } from '@nestack/nova/testing';
 import {
   AggregatesRepository,
   ComputeNodesRepository,
   HostStatesRepository,
-  InstancesRepository,
   novaMigrations,
   ServicesRepository,
 } from './index';
 
 let test: TestDatabase;
 const hosts = new HostStatesRepository();
-const instances = new InstancesRepository();
 
 beforeAll(async () => {
   test = await createTestDatabase('nova', novaMigrations);
@@ -35,17 +32,23 @@ async function addHost(name: string): Promise<string> {
 describe('hosts, as the scheduler reads them', () => {
   it('have their aggregates, their servers, and how many of these are worked on', async () => {
     const [busy, idle] = [await addHost('busy'), await addHost('idle')];
-    const states: Partial<Instance>[] = [
-      {},
-      { vm_state: 'building', task_state: 'spawning' },
-      { task_state: 'image_snapshot' },
-      { task_state: 'powering-off' },
-      { vm_state: 'shelved', task_state: 'unshelving' },
-      { task_state: 'rebuilding', deleted_at: new Date() },
+    const states = [
+      ['active', null, false],
+      ['building', 'spawning', false],
+      ['active', 'image_snapshot', false],
+      ['active', 'powering-off', false],
+      ['shelved', 'unshelving', false],
+      ['active', 'rebuilding', true],
     ];
     const aggregates = new AggregatesRepository();
     await test.database.run('fill', async (tx) => {
-      for (const fields of states) await instances.insert(tx, anInstance({ host: 'busy', ...fields }));
+      for (const state of states)
+        await execute(
+          tx,
+          `INSERT INTO instance (uuid, project_id, user_id, display_name, hostname, vm_state, task_state, reservation_id, flavor, request, host, created_at, updated_at, deleted_at)
+           VALUES (gen_random_uuid(), 'p', 'u', 'vm', 'vm', $1, $2, 'r', '{}', '{}', 'busy', now(), now(), CASE WHEN $3 THEN now() END)`,
+          state,
+        );
       for (const [name, members] of [
         ['one', ['busy', 'idle']],
         ['two', ['busy', 'elsewhere']],

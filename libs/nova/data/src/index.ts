@@ -8,6 +8,7 @@ export { ComputeNodesRepository, ServicesRepository } from './repositories/hosts
 export { InstancesRepository } from './repositories/instances.repository';
 export { KeyPairsRepository } from './repositories/key-pairs.repository';
 export { ServerGroupsRepository } from './repositories/server-groups.repository';
+export { UsagesRepository } from './repositories/usages.repository';
 export { QuotasRepository } from './repositories/quotas.repository';
 export { ExternalEventsRepository } from './repositories/external-events.repository';
 export { HostStatesRepository } from './repositories/host-states.repository';

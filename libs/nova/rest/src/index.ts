@@ -22,3 +22,4 @@ export { ServerDisksController } from './servers/server-disks.controller';
 export { ServerPartsController } from './servers/server-parts.controller';
 export { ServerMovesController } from './servers/server-moves.controller';
 export { ServersController } from './servers/servers.controller';
+export { UsagesController } from './usages/usages.controller';

@@ -52,6 +52,7 @@ const ADMIN: readonly string[] = [
   'os_compute_api:os-extended-server-attributes',
   'os_compute_api:os-instance-actions:events',
   'os_compute_api:os-server-groups:index:all_projects',
+  'os_compute_api:os-simple-tenant-usage:list',
   'os_compute_api:os-lock-server:unlock:unlock_override',
   'os_compute_api:servers:create:forced_host',
 ];

@@ -15,6 +15,7 @@ import { serverPartOperations } from './server-parts';
 import { serverGroupOperations } from './server-groups';
 import { serverOperations } from './servers';
 import { volumeProxyOperations } from './volume-proxies';
+import { usageOperations } from './usages';
 import { NOVA_MAX_VERSION, NOVA_MIN_VERSION, novaDocuments } from './versions';
 
 export * from './aggregates';
@@ -32,6 +33,7 @@ export * from './server-actions';
 export * from './server-groups';
 export * from './server-parts';
 export * from './servers';
+export * from './usages';
 export * from './versions';
 export * from './volume-proxies';
 
@@ -60,6 +62,7 @@ export const novaApi = defineApi({
     ...hostOperations,
     ...aggregateOperations,
     ...serverGroupOperations,
+    ...usageOperations,
     ...migrationOperations,
     ...quotaOperations,
     ...networkProxyOperations,

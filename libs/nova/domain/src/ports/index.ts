@@ -5,5 +5,6 @@ export * from './volume-proxy';
 export * from './migrations';
 export * from './repositories';
 export * from './server-groups';
+export * from './usages';
 export * from './operations';
 export * from './hypervisor-driver';

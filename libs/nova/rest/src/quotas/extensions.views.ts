@@ -38,6 +38,7 @@ export const EXTENSIONS = [
   ['ServerGroups', 'os-server-groups'],
   ['ServerStartStop', 'os-server-start-stop'],
   ['Services', 'os-services'],
+  ['SimpleTenantUsage', 'os-simple-tenant-usage'],
   ['UsedLimits', 'os-used-limits'],
   ['UserData', 'os-user-data'],
   ['Volumes', 'os-volumes'],

@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execute } from '@nestack/kernel/db';
+import { newUuid } from '@nestack/kernel/ids';
+import { Bench } from './testing/bench';
+
+process.env['NESTACK_CHECK_RESPONSES'] = '1';
+
+let bench: Bench;
+let admin: string;
+
+beforeAll(async () => {
+  bench = await Bench.start();
+  admin = `${bench.project}:admin`;
+}, 60_000);
+
+afterAll(async () => {
+  await bench.tidy();
+  await bench.close();
+});
+
+interface Usage {
+  readonly tenant_id: string;
+  readonly total_hours: number;
+  readonly total_vcpus_usage: number;
+  readonly total_memory_mb_usage: number;
+  readonly total_local_gb_usage: number;
+  readonly server_usages: readonly Readonly<Record<string, unknown>>[];
+}
+
+const DAY = '2026-03-01';
+const at = (hour: number): string => `${DAY}T${String(hour).padStart(2, '0')}:00:00`;
+
+/** Moves the life of a server into the past. */
+async function lived(id: string, from: number, until: number | null): Promise<void> {
+  await bench.database.database.run('past', (tx) =>
+    execute(tx, 'UPDATE instance SET launched_at = $2::timestamptz, terminated_at = $3::timestamptz WHERE uuid = $1', [
+      id,
+      `${at(from)}Z`,
+      until === null ? null : `${at(until)}Z`,
+    ]),
+  );
+}
+
+const show = async (query: string, version = '2.40', as = bench.project) =>
+  bench.call('GET', `/os-simple-tenant-usage/${bench.project}${query}`, { version, as });
+const usageOf = async (query: string): Promise<Usage> => (await show(query)).json['tenant_usage'] as Usage;
+
+describe('usage', () => {
+  it('is nothing before there are servers', async () => {
+    expect((await show('')).json).toEqual({ tenant_usage: {} });
+    const all = await bench.call('GET', '/os-simple-tenant-usage', { as: admin });
+    expect([all.status, all.json]).toEqual([200, { tenant_usages: [] }]);
+  });
+
+  it('counts the hours of servers that run, ran, were resized or are shelved, by their flavors', async () => {
+    const large = await bench.addFlavor({ vcpus: 4, ram: 256, disk: 10 });
+    const [running, deleted, resized, shelved] = [
+      await bench.boot(),
+      await bench.boot(),
+      await bench.boot(),
+      await bench.boot(),
+    ];
+    const failed = await bench
+      .boot({ availability_zone: 'nova', flavorRef: await bench.addFlavor({ vcpus: 1, ram: 500_000, disk: 1 }) })
+      .catch(() => null);
+    for (const id of [running, deleted, resized, shelved]) await bench.until(id, 'ACTIVE');
+    await bench.call('DELETE', `/servers/${deleted}`);
+    await bench.until(deleted, 'GONE');
+    const act = (id: string, body: object) => bench.call('POST', `/servers/${id}/action`, { body });
+    await act(resized, { resize: { flavorRef: large } });
+    await bench.until(resized, 'VERIFY_RESIZE');
+    await act(resized, { confirmResize: null });
+    await bench.until(resized, 'ACTIVE');
+    await act(shelved, { shelve: null });
+    await bench.eventually(
+      'it is offloaded',
+      async () => (await bench.show(shelved))?.['status'] === 'SHELVED_OFFLOADED',
+    );
+    await lived(running, 2, null);
+    await lived(deleted, 3, 5);
+    await lived(resized, 9, null);
+    await lived(shelved, 0, null);
+
+    const usage = await usageOf(`?start=${at(4)}&end=${at(12)}`);
+    // 8 hours of the one that ran all the time, 1 of the deleted, 3 of the resized with its new sizes, 8 of the shelved.
+    expect(usage).toMatchObject({
+      tenant_id: bench.project,
+      start: `${at(4)}.000000`,
+      stop: `${at(12)}.000000`,
+      total_hours: 20,
+      total_vcpus_usage: 8 + 1 + 3 * 4 + 8,
+      total_memory_mb_usage: 17 * 64 + 3 * 256,
+      total_local_gb_usage: 17 + 3 * 10,
+    });
+    const byId = new Map(usage.server_usages.map((one) => [one['instance_id'], one]));
+    expect(failed === null || !byId.has(failed)).toBe(true);
+    expect(byId.get(deleted)).toEqual({
+      instance_id: deleted,
+      name: 'vm',
+      tenant_id: bench.project,
+      flavor: expect.stringMatching(/^f-/),
+      hours: 1,
+      vcpus: 1,
+      memory_mb: 64,
+      local_gb: 1,
+      started_at: `${at(3)}.000000`,
+      ended_at: `${at(5)}.000000`,
+      state: 'terminated',
+      uptime: 7200,
+    });
+    expect(byId.get(resized)).toMatchObject({ hours: 3, vcpus: 4, state: 'active', ended_at: null });
+    expect(byId.get(shelved)).toMatchObject({ hours: 8, state: 'shelved_offloaded' });
+    // Who was gone before, or came later, does not count.
+    expect((await usageOf(`?start=${at(6)}&end=${at(8)}`)).server_usages).toHaveLength(2);
+    // What lies ahead is cut off at now.
+    const open = await usageOf(`?start=${at(4)}&end=2999-01-01T00:00:00`);
+    expect(new Date(`${String((open as unknown as { stop: string }).stop)}Z`).getTime()).toBeLessThanOrEqual(
+      Date.now(),
+    );
+  }, 60_000);
+
+  it('is listed by project for administrators, and paged by server', async () => {
+    const other = newUuid();
+    await bench.database.database.run('other', (tx) =>
+      execute(
+        tx,
+        `UPDATE instance SET project_id = $1 WHERE uuid IN (SELECT uuid FROM instance WHERE deleted_at IS NOT NULL)`,
+        [other],
+      ),
+    );
+    const list = (query: string, version = '2.40') =>
+      bench.call('GET', `/os-simple-tenant-usage?start=${at(4)}&end=${at(12)}${query}`, { as: admin, version });
+    const brief = (await list('')).json['tenant_usages'] as Usage[];
+    expect(brief.map(({ tenant_id: id }) => id)).toEqual([bench.project, other].sort());
+    expect(brief[0]).not.toHaveProperty('server_usages');
+    const detailed = (await list('&detailed=1')).json['tenant_usages'] as Usage[];
+    const ids = detailed.flatMap(({ server_usages: all }) => all.map((one) => one['instance_id']));
+    expect(ids).toHaveLength(4);
+    const paged: unknown[] = [];
+    let next: string | undefined =
+      `${bench.base}/os-simple-tenant-usage?start=${at(4)}&end=${at(12)}&detailed=1&limit=1`;
+    while (next !== undefined) {
+      const page = await bench.call('GET', next.slice(bench.base.length), { as: admin, version: '2.40' });
+      const { tenant_usages: usages, tenant_usages_links: links } = page.json as {
+        tenant_usages: Usage[];
+        tenant_usages_links?: { rel: string; href: string }[];
+      };
+      paged.push(...usages.flatMap(({ server_usages: all }) => all.map((one) => one['instance_id'])));
+      next = links?.[0]?.href;
+    }
+    expect(paged).toEqual(ids);
+    // Before 2.40 there are no pages.
+    const old = await list('&limit=1', '2.39');
+    expect(Object.keys(old.json)).toEqual(['tenant_usages']);
+    expect((await list('&marker=' + newUuid())).status).toBe(400);
+    expect((await list('&colour=red', '2.74')).status).toBe(200);
+    expect((await list('&colour=red', '2.75')).status).toBe(400);
+  });
+
+  it('is shown to its own project, for periods that make sense', async () => {
+    const stranger = newUuid();
+    expect((await show('', '2.1', `${stranger}:member`)).status).toBe(403);
+    expect((await bench.call('GET', '/os-simple-tenant-usage')).status).toBe(403);
+    expect((await show('', '2.1', `${stranger}:admin`)).status).toBe(200);
+    const fault = async (query: string) => {
+      const answer = await show(query);
+      return [answer.status, (answer.json['badRequest'] as { message: string }).message];
+    };
+    expect(await fault(`?start=${at(5)}&end=${at(4)}`)).toEqual([
+      400,
+      'Invalid start time. The start time cannot occur after the end time.',
+    ]);
+    for (const start of ['yesterday', `${DAY} 04:00:00`, `${at(4)}Z`, '2026-02-30T00:00:99'])
+      expect(await fault(`?start=${start}`)).toEqual([400, 'Invalid datetime string: Datetime is in invalid format']);
+    expect((await show(`?start=${DAY}%2004:00:00.5&end=${at(5)}.25`)).status).toBe(200);
+  });
+});

@@ -1,0 +1,73 @@
+import { operation } from '@nestack/kernel/http';
+import Type from 'typebox';
+import { Links, Nullable, Strict } from './common';
+
+const Text = Type.Optional(Type.String());
+const Period = { start: Text, end: Text };
+const Page = { limit: Type.Optional(Type.String({ pattern: '^[0-9]+$' })), marker: Text };
+
+/** Unknown parameters are refused from 2.75 on, pages are there from 2.40 on. */
+const rows = (period: Type.TProperties) => [
+  { since: '2.1', schema: Type.Object(period) },
+  { since: '2.40', schema: Type.Object({ ...period, ...Page }) },
+  { since: '2.75', schema: Strict({ ...period, ...Page }) },
+];
+
+const ServerUsage = Type.Object({
+  instance_id: Type.String(),
+  name: Type.String(),
+  tenant_id: Type.String(),
+  flavor: Type.String(),
+  hours: Type.Number(),
+  vcpus: Type.Integer(),
+  memory_mb: Type.Integer(),
+  local_gb: Type.Integer(),
+  started_at: Type.String(),
+  ended_at: Nullable(Type.String()),
+  state: Type.String(),
+  uptime: Type.Integer(),
+});
+/** Sums of hours, each hour times what the server's flavor has. */
+const TenantUsage = {
+  tenant_id: Type.String(),
+  start: Type.String(),
+  stop: Type.String(),
+  total_hours: Type.Number(),
+  total_vcpus_usage: Type.Number(),
+  total_memory_mb_usage: Type.Number(),
+  total_local_gb_usage: Type.Number(),
+};
+
+export const listTenantUsages = operation({
+  id: 'listTenantUsages',
+  summary: 'List the usage of all projects',
+  method: 'GET',
+  path: '/os-simple-tenant-usage',
+  status: 200,
+  query: rows({ ...Period, detailed: Text }),
+  response: Type.Object({
+    tenant_usages: Type.Array(Type.Object({ ...TenantUsage, server_usages: Type.Optional(Type.Array(ServerUsage)) })),
+    tenant_usages_links: Type.Optional(Links),
+  }),
+  policy: 'os_compute_api:os-simple-tenant-usage:list',
+  errors: ['BadRequest', 'MarkerNotFound', 'InvalidStrTime'],
+});
+export const showTenantUsage = operation({
+  id: 'showTenantUsage',
+  summary: "Show a project's usage",
+  method: 'GET',
+  path: '/os-simple-tenant-usage/{tenant_id}',
+  status: 200,
+  query: rows(Period),
+  response: Type.Object({
+    tenant_usage: Type.Union([
+      Type.Object({ ...TenantUsage, server_usages: Type.Array(ServerUsage) }),
+      Type.Object({}),
+    ]),
+    tenant_usage_links: Type.Optional(Links),
+  }),
+  policy: 'os_compute_api:os-simple-tenant-usage:show',
+  errors: ['BadRequest', 'MarkerNotFound', 'InvalidStrTime'],
+});
+
+export const usageOperations = [listTenantUsages, showTenantUsage];
