@@ -132,6 +132,12 @@ function shortOf(service: string): string {
   return SHORT[service] ?? service;
 }
 
+/** Sub-services that share an app write under its name; the message says which of them it was for. */
+function receiver(record: LoggedTrace, received: LoggedTrace): string {
+  const [addressee = ''] = record.to.split('@');
+  return addressee.startsWith(`${received.service}-`) && ORDER.includes(addressee) ? addressee : received.service;
+}
+
 function toActivity(pair: Pair, name: Namer, origin: number): Activity {
   const record = pair.out ?? pair.in;
   if (record === null) throw new Error('a pair of nothing');
@@ -140,7 +146,9 @@ function toActivity(pair: Pair, name: Namer, origin: number): Activity {
   const oneWay = kind === 'rpc.cast' || kind === 'rpc.fanout';
   // The receiver knows its own name; the sender of a cast does not know how long the work took.
   const to =
-    pair.in === null ? name(record.to, type === 'step' ? record.host : null) : name(pair.in.service, pair.in.host);
+    pair.in === null
+      ? name(record.to, type === 'step' ? record.host : null)
+      : name(receiver(record, pair.in), pair.in.host);
   const from = pair.out === null ? name(record.from, null) : name(pair.out.service || pair.out.from, pair.out.host);
   const timed = oneWay && pair.in !== null ? pair.in : record;
   const status = timed.status;

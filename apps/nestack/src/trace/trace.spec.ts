@@ -283,4 +283,32 @@ describe('a sequence', () => {
     expect(page).toContain('virsh start &lt;guest&gt;');
     expect(page.match(/class="row"/g)).toHaveLength(sequence.rows.length);
   });
+
+  it('names sub-services that share an app by whom their messages are for', () => {
+    const common = { service: 'cinder', from: 'cinder', name: 'create_volume', at: 1, ms: 2 };
+    const lines = [
+      line({
+        service: 'cinder',
+        span: 'a',
+        kind: 'rest.in',
+        from: 'client',
+        to: 'cinder',
+        name: 'POST /volumes',
+        at: 0,
+        ms: 9,
+      }),
+      line({ ...common, span: 'b', parent: 'a', kind: 'rpc.call', to: 'cinder-scheduler' }),
+      line({ ...common, span: 'c', parent: 'b', kind: 'rpc.in', to: 'cinder-scheduler' }),
+      line({ ...common, span: 'd', parent: 'a', kind: 'rpc.call', to: 'cinder-volume@one', at: 4 }),
+      line({ ...common, span: 'e', parent: 'd', kind: 'rpc.in', to: 'cinder-volume@one', at: 4 }),
+    ];
+    const records = lines
+      .map((text) => parseTraceLine(text))
+      .filter((record): record is LoggedTrace => record !== null);
+    expect(sequenceOf(records).activities.map((one) => `${one.from} ${one.to}`)).toEqual([
+      'client cinder',
+      'cinder cinder-scheduler',
+      'cinder cinder-volume',
+    ]);
+  });
 });
