@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -116,14 +116,33 @@ export class Cloud {
   }
 
   tryOpenstack(cloud: 'nestack' | 'nestack-admin', ...args: string[]): Promise<Ended> {
-    const env = {
+    return program('openstack', args, this.clientEnv(cloud));
+  }
+
+  /** What a client needs to know to speak to this cloud. */
+  clientEnv(cloud: 'nestack' | 'nestack-admin'): NodeJS.ProcessEnv {
+    return {
       PATH: process.env['PATH'],
       HOME: this.state,
       LANG: 'C.UTF-8',
       OS_CLIENT_CONFIG_FILE: path.join(this.state, 'clouds.yaml'),
       OS_CLOUD: cloud,
     };
-    return program('openstack', args, env);
+  }
+
+  /** Writes a file beside the cloud's state for a client to read; its path. */
+  file(name: string, content: string | Buffer): string {
+    const file = path.join(this.state, name);
+    writeFileSync(file, content);
+    return file;
+  }
+
+  /** Writes a shell script into a folder of its own, for the beginning of PATH; the folder. */
+  program(name: string, script: string): string {
+    const folder = path.join(this.state, 'bin');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return folder;
   }
 
   /** The cloud's generated password of a user. */

@@ -100,7 +100,7 @@ describe('the client', () => {
     await until('an available volume', async () => (await status('volume', 'data')) === 'available');
   }, 180_000);
 
-  it('keeps everything over down and up', async () => {
+  it('S-7.1.4.6 keeps everything over down and up', async () => {
     expect(await cloud.nestack('down')).toMatchObject({ code: 0 });
     expect((await cloud.nestack('status')).code).not.toBe(0);
     expect(await cloud.nestack('up', '--no-image')).toMatchObject({ code: 0 });

@@ -29,7 +29,7 @@ const inNetwork = (...args: string[]): ReturnType<typeof program> =>
   program('ip', ['netns', 'exec', `qdhcp-${network}`, ...args]);
 
 describe('a real guest', () => {
-  it('boots to its login prompt, with its address and key', async () => {
+  it('S-1.3.2.2, S-9.4.6.4 boots to its login prompt, with its address and key', async () => {
     network = (await cloud.json('network', 'create', 'net'))['id'] as string;
     await cloud.openstack('subnet', 'create', 'sub', '--network', 'net', '--subnet-range', '192.168.78.0/24');
     await cloud.openstack('security', 'group', 'create', 'open');
@@ -48,7 +48,7 @@ describe('a real guest', () => {
     expect(ports).toHaveLength(1);
   }, 400_000);
 
-  it('answers ping and ssh from its network', async () => {
+  it('S-9.4.10.4 answers ping and ssh from its network', async () => {
     const [address = ''] =
       /192\.168\.78\.\d+/.exec(JSON.stringify((await cloud.json('server', 'show', 'guest'))['addresses'])) ?? [];
     await until('an answer to ping', async () => (await inNetwork('ping', '-c', '1', '-W', '2', address)).code === 0);
@@ -67,7 +67,7 @@ describe('a real guest', () => {
     expect(hostname).toBe('guest');
   }, 180_000);
 
-  it('sees a volume come and go', async () => {
+  it('S-8.2.6.8 sees a volume come and go', async () => {
     await cloud.openstack('volume', 'create', 'data', '--size', '1');
     await until('an available volume', async () => (await status('volume', 'data')) === 'available');
     await cloud.openstack('server', 'add', 'volume', 'guest', 'data');

@@ -1,0 +1,114 @@
+"""Runs many commands of the openstack client without loading the client anew for each.
+
+The modules of all commands are imported once; then a child is forked for each command, which is left as alone as a process of
+its own: own arguments, own standard output and error, own exit code. A command is one line of JSON on standard input,
+{"id": N, "args": [...], "env": {...}, "stdin": TEXT}; its end is one line on standard output,
+{"id": N, "code": N, "stdout": TEXT, "stderr": TEXT}. Commands run beside each other; end of input ends this program.
+"""
+
+import importlib.metadata
+import json
+import os
+import selectors
+import sys
+import tempfile
+
+
+def load():
+    """Imports what the client imports when it runs a command."""
+    from openstackclient import shell
+
+    points = importlib.metadata.entry_points()
+    for group in points.groups:
+        if not group.startswith("openstack."):
+            continue
+        for point in points.select(group=group):
+            try:
+                point.load()
+            except ImportError:
+                # A command whose module is not installed fails when it is called, not here.
+                continue
+    return shell
+
+
+def start(shell, order):
+    """Forks a child for one command; returns its pid with the files that it writes."""
+    out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    given = tempfile.TemporaryFile()
+    given.write(order.get("stdin", "").encode())
+    given.seek(0)
+    pid = os.fork()
+    if pid != 0:
+        given.close()
+        return pid, out, err
+    code = 1
+    try:
+        os.dup2(given.fileno(), 0)
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        # Without input it is as in a cron job: a client that found a file would read an image from it.
+        sys.stdin = open(0, closefd=False) if "stdin" in order else None
+        sys.stdout = open(1, "w", closefd=False)
+        sys.stderr = open(2, "w", closefd=False)
+        os.environ.update(order.get("env", {}))
+        sys.argv = ["openstack"] + order["args"]
+        code = shell.main(order["args"])
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else (0 if stop.code is None else 1)
+    except BaseException as error:  # pylint: disable=broad-except
+        sys.stderr.write("%s: %s\n" % (type(error).__name__, error))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
+
+
+def text(file):
+    file.seek(0)
+    with file:
+        return file.read().decode("utf-8", "replace")
+
+
+def main():
+    answers = os.fdopen(os.dup(1), "w")
+    orders = os.fdopen(os.dup(0), "rb", buffering=0)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    os.dup2(2, 1)
+    shell = load()
+    running = {}
+    watch = selectors.DefaultSelector()
+    watch.register(orders, selectors.EVENT_READ)
+    pending = b""
+    open_ended = True
+    while open_ended or running:
+        for key, _ in watch.select():
+            if key.fileobj is orders:
+                data = os.read(orders.fileno(), 1 << 16)
+                if not data:
+                    open_ended = False
+                    watch.unregister(orders)
+                pending += data
+                *lines, pending = pending.split(b"\n")
+                for line in lines:
+                    order = json.loads(line)
+                    pid, out, err = start(shell, order)
+                    handle = os.pidfd_open(pid)
+                    running[handle] = (order["id"], pid, out, err)
+                    watch.register(handle, selectors.EVENT_READ)
+                continue
+            handle = key.fd
+            watch.unregister(handle)
+            number, pid, out, err = running.pop(handle)
+            os.close(handle)
+            _, status = os.waitpid(pid, 0)
+            answer = {
+                "id": number,
+                "code": os.waitstatus_to_exitcode(status),
+                "stdout": text(out),
+                "stderr": text(err),
+            }
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+
+
+main()

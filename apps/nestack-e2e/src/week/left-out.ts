@@ -1,0 +1,90 @@
+const NEUTRON = 'a networking extension that is not there';
+const FEDERATION = 'federation is not there';
+/** Built while the week was written; these have tests of their own. */
+const NEW = 'not part of the week yet';
+const OAUTH = 'OAuth1 is not there';
+
+/** Commands of the client that the week does not run, by how they begin, with the reason. */
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  // Services of their own.
+  'accelerator ': 'Cyborg',
+  'bgp ': 'neutron-dynamic-routing',
+  'bgpvpn ': 'networking-bgpvpn',
+  'container ': 'Swift',
+  'firewall ': 'neutron-fwaas',
+  'object ': 'Swift',
+  'sfc ': 'networking-sfc',
+  'share ': 'Manila',
+  'server add share ': 'Manila',
+  'server remove share ': 'Manila',
+  'server share ': 'Manila',
+  'tap ': 'tap-as-a-service',
+  'vpn ': 'neutron-vpnaas',
+  // What the README says is not there.
+  'access token ': OAUTH,
+  'consumer ': OAUTH,
+  'request token ': OAUTH,
+  'federation ': FEDERATION,
+  'identity provider ': FEDERATION,
+  'mapping ': FEDERATION,
+  'service provider ': FEDERATION,
+  'address group ': NEUTRON,
+  'default security group rule ': NEUTRON,
+  'floating ip port forwarding ': NEUTRON,
+  'local ip ': NEUTRON,
+  'network auto allocated topology ': NEUTRON,
+  'network flavor ': NEUTRON,
+  'network l3 conntrack helper ': NEUTRON,
+  'network log ': NEUTRON,
+  'network loggable ': NEUTRON,
+  'network meter ': NEUTRON,
+  'network onboard ': NEUTRON,
+  'network qos ': NEUTRON,
+  'network segment ': NEUTRON,
+  'network subport ': NEUTRON,
+  'network trunk ': NEUTRON,
+  'network agent router set ': NEUTRON,
+  'router ndp proxy ': NEUTRON,
+  'security group default statefulness ': NEUTRON,
+  'subnet pool add network ': NEUTRON,
+  'cached image ': "glance's cache is not there",
+  'image metadef ': NEW,
+  'image stores ': 'there is one store',
+  'block storage cluster ': 'clusters of volume services are not there',
+  'block storage cleanup ': 'clusters of volume services are not there',
+  'block storage log level ': 'log levels are a setting',
+  'block storage snapshot manageable ': 'the backends have nothing to take over',
+  'block storage volume manageable ': 'the backends have nothing to take over',
+  'volume host failover ': 'replication is not there',
+  'volume revert ': 'going back to a snapshot in place is not there',
+  'volume migrate ': 'migration of volumes is not there',
+  'volume backup ': NEW,
+  'volume group ': NEW,
+  'server group ': NEW,
+  'server migrate ': NEW,
+  'server migration abort ': NEW,
+  'server migration force complete ': NEW,
+  'server migration show ': NEW,
+  'server evacuate ': NEW,
+  'server dump create ': NEW,
+  'server backup create ': NEW,
+  'console url show ': NEW,
+  'console connection show ': NEW,
+  'aggregate cache image ': 'images are not fetched beforehand',
+  'usage ': NEW,
+  // What OpenStack itself has given up.
+  'consistency group ': 'gone from cinder',
+  'compute agent ': 'gone from nova',
+  'host ': "nova's older API of hosts; tested with its other older APIs",
+  'floating ip pool ': 'of nova-network only',
+  // Of the client alone.
+  'cloud cache delete ': 'about files of the client',
+  'complete ': 'about the shell',
+  'help ': 'about the client',
+};
+
+/** Why the week does not run a command; null when it has to. */
+export function leftOut(command: string): string | null {
+  const [, reason = null] = Object.entries(LEFT_OUT).find(([prefix]) => `${command} `.startsWith(prefix)) ?? [];
+  return reason;
+}
