@@ -55,6 +55,7 @@ describe('the service', () => {
     const host = String(cinder.config.host);
     const services = await ask('GET', '/os-services');
     expect(services.json['services']).toEqual([
+      expect.objectContaining({ binary: 'cinder-backup', host }),
       {
         binary: 'cinder-scheduler',
         host,
@@ -96,7 +97,7 @@ describe('the service', () => {
     ]);
     expect((await ask('GET', `/capabilities/${host}@fake`)).json).toMatchObject({ vendor_name: 'Open Source' });
     expect((await ask('GET', '/capabilities/nothing')).status).toBe(404);
-    expect((await ask('GET', '/os-hosts')).json['hosts']).toHaveLength(2);
+    expect((await ask('GET', '/os-hosts')).json['hosts']).toHaveLength(3);
     expect((await ask('GET', `/os-hosts/${host}@fake`)).json['host']).toMatchObject([
       { resource: { project: '(total)', volume_count: '0' } },
     ]);

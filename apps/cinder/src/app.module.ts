@@ -8,7 +8,7 @@ import { cinderControllers, cinderProviders } from './cinder.providers';
 
 class CinderModule {}
 
-/** Cinder: API, scheduler and volume service in one app; `roles` says which of them a process runs. */
+/** Cinder: API, scheduler, volume and backup service in one app; `roles` says which of them a process runs. */
 export const app = defineApp({
   name: 'cinder',
   config: cinderConfig,

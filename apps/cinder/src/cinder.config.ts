@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { apiConfig, authConfig, brokerConfig, commonConfig, databaseConfig } from '@nestack/kernel/config';
 
-export const ROLES = ['api', 'scheduler', 'volume'] as const;
+export const ROLES = ['api', 'scheduler', 'volume', 'backup'] as const;
 export type Role = (typeof ROLES)[number];
 
 const whole = (fallback: number, description: string) =>
@@ -47,11 +47,14 @@ export const cinderConfig = Type.Object(
     ...brokerConfig,
     ...authConfig,
     roles: Type.Optional(
-      Type.Array(Type.Union([Type.Literal('api'), Type.Literal('scheduler'), Type.Literal('volume')]), {
-        default: [...ROLES],
-        minItems: 1,
-        description: "Which of cinder's parts run in this process.",
-      }),
+      Type.Array(
+        Type.Union([Type.Literal('api'), Type.Literal('scheduler'), Type.Literal('volume'), Type.Literal('backup')]),
+        {
+          default: [...ROLES],
+          minItems: 1,
+          description: "Which of cinder's parts run in this process.",
+        },
+      ),
     ),
     driver,
     state_path: Type.String({ description: 'Directory of the volumes, their snapshots and exports.' }),
@@ -86,11 +89,29 @@ export const cinderConfig = Type.Object(
           volumes: Type.Optional(Type.Integer({ minimum: -1 })),
           snapshots: Type.Optional(Type.Integer({ minimum: -1 })),
           gigabytes: Type.Optional(Type.Integer({ minimum: -1 })),
+          backups: Type.Optional(Type.Integer({ minimum: -1 })),
+          backup_gigabytes: Type.Optional(Type.Integer({ minimum: -1 })),
           groups: Type.Optional(Type.Integer({ minimum: -1 })),
           per_volume_gigabytes: Type.Optional(Type.Integer({ minimum: -1 })),
         },
         { additionalProperties: false, description: 'Default limits of projects, -1 for none.' },
       ),
+    ),
+    backup_posix_path: Type.Optional(
+      Type.String({
+        description:
+          'Directory of backups, `backup` below state_path when absent; the role backup runs on the host of the role volume.',
+      }),
+    ),
+    backup_file_size: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        default: 52_428_800,
+        description: 'Bytes of a volume that go into one file of a backup.',
+      }),
+    ),
+    backup_sha_block_size_bytes: Type.Optional(
+      Type.Integer({ minimum: 1, default: 32_768, description: 'Bytes by which incremental backups track changes.' }),
     ),
     scheduler_weigher: Type.Optional(
       Type.Union(

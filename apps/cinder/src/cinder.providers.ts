@@ -10,9 +10,10 @@ import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import { RPC_CLIENTS, type RpcClients } from '@nestack/kernel/rpc';
 import { SAGAS, SAGA_WORKER, type SagaWorker, type Sagas } from '@nestack/kernel/saga';
 import { GlanceClient, NovaClient } from '@nestack/cinder/clients';
-import { SchedulerRpc, VolumeRpc } from '@nestack/cinder/contract';
+import { BackupRpc, SchedulerRpc, VolumeRpc } from '@nestack/cinder/contract';
 import {
   AttachmentsRepository,
+  BackupsRepository,
   GroupSnapshotsRepository,
   GroupsRepository,
   GroupTypesRepository,
@@ -27,6 +28,8 @@ import {
 } from '@nestack/cinder/data';
 import {
   Attachments,
+  BackupManager,
+  Backups,
   CreateVolume,
   Manage,
   Groups,
@@ -44,12 +47,14 @@ import {
   VolumeMoves,
   Volumes,
   VolumeTypes,
+  type BackupDriver,
   type VolumeDriver,
 } from '@nestack/cinder/domain';
-import { FakeVolumeDriver, NbdVolumeDriver } from '@nestack/cinder/drivers';
+import { FakeVolumeDriver, NbdVolumeDriver, PosixBackupDriver } from '@nestack/cinder/drivers';
 import { HeartbeatLoop } from '@nestack/cinder/reconcilers';
 import {
   AttachmentsController,
+  BackupsController,
   ClustersController,
   ManageController,
   GroupsController,
@@ -67,13 +72,14 @@ import {
   VolumeActionsController,
   VolumesController,
 } from '@nestack/cinder/rest';
-import { BackendClient, SchedulerHandler, VolumeHandler } from '@nestack/cinder/rpc';
+import { BackendClient, BackupHandler, SchedulerHandler, VolumeHandler } from '@nestack/cinder/rpc';
 import { cinderSagas } from '@nestack/cinder/sagas';
 import { rolesOf, type CinderConfig } from './cinder.config';
 
 /** What the use cases share. */
 const PARTS = Symbol('CinderParts');
 const BACKENDS = Symbol('Backends');
+const BACKUP_DRIVER = Symbol('BackupDriver');
 const REGISTERED_SAGAS = Symbol('CinderSagas');
 
 const DEFAULT_ZONE = 'nova';
@@ -95,6 +101,7 @@ function makeParts(
     attachments: new AttachmentsRepository(),
     snapshots: new SnapshotsRepository(),
     types: new TypesRepository(),
+    backups: new BackupsRepository(),
     groupTypes: new GroupTypesRepository(),
     groups: new GroupsRepository(),
     groupSnapshots: new GroupSnapshotsRepository(),
@@ -182,6 +189,7 @@ function apiProviders(): Provider[] {
     from(CreateVolume, (parts) => new CreateVolume(parts, parts.limits)),
     from(VolumeActions, (parts) => new VolumeActions(parts, parts.limits)),
     from(VolumeMoves, (parts) => new VolumeMoves(parts, parts.limits)),
+    from(Backups, (parts) => new Backups(parts, parts.limits, new CreateVolume(parts, parts.limits))),
     from(Manage, (parts) => new Manage(parts, parts.limits)),
     from(Attachments, (parts) => new Attachments(parts)),
     from(Snapshots, (parts) => new Snapshots(parts, parts.limits)),
@@ -194,6 +202,7 @@ function apiProviders(): Provider[] {
     from(VolumeTypes, (parts) => new VolumeTypes(parts)),
     from(Quotas, (parts) => parts.limits),
     from(Services, (parts) => new Services(parts)),
+    BackupsController,
     ClustersController,
     ManageController,
     GroupsController,
@@ -232,6 +241,7 @@ function schedulerProviders(config: CinderConfig): Provider[] {
           quotas: parts.limits,
           scheduler: parts.rpc.client(SchedulerRpc),
           volume: parts.rpc.client(VolumeRpc),
+          backup: parts.rpc.client(BackupRpc),
         });
         for (const definition of definitions) worker.register(definition);
         return definitions;
@@ -297,6 +307,41 @@ function volumeProviders(config: CinderConfig): Provider[] {
   ];
 }
 
+function backupProviders(config: CinderConfig): Provider[] {
+  return [
+    {
+      provide: BACKUP_DRIVER,
+      useFactory: async () => {
+        const driver = new PosixBackupDriver({
+          dir: config.backup_posix_path ?? path.join(config.state_path, 'backup'),
+          fileSize: config.backup_file_size ?? 52_428_800,
+          blockSize: config.backup_sha_block_size_bytes ?? 32_768,
+        });
+        await driver.prepare();
+        return driver;
+      },
+    },
+    {
+      provide: BackupManager,
+      inject: [PARTS, BACKUP_DRIVER],
+      useFactory: (parts: Parts, driver: BackupDriver) => new BackupManager(parts, driver),
+    },
+    {
+      provide: 'BackupHeartbeat',
+      inject: [PARTS, LOGGER],
+      useFactory: (parts: Parts, log: Logger) =>
+        new HeartbeatLoop({
+          ...parts,
+          log,
+          clock: systemClock,
+          binary: 'cinder-backup',
+          host: hostOf(config),
+          zone: parts.settings.availability_zone,
+        }),
+    },
+  ];
+}
+
 /** Cinder's own providers for the roles of this process; the kernel's module has the rest. */
 export function cinderProviders(config: CinderConfig): Provider[] {
   const roles = rolesOf(config);
@@ -310,11 +355,16 @@ export function cinderProviders(config: CinderConfig): Provider[] {
     ...(roles.has('api') ? apiProviders() : []),
     ...(roles.has('scheduler') ? schedulerProviders(config) : []),
     ...(roles.has('volume') ? volumeProviders(config) : []),
+    ...(roles.has('backup') ? backupProviders(config) : []),
   ];
 }
 
 /** RPC servers of the roles of this process. */
 export function cinderControllers(config: CinderConfig): Type[] {
   const roles = rolesOf(config);
-  return [...(roles.has('scheduler') ? [SchedulerHandler] : []), ...(roles.has('volume') ? [VolumeHandler] : [])];
+  return [
+    ...(roles.has('scheduler') ? [SchedulerHandler] : []),
+    ...(roles.has('volume') ? [VolumeHandler] : []),
+    ...(roles.has('backup') ? [BackupHandler] : []),
+  ];
 }

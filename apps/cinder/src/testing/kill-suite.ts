@@ -67,6 +67,7 @@ export class KillSuite {
       `SELECT 'usage ' || resource AS what FROM quota_usage WHERE in_use <> 0
        UNION ALL SELECT 'pool ' || host FROM pool WHERE provisioned <> 0
        UNION ALL SELECT 'volume ' || id FROM volume
+       UNION ALL SELECT 'backup ' || id FROM backup
        UNION ALL SELECT 'group ' || id FROM volume_group
        UNION ALL SELECT 'group snapshot ' || id FROM group_snapshot
        UNION ALL SELECT 'snapshot ' || id FROM snapshot

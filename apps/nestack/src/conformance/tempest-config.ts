@@ -118,6 +118,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
     },
     volume: {
       catalog_type: 'volumev3',
+      backup_driver: 'posix',
       region: REGION,
       min_microversion: '3.0',
       max_microversion: volumeVersion,
@@ -129,8 +130,8 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       snapshot: 'true',
       clone: 'true',
       extend_attached_volume: 'true',
-      manage_snapshot: 'false',
-      manage_volume: 'false',
+      manage_snapshot: 'true',
+      manage_volume: 'true',
       multi_backend: 'false',
     },
     service_available: {

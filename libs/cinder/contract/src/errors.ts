@@ -32,6 +32,19 @@ export const CinderError = defineErrors({
     template: 'Unable to manage existing volume. Volume {volume_ref} already managed.',
   },
   ClusterNotFound: { kind: 'notFound', template: 'Cluster {id} could not be found.' },
+  BackupNotFound: { kind: 'notFound', template: 'Backup {backup_id} could not be found.' },
+  InvalidBackup: { kind: 'badRequest', template: 'Invalid backup: {reason}' },
+  BackupLimitExceeded: {
+    kind: 'overQuota',
+    status: 413,
+    template: 'BackupLimitExceeded: Maximum number of backups allowed ({allowed}) exceeded',
+  },
+  VolumeBackupSizeExceedsAvailableQuota: {
+    kind: 'overQuota',
+    status: 413,
+    template:
+      'VolumeBackupSizeExceedsAvailableQuota: Requested backup exceeds allowed Backup gigabytes quota. Requested {requested}G, quota is {quota}G and {consumed}G has been consumed.',
+  },
   InvalidGroup: { kind: 'badRequest', template: 'Invalid Group: {reason}' },
   InvalidGroupStatus: { kind: 'badRequest', template: 'Invalid Group Status: {reason}' },
   InvalidGroupType: { kind: 'badRequest', template: 'Invalid group type: {reason}' },

@@ -26,6 +26,8 @@ export type VolumeStatus =
 export type SnapshotStatus =
   'creating' | 'available' | 'deleting' | 'error' | 'error_deleting' | 'restoring' | 'backing-up';
 
+export type BackupStatus = 'creating' | 'available' | 'deleting' | 'restoring' | 'error' | 'error_deleting';
+
 /** `attach_status` of an attachment. */
 export type AttachStatus = 'reserved' | 'attaching' | 'attached' | 'detaching' | 'error_attaching';
 

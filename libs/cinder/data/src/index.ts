@@ -1,5 +1,6 @@
 export { cinderMigrations } from './migrations';
 export { AttachmentsRepository } from './attachments.repository';
+export { BackupsRepository } from './backups.repository';
 export { MessagesRepository } from './messages.repository';
 export { QosSpecsRepository } from './qos.repository';
 export { QuotasRepository } from './quotas.repository';

@@ -1,7 +1,7 @@
 import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { isUuidLike } from '@nestack/kernel/ids';
 import { CinderError } from '@nestack/cinder/contract';
-import type { Attachment, Group, GroupSnapshot, Snapshot, Volume } from './model';
+import type { Attachment, Backup, Group, GroupSnapshot, Snapshot, Volume } from './model';
 import type { CinderParts, Policy, Scope } from './ports';
 
 /** Cinder's own work and other services act in all projects. */
@@ -91,4 +91,16 @@ export async function findGroupSnapshot(
   const snapshot = isUuidLike(id) ? await parts.groupSnapshots.find(tx, id, scopeOf(ctx), options) : null;
   if (snapshot === null) throw CinderError.GroupSnapshotNotFound({ group_snapshot_id: id });
   return snapshot;
+}
+
+export async function findBackup(
+  parts: Pick<CinderParts, 'backups'>,
+  ctx: RequestContext,
+  tx: Tx,
+  id: string,
+  options: { readonly lock?: boolean } = {},
+): Promise<Backup> {
+  const backup = isUuidLike(id) ? await parts.backups.find(tx, id, scopeOf(ctx), options) : null;
+  if (backup === null) throw CinderError.BackupNotFound({ backup_id: id });
+  return backup;
 }

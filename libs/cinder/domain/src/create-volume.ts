@@ -26,6 +26,8 @@ export interface VolumeRequest {
   readonly multiattach: boolean;
   readonly group_id: string | null;
   readonly hints?: SchedulerHints | undefined;
+  /** A backup is restored to it before it is available. */
+  readonly restoring?: boolean;
 }
 
 /** What a volume has from what it is made of. */
@@ -117,7 +119,11 @@ export class CreateVolume {
     };
     const created_at = await this.parts.volumes.insert(tx, volume);
     await this.parts.operations.start(ctx, tx, 'volume.create', {
-      params: { volume_id: volume.id, ...(request.hints === undefined ? {} : { hints: request.hints }) },
+      params: {
+        volume_id: volume.id,
+        ...(request.hints === undefined ? {} : { hints: request.hints }),
+        ...(request.restoring === true ? { restoring: true } : {}),
+      },
       resourceId: volume.id,
       action: 'create',
     });

@@ -7,6 +7,8 @@ export * from './create-volume';
 export * from './volume-actions';
 export * from './volume-moves';
 export * from './manage';
+export * from './backups';
+export * from './backup-manager';
 export * from './attachments';
 export * from './snapshots';
 export * from './volume-types';

@@ -37,6 +37,9 @@ const ACTIONS: Readonly<Record<string, readonly [string, string]>> = {
   'snapshot.create': ['009', 'create snapshot'],
   'snapshot.delete': ['010', 'delete snapshot'],
   'volume.delete': ['019', 'delete volume'],
+  'backup.create': ['013', 'create backup'],
+  'backup.delete': ['014', 'delete backup'],
+  'backup.restore': ['015', 'restore backup'],
 };
 
 /** Upstream's numbers of what went wrong; 001 stands for all else. */
@@ -48,9 +51,15 @@ export function failureMessage(
   failure: { readonly code: string; readonly message: string },
 ): { readonly event: string; readonly text: string } {
   const [action, words] = ACTIONS[kind] ?? ['000', kind];
-  const type = kind.startsWith('snapshot.') ? 'VOLUME_SNAPSHOT' : 'VOLUME';
+  const type = resourceType(kind);
   return {
     event: `VOLUME_${type}_${action}_${DETAILS[failure.code] ?? '001'}`,
     text: `${words}:${failure.message}`,
   };
+}
+
+/** What an operation is about, in upstream's words. */
+export function resourceType(kind: string): Message['resource_type'] {
+  if (kind.startsWith('snapshot.')) return 'VOLUME_SNAPSHOT';
+  return kind.startsWith('backup.') ? 'VOLUME_BACKUP' : 'VOLUME';
 }

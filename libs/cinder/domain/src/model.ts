@@ -1,5 +1,6 @@
 import type {
   AttachStatus,
+  BackupStatus,
   GroupSnapshotStatus,
   GroupStatus,
   SnapshotStatus,
@@ -150,6 +151,42 @@ export interface TypeEncryption {
   readonly updated_at: Date | null;
 }
 
+/** A copy of a volume that is kept apart from it. */
+export interface Backup {
+  readonly id: string;
+  readonly project_id: string;
+  readonly user_id: string;
+  readonly name: string | null;
+  readonly description: string | null;
+  /** The volume may be gone. */
+  readonly volume_id: string;
+  readonly snapshot_id: string | null;
+  /** The backup that this one only has the differences to. */
+  readonly parent_id: string | null;
+  readonly status: BackupStatus;
+  /** GiB of the volume. */
+  readonly size: number;
+  readonly object_count: number;
+  readonly availability_zone: string | null;
+  /** Where the driver keeps it. */
+  readonly container: string | null;
+  readonly service_metadata: string | null;
+  /** The host of its cinder-backup, and its driver's name. */
+  readonly host: string | null;
+  readonly service: string | null;
+  readonly fail_reason: string | null;
+  /** When its data were those of the volume. */
+  readonly data_timestamp: Date | null;
+  readonly metadata: Metadata;
+  /** Made of a copy, since the volume was in use. */
+  readonly of_copy: boolean;
+  readonly restore_volume_id: string | null;
+  readonly is_incremental: boolean;
+  readonly has_dependent_backups: boolean;
+  readonly created_at: Date;
+  readonly updated_at: Date | null;
+}
+
 /** A volume that is offered to another project. */
 export interface Transfer {
   readonly id: string;
@@ -167,7 +204,7 @@ export interface Message {
   readonly id: string;
   readonly project_id: string;
   readonly request_id: string;
-  readonly resource_type: 'VOLUME' | 'VOLUME_SNAPSHOT';
+  readonly resource_type: 'VOLUME' | 'VOLUME_SNAPSHOT' | 'VOLUME_BACKUP';
   readonly resource_uuid: string;
   readonly event_id: string;
   readonly message_level: string;

@@ -2,6 +2,7 @@ import type { RequestContext, Tx, TransactionRunner } from '@nestack/kernel/cont
 import type { ConnectionInfo, GroupSnapshotStatus, SnapshotStatus, VolumeStatus } from '@nestack/cinder/contract';
 import type {
   Attachment,
+  Backup,
   Capabilities,
   Group,
   GroupSnapshot,
@@ -197,6 +198,47 @@ export interface GroupSnapshotRepository {
   ofGroup(tx: Tx, groupId: string): Promise<boolean>;
   update(tx: Tx, id: string, status: GroupSnapshotStatus): Promise<void>;
   remove(tx: Tx, id: string): Promise<void>;
+}
+
+export type NewBackup = Omit<Backup, 'is_incremental' | 'has_dependent_backups' | 'created_at' | 'updated_at'>;
+
+export interface BackupRepository {
+  insert(tx: Tx, backup: NewBackup): Promise<void>;
+  find(tx: Tx, id: string, scope: Scope, options?: { readonly lock?: boolean }): Promise<Backup | null>;
+  list(tx: Tx, scope: Scope, query: ListQuery): Promise<readonly Backup[]>;
+  count(tx: Tx, scope: Scope, query: ListQuery): Promise<number>;
+  /** The available backup of a volume with the newest data, or with the newest of before a time. */
+  latest(tx: Tx, volumeId: string, projectId: string, before: Date | null): Promise<Backup | null>;
+  update(tx: Tx, id: string, changes: Partial<Omit<NewBackup, 'id'>>): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
+}
+
+export interface BackupPlace {
+  readonly container: string;
+  readonly service_metadata: string;
+  readonly object_count: number;
+}
+
+/** Where backups are kept. `ensure…` and `absent…` may be repeated. */
+export interface BackupDriver {
+  prepare(): Promise<void>;
+  /** Copies what is at a path: all of it, or what differs from the parent. */
+  ensureBackup(
+    ctx: RequestContext,
+    what: {
+      readonly backup: Backup;
+      readonly parent: Backup | null;
+      readonly path: string;
+      /** What shall be known of the volume when it is restored. */
+      readonly volumeMeta: string | null;
+    },
+  ): Promise<BackupPlace>;
+  /** Writes a backup (the first of the chain) and what it builds on to a path; answers its volumeMeta. */
+  restore(
+    ctx: RequestContext,
+    what: { readonly chain: readonly Backup[]; readonly path: string; readonly isNew: boolean },
+  ): Promise<string | null>;
+  absentBackup(ctx: RequestContext, backup: Backup): Promise<void>;
 }
 
 export interface TransferRepository {
@@ -405,6 +447,7 @@ export interface CinderParts {
   readonly attachments: AttachmentRepository;
   readonly snapshots: SnapshotRepository;
   readonly types: TypeRepository;
+  readonly backups: BackupRepository;
   readonly groupTypes: GroupTypeRepository;
   readonly groups: GroupRepository;
   readonly groupSnapshots: GroupSnapshotRepository;

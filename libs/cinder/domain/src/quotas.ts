@@ -154,6 +154,9 @@ function exceeded(resource: string, requested: number, consumed: number, limit: 
   if (resource.startsWith('gigabytes'))
     return CinderError.VolumeSizeExceedsAvailableQuota({ name: resource, requested, quota: limit, consumed });
   if (resource.startsWith('snapshots')) return CinderError.SnapshotLimitExceeded({ allowed: limit });
+  if (resource === 'backups') return CinderError.BackupLimitExceeded({ allowed: limit });
+  if (resource === 'backup_gigabytes')
+    return CinderError.VolumeBackupSizeExceedsAvailableQuota({ requested, quota: limit, consumed });
   if (resource === 'groups') return CinderError.GroupLimitExceeded({ allowed: limit });
   return CinderError.VolumeLimitExceeded({ allowed: limit, name: resource });
 }

@@ -61,7 +61,7 @@ export class Scheduler {
   constructor(
     private readonly parts: Pick<
       CinderParts,
-      'db' | 'volumes' | 'services' | 'types' | 'snapshots' | 'groups' | 'groupTypes' | 'settings'
+      'db' | 'volumes' | 'backups' | 'services' | 'types' | 'snapshots' | 'groups' | 'groupTypes' | 'settings'
     >,
     private readonly decided: Decisions = () => undefined,
   ) {}
@@ -138,6 +138,22 @@ export class Scheduler {
         types.every((type) => fits(one.service, type)),
       );
       return best.pool;
+    });
+  }
+
+  /** The cinder-backup on the host that has what is backed up. upstream: cinder/scheduler/host_manager.py get_backup_host */
+  async createBackup(_ctx: RequestContext, backupId: string): Promise<string> {
+    return this.parts.db.read('scheduler.create_backup', async (tx) => {
+      const backup = await this.parts.backups.find(tx, backupId, null);
+      if (backup === null) throw CinderError.BackupNotFound({ backup_id: backupId });
+      const volume = await this.parts.volumes.find(tx, backup.volume_id, null);
+      const services = await this.parts.services.list(tx, { binary: 'cinder-backup' });
+      const found = services
+        .filter((one) => one.up && !one.disabled)
+        .filter((one) => backup.availability_zone === null || one.availability_zone === backup.availability_zone)
+        .find((one) => one.host === queueHost(volume?.host ?? ''));
+      if (found === undefined) throw CinderError.InvalidBackup({ reason: 'Service not found for creating backup.' });
+      return found.host;
     });
   }
 

@@ -2,8 +2,8 @@ import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import { CinderError, type ConnectionInfo } from '@nestack/cinder/contract';
 import { backendOf } from './groups';
-import type { Metadata, Snapshot, Volume } from './model';
-import type { CinderParts, ImageSummary, Resource, VolumeDriver } from './ports';
+import type { Backup, Metadata, Snapshot, Volume } from './model';
+import type { CinderParts, Held, ImageSummary, Resource, VolumeDriver } from './ports';
 
 /**
  * cinder-volume's work on the backends of one host. Everything is level-triggered: what should be is read from the database at the moment
@@ -15,7 +15,7 @@ export class VolumeManager {
   constructor(
     private readonly parts: Pick<
       CinderParts,
-      'db' | 'volumes' | 'attachments' | 'snapshots' | 'groupSnapshots' | 'images'
+      'db' | 'volumes' | 'attachments' | 'snapshots' | 'groupSnapshots' | 'backups' | 'images'
     >,
     /** By `host@backend`. */
     private readonly drivers: ReadonlyMap<string, VolumeDriver>,
@@ -98,6 +98,40 @@ export class VolumeManager {
         const volume = await this.find(volumeId);
         await this.driverOf(volume).ensureReverted(ctx, volume, snapshotId);
       }),
+    );
+  }
+
+  /**
+   * Where what is backed up can be read on this host: a snapshot, a volume that nobody uses, or a copy of one in use, which is
+   * known by the backup's id.
+   */
+  async openForBackup(ctx: RequestContext, backupId: string): Promise<string> {
+    const { backup, volume } = await this.findBackup(backupId);
+    const driver = this.driverOf(volume);
+    return this.exclusive(volume.id, async () => {
+      if (backup.of_copy) await driver.ensureSnapshot(ctx, volume.id, backup.id);
+      return driver.ensureLocalPath(ctx, heldFor(backup));
+    });
+  }
+
+  async closeAfterBackup(ctx: RequestContext, backupId: string): Promise<void> {
+    const { backup, volume } = await this.findBackup(backupId);
+    const driver = this.driverOf(volume);
+    await this.exclusive(volume.id, async () => {
+      await driver.releaseLocalPath(ctx, heldFor(backup));
+      if (backup.of_copy) await driver.absentSnapshot(ctx, backup.id);
+    });
+  }
+
+  openForRestore(ctx: RequestContext, volumeId: string): Promise<string> {
+    return this.exclusive(volumeId, async () =>
+      this.driverOf(await this.find(volumeId)).ensureLocalPath(ctx, { volumeId }),
+    );
+  }
+
+  closeAfterRestore(ctx: RequestContext, volumeId: string): Promise<void> {
+    return this.exclusive(volumeId, async () =>
+      this.driverOf(await this.find(volumeId)).releaseLocalPath(ctx, { volumeId }),
     );
   }
 
@@ -244,6 +278,16 @@ export class VolumeManager {
     return this.parts.db.read('manage.known', (tx) => this.parts.volumes.known(tx, kind, names));
   }
 
+  private async findBackup(id: string): Promise<{ backup: Backup; volume: Volume }> {
+    return this.parts.db.read('backup.find', async (tx) => {
+      const backup = await this.parts.backups.find(tx, id, null);
+      if (backup === null) throw CinderError.BackupNotFound({ backup_id: id });
+      const volume = await this.parts.volumes.find(tx, backup.volume_id, null);
+      if (volume === null) throw CinderError.VolumeNotFound({ volume_id: backup.volume_id });
+      return { backup, volume };
+    });
+  }
+
   private async findSnapshot(id: string): Promise<{ snapshot: Snapshot; volume: Volume }> {
     return this.parts.db.read('snapshot.find', async (tx) => {
       const snapshot = await this.parts.snapshots.find(tx, id, null);
@@ -271,6 +315,11 @@ export class VolumeManager {
       if (this.locks.get(id) === settled) this.locks.delete(id);
     }
   }
+}
+
+function heldFor(backup: Backup): Held {
+  if (backup.of_copy) return { snapshotId: backup.id };
+  return backup.snapshot_id === null ? { volumeId: backup.volume_id } : { snapshotId: backup.snapshot_id };
 }
 
 export interface Manageable {

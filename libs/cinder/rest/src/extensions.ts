@@ -5,6 +5,7 @@ function extension(name: string, alias: string, description: string, updated: st
 /** What is served beyond volumes, snapshots and types, by upstream's names. upstream: cinder/api/contrib */
 export const EXTENSIONS = [
   extension('AdminActions', 'os-admin-actions', 'Actions of administrators', '2012-08-25T00:00:00+00:00'),
+  extension('Backups', 'backups', 'Backups of volumes', '2012-12-12T00:00:00+00:00'),
   extension('AvailabilityZones', 'os-availability-zone', 'Lists availability zones', '2013-06-27T00:00:00+00:00'),
   extension(
     'ExtendedSnapshotAttributes',

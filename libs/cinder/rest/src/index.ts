@@ -1,4 +1,5 @@
 export { AttachmentsController } from './attachments.controller';
+export { BackupsController } from './backups.controller';
 export { ClustersController } from './clusters.controller';
 export { GroupsController } from './groups.controller';
 export { GroupSnapshotsController } from './group-snapshots.controller';

@@ -48,6 +48,25 @@ export const SNAPSHOTS: ListKind = {
   aliases: { display_name: 'name' },
 };
 
+export const BACKUPS: ListKind = {
+  filters: ['name', 'display_name', 'status', 'volume_id'],
+  adminFilters: ['id', 'user_id', 'description', 'host', 'snapshot_id', 'size', 'availability_zone', 'container'],
+  sortKeys: [
+    'id',
+    'name',
+    'status',
+    'size',
+    'volume_id',
+    'user_id',
+    'host',
+    'container',
+    'data_timestamp',
+    'created_at',
+    'updated_at',
+  ],
+  aliases: { display_name: 'name' },
+};
+
 export const GROUPS: ListKind = {
   filters: ['name'],
   adminFilters: [
@@ -115,6 +134,7 @@ export const RESOURCE_FILTERS: readonly { readonly resource: string; readonly fi
       'updated_at',
     ],
   },
+  { resource: 'backup', filters: ['name', 'status', 'volume_id'] },
   { resource: 'snapshot', filters: ['name', 'status', 'volume_id', 'metadata', 'availability_zone'] },
   { resource: 'group', filters: ['name'] },
   { resource: 'group_snapshot', filters: ['name', 'status', 'group_id'] },

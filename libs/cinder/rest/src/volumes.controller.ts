@@ -18,7 +18,7 @@ import {
   updateVolume,
   volumesSummary,
 } from '@nestack/cinder/contract';
-import { CreateVolume, Volumes, type SchedulerHints, type Volume } from '@nestack/cinder/domain';
+import { Backups, CreateVolume, Volumes, type SchedulerHints, type Volume } from '@nestack/cinder/domain';
 import { VOLUMES } from './list-kinds';
 import { flagOf, listQueryOf } from './list-query';
 import { changedVolumeView, volumeSummaryView, volumeView } from './views';
@@ -32,6 +32,7 @@ export class VolumesController {
   constructor(
     @Inject(Volumes) private readonly volumes: Volumes,
     @Inject(CreateVolume) private readonly creation: CreateVolume,
+    @Inject(Backups) private readonly backups: Backups,
   ) {}
 
   @Handles(listVolumes)
@@ -61,7 +62,7 @@ export class VolumesController {
   async create(request: RequestOf<typeof createVolume>) {
     const wanted = request.body.volume;
     const size = wanted.size === undefined || wanted.size === null ? null : Number(wanted.size);
-    const volume = await this.creation.execute(request.ctx, {
+    const asked = {
       name: trimmed(wanted.name ?? wanted.display_name),
       description: trimmed(wanted.description ?? wanted.display_description),
       size,
@@ -75,7 +76,12 @@ export class VolumesController {
       hints: hintsOf(request.body['OS-SCH-HNT:scheduler_hints'] ?? {}),
       // Consistency groups are the older name of the same.
       group_id: (request.version.atLeast('3.13') ? wanted.group_id : null) ?? wanted.consistencygroup_id ?? null,
-    });
+    };
+    const backup = request.version.atLeast('3.47') ? (wanted.backup_id ?? null) : null;
+    const volume =
+      backup === null
+        ? await this.creation.execute(request.ctx, asked)
+        : await this.backups.createVolume(request.ctx, asked, backup);
     return { volume: changedVolumeView(volume, request) };
   }
 

@@ -1,3 +1,4 @@
+export { BackupHandler } from './backup.handler';
 export { BackendClient } from './backend.client';
 export { SchedulerHandler } from './scheduler.handler';
 export { VolumeHandler } from './volume.handler';

@@ -21,4 +21,8 @@ export class SchedulerHandler implements RpcHandlers<typeof SchedulerRpc> {
   async migrate_volume(ctx: RequestContext, args: RpcArgs<(typeof SchedulerRpc)['methods']['migrate_volume']>) {
     return { host: await this.scheduler.migrateVolume(ctx, args.volume_id, args.host, args.volume_type_id) };
   }
+
+  async create_backup(ctx: RequestContext, args: RpcArgs<(typeof SchedulerRpc)['methods']['create_backup']>) {
+    return { host: await this.scheduler.createBackup(ctx, args.backup_id) };
+  }
 }

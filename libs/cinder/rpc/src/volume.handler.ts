@@ -84,6 +84,24 @@ export class VolumeHandler implements RpcHandlers<typeof VolumeRpc> {
     return (await this.manager.manageable(args.host, args.kind)).map((one) => ({ ...one }));
   }
 
+  async get_backup_device(ctx: RequestContext, args: RpcArgs<Methods['get_backup_device']>) {
+    return { path: await this.manager.openForBackup(ctx, args.backup_id) };
+  }
+
+  async remove_backup_device(ctx: RequestContext, args: RpcArgs<Methods['remove_backup_device']>) {
+    await this.manager.closeAfterBackup(ctx, args.backup_id);
+    return null;
+  }
+
+  async get_restore_device(ctx: RequestContext, args: RpcArgs<Methods['get_restore_device']>) {
+    return { path: await this.manager.openForRestore(ctx, args.volume_id) };
+  }
+
+  async remove_restore_device(ctx: RequestContext, args: RpcArgs<Methods['remove_restore_device']>) {
+    await this.manager.closeAfterRestore(ctx, args.volume_id);
+    return null;
+  }
+
   async copy_volume_to_image(ctx: RequestContext, args: RpcArgs<Methods['copy_volume_to_image']>) {
     await this.manager.copyToImage(ctx, args.volume_id, args.image_id, args.disk_format);
     return null;

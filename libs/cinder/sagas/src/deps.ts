@@ -1,10 +1,12 @@
 import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import type { RpcClient } from '@nestack/kernel/rpc';
 import type { SagaRun, Sagas } from '@nestack/kernel/saga';
-import { CinderError, type SchedulerRpc, type VolumeRpc } from '@nestack/cinder/contract';
+import { CinderError, type BackupRpc, type SchedulerRpc, type VolumeRpc } from '@nestack/cinder/contract';
 import {
   failureMessage,
   queueHost,
+  resourceType,
+  type BackupRepository,
   type GroupRepository,
   type GroupSnapshotRepository,
   type MessageRepository,
@@ -24,6 +26,7 @@ export interface SagaDeps {
   readonly volumes: VolumeRepository;
   readonly snapshots: SnapshotRepository;
   readonly types: TypeRepository;
+  readonly backups: BackupRepository;
   readonly groups: GroupRepository;
   readonly groupSnapshots: GroupSnapshotRepository;
   readonly messages: MessageRepository;
@@ -33,6 +36,7 @@ export interface SagaDeps {
   readonly servers: ServerEvents;
   readonly scheduler: RpcClient<typeof SchedulerRpc>;
   readonly volume: RpcClient<typeof VolumeRpc>;
+  readonly backup: RpcClient<typeof BackupRpc>;
 }
 
 /** Tells the owner why an accepted operation failed. */
@@ -48,7 +52,7 @@ export async function tellOwner(
   await deps.messages.insert(tx, {
     project_id: owner.project_id,
     request_id: ctx.requestId,
-    resource_type: run.kind.startsWith('snapshot.') ? 'VOLUME_SNAPSHOT' : 'VOLUME',
+    resource_type: resourceType(run.kind),
     resource_uuid: run.resourceId,
     event_id: event,
     message_level: 'ERROR',

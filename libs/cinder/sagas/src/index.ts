@@ -1,5 +1,6 @@
 import type { SagaDefinition } from '@nestack/kernel/saga';
 import type { SagaDeps } from './deps';
+import { createBackupSaga, deleteBackupSaga, restoreBackupSaga } from './backup.sagas';
 import {
   createGroupFromSourceSaga,
   createGroupSaga,
@@ -27,6 +28,9 @@ export function cinderSagas(deps: SagaDeps): readonly SagaDefinition[] {
     migrateVolumeSaga(deps),
     manageVolumeSaga(deps),
     manageSnapshotSaga(deps),
+    createBackupSaga(deps),
+    restoreBackupSaga(deps),
+    deleteBackupSaga(deps),
     createGroupSaga(deps),
     createGroupFromSourceSaga(deps),
     deleteGroupSaga(deps),

@@ -12,12 +12,19 @@ export function createVolumeSaga(deps: SagaDeps) {
   return defineSaga({
     kind: 'volume.create',
     version: 1,
-    params: Type.Object({ volume_id: Type.String(), hints: Type.Optional(SchedulerHints) }),
+    params: Type.Object({
+      volume_id: Type.String(),
+      hints: Type.Optional(SchedulerHints),
+      restoring: Type.Optional(Type.Boolean()),
+    }),
     steps: [
       {
         type: 'effect',
         name: 'schedule',
-        do: (ctx, run) => deps.scheduler.create_volume(ctx, run.params),
+        do: (ctx, run) => {
+          const { volume_id, hints } = run.params;
+          return deps.scheduler.create_volume(ctx, { volume_id, ...(hints === undefined ? {} : { hints }) });
+        },
       },
       {
         type: 'tx',
@@ -41,7 +48,8 @@ export function createVolumeSaga(deps: SagaDeps) {
           await tellGroup(ctx, deps, tx, await deps.volumes.find(tx, run.params.volume_id, null));
           const { image_metadata } = run.out<{ image_metadata: Record<string, string> | null }>('create');
           await deps.volumes.transition(tx, run.params.volume_id, ['creating', 'downloading'], {
-            status: 'available',
+            // Nobody shall take it for what it is not yet.
+            status: run.params.restoring === true ? 'restoring-backup' : 'available',
             ...(image_metadata === null ? {} : { bootable: true, image_metadata }),
           });
         },

@@ -1,6 +1,7 @@
 import { cinderEnvelope, defineApi } from '@nestack/kernel/http';
 import { CinderError } from '../errors';
 import * as attachments from './attachments';
+import * as backups from './backups';
 import * as clusters from './clusters';
 import * as groupTypes from './group-types';
 import * as groups from './groups';
@@ -15,6 +16,7 @@ import * as volumes from './volumes';
 import { MAX_VERSION, MIN_VERSION, versionsDocument } from './versions';
 
 export * from './attachments';
+export * from './backups';
 export * from './clusters';
 export * from './group-types';
 export * from './groups';
@@ -47,6 +49,7 @@ export const cinderApi = defineApi({
     ...qos.qosOperations,
     ...groupTypes.groupTypeOperations,
     ...groups.groupOperations,
+    ...backups.backupOperations,
     ...manage.manageOperationsList,
     ...clusters.clusterOperations,
     ...info.infoOperations,

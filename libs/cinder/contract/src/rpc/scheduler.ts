@@ -35,6 +35,15 @@ export const SchedulerRpc = defineRpc({
       }),
       reply: Type.Object({ host: Type.String() }),
     },
+    /** Answers the host of the cinder-backup that can read what is backed up. */
+    create_backup: {
+      kind: 'call',
+      since: '3.12',
+      idempotent: true,
+      timeoutMs: 20_000,
+      args: Type.Object({ backup_id: Type.String() }),
+      reply: Type.Object({ host: Type.String() }),
+    },
     /** Answers a backend that can have the group and volumes of all its types. NoValidBackend when there is none. */
     create_group: {
       kind: 'call',

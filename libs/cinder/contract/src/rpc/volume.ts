@@ -127,6 +127,32 @@ export const VolumeRpc = defineRpc({
         }),
       ),
     },
+    /** Holds what is backed up still, and says where it can be read on this host. */
+    get_backup_device: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ backup_id: Type.String() }),
+      reply: Type.Object({ path: Type.String() }),
+    },
+    remove_backup_device: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ backup_id: Type.String() }),
+    },
+    /** Says where a volume can be written on this host. */
+    get_restore_device: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: 60_000,
+      args: ById,
+      reply: Type.Object({ path: Type.String() }),
+    },
+    remove_restore_device: { kind: 'call', since: '3.16', idempotent: true, timeoutMs: 60_000, args: ById },
     /** Writes the volume's content into a queued image. */
     copy_volume_to_image: {
       kind: 'call',

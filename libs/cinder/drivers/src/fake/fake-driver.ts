@@ -29,6 +29,8 @@ export interface FakeOptions {
   readonly failures?: Readonly<Partial<Record<FakeOperation, number>>> | undefined;
 }
 
+const HELD_BYTES = 128;
+
 interface Store {
   volumes: Record<string, { size: number; content: string }>;
   snapshots: Record<string, { volume: string; content: string }>;
@@ -166,7 +168,8 @@ export class FakeVolumeDriver implements VolumeDriver {
     const content = 'volumeId' in what ? this.volume(what.volumeId).content : this.snapshot(what.snapshotId).content;
     await mkdir(path.join(this.options.dir, 'held'), { recursive: true });
     const file = this.heldFile(what);
-    await writeFile(file, content);
+    // As long as any content: what is written over it leaves nothing of it.
+    await writeFile(file, content.padEnd(HELD_BYTES));
     return file;
   }
 
@@ -174,7 +177,7 @@ export class FakeVolumeDriver implements VolumeDriver {
     const file = this.heldFile(what);
     let written: string;
     try {
-      written = await readFile(file, 'utf8');
+      written = (await readFile(file, 'utf8')).trimEnd();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       throw error;
@@ -188,7 +191,7 @@ export class FakeVolumeDriver implements VolumeDriver {
   }
 
   ensureFromFile(_ctx: RequestContext, volume: VolumeRef, file: string): Promise<void> {
-    return this.create(volume, () => readFile(file, 'utf8'));
+    return this.create(volume, async () => (await readFile(file, 'utf8')).trimEnd());
   }
 
   private heldFile(what: Held): string {
