@@ -171,6 +171,12 @@ const SEEDERS: Readonly<Record<FuzzedService['name'], Seeder>> = {
       const cidr = `10.${200 + turn}.0.0/24`;
       await seeds.make('subnet', `${url}/subnets`, { network_id: network, ip_version: 4, cidr });
       await seeds.make('port', `${url}/ports`, { network_id: network });
+      await seeds.make('rbac_policy', `${url}/rbac-policies`, {
+        object_type: 'network',
+        object_id: network,
+        action: 'access_as_shared',
+        target_tenant: rest.projectId,
+      });
       await seeds.make('router', `${url}/routers`, { name: unique('router') });
       const group = await seeds.make('security_group', `${url}/security-groups`, { name: unique('group') });
       await seeds.make('security_group_rule', `${url}/security-group-rules`, {

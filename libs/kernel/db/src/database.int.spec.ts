@@ -44,8 +44,13 @@ describe('a database', () => {
     expect(answers.prepared).toHaveLength(1);
   });
 
-  it('blames whoever sent text that cannot be stored', async () => {
+  it('blames whoever sent text or numbers that cannot be stored', async () => {
     for (const [text, value] of [
+      ['SELECT $1::int', 1e30],
+      ['SELECT $1::int', Infinity],
+      ['SELECT $1::int', 2 ** 31],
+      ['SELECT $1::bigint', 2 ** 63],
+      ['SELECT $1::int * 2', 2 ** 31 - 1],
       ['SELECT $1::text', 'a\u0000b'],
       ['SELECT $1::jsonb', JSON.stringify({ a: '\u0000' })],
     ] as const) {

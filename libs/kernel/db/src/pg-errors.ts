@@ -58,6 +58,12 @@ export function isConnectionFailure(error: unknown): boolean {
 /** Texts that PostgreSQL does not take: in text columns and parameters, and in JSON. */
 const UNSTORABLE = new Set(['22021', '22P05']);
 
+/** A number that no column takes: too large, or so large that JavaScript writes it with an exponent or as Infinity. */
+function isUnstorableNumber(error: unknown): boolean {
+  if (codeOf(error) === '22003') return true;
+  return codeOf(error) === '22P02' && / for type (smallint|integer|bigint): "/.test(String(driverError(error).message));
+}
+
 /** Database errors as the layers above know them. */
 export function toDomainError(error: unknown, what: string): DomainError {
   if (error instanceof DomainError) return error;
@@ -75,6 +81,14 @@ export function toDomainError(error: unknown, what: string): DomainError {
       kind: 'badRequest',
       code: 'InvalidInput',
       message: 'Text with the character U+0000 cannot be stored.',
+      cause: error,
+    });
+  }
+  if (isUnstorableNumber(error)) {
+    return new DomainError({
+      kind: 'badRequest',
+      code: 'InvalidInput',
+      message: 'The number is out of the range that can be stored.',
       cause: error,
     });
   }

@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox';
 import { conventionsOf } from './conventions';
 import { existsIn, schemaFor } from './microversion';
 import { errorResponses, sharedComponents, sharedHeaders } from './openapi-responses';
-import type { ApiDeclaration, ApiVersion, Operation, Versioned } from './operation';
+import { DOCUMENTED, type ApiDeclaration, type ApiVersion, type Operation, type Versioned } from './operation';
 import { validatorOf } from './validation';
 
 type Json = Record<string, unknown>;
@@ -141,7 +141,8 @@ class Describer {
     const patches = operation.bodyType === 'patch';
     const type = patches ? 'application/openstack-images-v2.1-json-patch' : 'application/json';
     // What comes without a body is validated as null.
-    const required = !validatorOf(schema as TSchema)(null);
+    const validated = this.version === null ? firstOf(operation.body) : schemaFor(operation.body, this.version);
+    const required = operation.bodyType === 'patch' || validated === null || !validatorOf(validated)(null);
     return { requestBody: { required, content: { [type]: { schema } } } };
   }
 
@@ -165,15 +166,15 @@ class Describer {
 
   #schemaOf(versioned: Versioned | undefined): unknown {
     if (versioned === undefined) return null;
-    if (this.version !== null) return schemaFor(versioned, this.version);
-    if (!Array.isArray(versioned)) return versioned;
+    if (this.version !== null) return shown(schemaFor(versioned, this.version));
+    if (!Array.isArray(versioned)) return shown(versioned);
     const rows = versioned as readonly { since: string; schema: TSchema }[];
-    if (rows.length === 1) return rows[0]?.schema ?? null;
+    if (rows.length === 1) return shown(rows[0]?.schema ?? null);
     return {
       anyOf: rows.map((row) => ({
         title: `since ${row.since}`,
         'x-openstack-since': row.since,
-        ...(row.schema as object),
+        ...(shown(row.schema) as object),
       })),
     };
   }
@@ -222,6 +223,15 @@ class Describer {
   }
 }
 
+/** The schema as the document shows it. */
+function shown(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(shown);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const instead = (schema as Json)[DOCUMENTED];
+  if (instead !== undefined) return shown(instead);
+  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, shown(value)]));
+}
+
 /** Where several operations answer the same status, each of their bodies may come. */
 function mergeResponses(all: readonly Readonly<Record<string, Json>>[]): Json {
   const merged: Record<string, Json> = {};
@@ -242,6 +252,13 @@ function mergeResponses(all: readonly Readonly<Record<string, Json>>[]): Json {
     merged[status] = { ...response, content: { 'application/json': { schema: { anyOf: found } } } };
   }
   return merged;
+}
+
+function firstOf(versioned: Versioned | undefined): TSchema | null {
+  const rows = [versioned ?? []].flat() as readonly (TSchema | { schema: TSchema })[];
+  const [first] = rows;
+  if (first === undefined) return null;
+  return 'since' in first ? (first as { schema: TSchema }).schema : (first as TSchema);
 }
 
 function pathParameters(operation: Operation): Json[] {

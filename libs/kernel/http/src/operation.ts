@@ -137,3 +137,11 @@ export interface ApiDeclaration {
 export function defineApi(declaration: ApiDeclaration): ApiDeclaration {
   return declaration;
 }
+
+/** Names the schema that OpenAPI shows instead of the one that validates. */
+export const DOCUMENTED = 'x-documented';
+
+/** A schema that validates loosely, for handlers that tell in upstream's own words what is wrong, and is documented strictly. */
+export function documentedAs<S extends TSchema>(schema: S, shown: TSchema): S {
+  return { ...schema, [DOCUMENTED]: shown };
+}

@@ -1,3 +1,4 @@
+import { documentedAs } from '@nestack/kernel/http';
 import type { Static, TSchema } from 'typebox';
 import Type from 'typebox';
 import { NeutronError } from '../errors';
@@ -101,14 +102,18 @@ export function viewSchema<A extends Attributes>(attributes: A) {
 }
 
 /**
- * The attributes that a body may have. The document shows their kinds; the kinds' own parsers check them, since upstream takes
- * many spellings and says in its own words what is wrong.
+ * The attributes that a body may have. The document tells which there are, which must come and what they may be; the kinds'
+ * own parsers check them, since upstream says in its own words what is wrong.
  */
 export function bodySchema<A extends Attributes>(attributes: A, verb: 'post' | 'put') {
-  const properties = Object.entries(attributes)
-    .filter(([, one]) => one[verb] === true)
-    .map(([name, one]) => [name, Type.Optional(Type.Union([one.kind.schema, Type.Unknown()]))] as const);
-  return Type.Unsafe<InputBodyOf<A>>(Type.Object(Object.fromEntries(properties), { additionalProperties: true }));
+  const settable = Object.entries(attributes).filter(([, one]) => one[verb] === true);
+  const properties = settable.map(([name, { kind, ...flags }]) => {
+    const input = kind.input ?? Type.Union([kind.schema, Type.Unknown()]);
+    const required = verb === 'post' && flags.default === undefined && flags.aliasOf === undefined;
+    return [name, required ? input : Type.Optional(input)] as const;
+  });
+  const shown = Type.Object(Object.fromEntries(properties), { additionalProperties: false });
+  return documentedAs(Type.Unsafe<InputBodyOf<A>>(Type.Object({}, { additionalProperties: true })), shown);
 }
 
 type InputBodyOf<A> = { readonly [K in keyof A]?: WireOf<A[K]> | null };

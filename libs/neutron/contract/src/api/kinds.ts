@@ -6,6 +6,8 @@ import { formatIp, parseCidr, parseIp } from '../ip';
 /** A kind of value: its form on the wire, and how what clients send becomes it. */
 export interface Kind<T, S extends TSchema = TSchema> {
   readonly schema: S;
+  /** What clients may send, for the document: upstream takes many spellings. Absent where only the parser can tell. */
+  readonly input?: TSchema;
   /** Throws what upstream answers for a value that is none. `name` is the attribute's. */
   readonly parse: (value: unknown, name: string) => T;
 }
@@ -28,11 +30,23 @@ export function quoted(value: unknown): string {
 }
 
 const Nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
+const inputOf = (input: TSchema | undefined, wrap: (input: TSchema) => TSchema): { readonly input?: TSchema } =>
+  input === undefined ? {} : { input: wrap(input) };
+/** Each letter in both cases. */
+const anyCase = (word: string): string => word.replaceAll(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
+const BOOLEAN_WORDS = ['1', 't', 'true', 'on', 'y', 'yes', '0', 'f', 'false', 'off', 'n', 'no'];
+const BooleanInput = Type.Union([
+  Type.Boolean(),
+  Type.Integer({ minimum: 0, maximum: 1 }),
+  Type.String({ pattern: `^\\s*(${BOOLEAN_WORDS.map(anyCase).join('|')})\\s*$` }),
+]);
+const UuidInput = Type.String({ pattern: '^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$' });
 
 /** Text up to a length. */
 export function text(max = 255): Kind<string, ReturnType<typeof Type.String>> {
   return {
     schema: Type.String({ maxLength: max }),
+    input: Type.String({ maxLength: max }),
     parse: (value, name) => {
       if (typeof value !== 'string') return invalid(name, `'${quoted(value)}' is not a valid string`);
       // PostgreSQL has no place for NUL in a text.
@@ -47,6 +61,7 @@ export function nonEmptyText(max = 255): Kind<string, ReturnType<typeof Type.Str
   const base = text(max);
   return {
     schema: base.schema,
+    input: Type.String({ maxLength: max, pattern: '\\S' }),
     parse: (value, name) => {
       const checked = base.parse(value, name);
       if (checked.trim() === '') return invalid(name, `'${checked}' Blank strings are not permitted`);
@@ -59,18 +74,24 @@ export function nonEmptyText(max = 255): Kind<string, ReturnType<typeof Type.Str
 export function orNull<T, S extends TSchema>(kind: Kind<T, S>) {
   return {
     schema: Nullable(kind.schema),
+    ...inputOf(kind.input, Nullable),
     parse: (value: unknown, name: string): T | null => (value === null ? null : kind.parse(value, name)),
   };
 }
 
 /** The kind; null stands for `instead`. */
 export function nullAs<T, S extends TSchema>(kind: Kind<T, S>, instead: T): Kind<T, S> {
-  return { schema: kind.schema, parse: (value, name) => (value === null ? instead : kind.parse(value, name)) };
+  return {
+    schema: kind.schema,
+    ...inputOf(kind.input, Nullable),
+    parse: (value, name) => (value === null ? instead : kind.parse(value, name)),
+  };
 }
 
 /** A boolean in oslo's strict spellings, numbers too. */
 export const boolean: Kind<boolean, ReturnType<typeof Type.Boolean>> = {
   schema: Type.Boolean(),
+  input: BooleanInput,
   parse: (value) => {
     if (typeof value === 'boolean') return value;
     const word = typeof value === 'string' || typeof value === 'number' ? String(value).trim().toLowerCase() : '';
@@ -93,6 +114,12 @@ export function integer(
   const max = bounds.max ?? 2147483647;
   return {
     schema: Type.Integer(),
+    input: Type.Union([
+      // Fractions are cut off.
+      Type.Number({ exclusiveMinimum: (bounds.min ?? -2147483648) - 1, exclusiveMaximum: max + 1 }),
+      Type.Boolean(),
+      Type.String({ pattern: '^\\s*[+-]?[0-9]{1,15}\\s*$' }),
+    ]),
     parse: (value, name) => {
       const number = toInteger(value);
       if (number === null) return unconvertible(`'${quoted(value)}' is not an integer`);
@@ -110,6 +137,7 @@ export function integer(
 export function oneOf<const V extends string>(...values: readonly V[]) {
   return {
     schema: Type.Enum([...values] as V[]),
+    input: Type.Enum([...values] as V[]) as TSchema,
     parse: (value: unknown, name: string): V => {
       const found = values.find((one) => one === value);
       if (found === undefined)
@@ -131,6 +159,7 @@ export const ipVersion = {
 
 export const uuid: Kind<string, ReturnType<typeof Type.String>> = {
   schema: Type.String(),
+  input: UuidInput,
   parse: (value, name) => {
     if (!isUuidLike(value)) return invalid(name, `'${quoted(value)}' is not a valid UUID`);
     return canonicalUuid(value);
@@ -145,6 +174,7 @@ export function canonicalUuid(value: string): string {
 
 export const ip: Kind<string, ReturnType<typeof Type.String>> = {
   schema: Type.String(),
+  input: Type.String(),
   parse: (value, name) => {
     const address = parseIp(value);
     if (address === null) return invalid(name, `'${quoted(value)}' is not a valid IP address`);
@@ -155,6 +185,7 @@ export const ip: Kind<string, ReturnType<typeof Type.String>> = {
 /** A prefix as subnets have it. Host bits stay, for whoever needs to refuse them. */
 export const cidr: Kind<string, ReturnType<typeof Type.String>> = {
   schema: Type.String(),
+  input: Type.String(),
   parse: (value, name) => {
     const network = parseCidr(value);
     if (network === null) return invalid(name, `'${quoted(value)}' is not a valid IP subnet`);
@@ -167,6 +198,7 @@ const MAC = /^[0-9a-f][02468ace]([:-]?)([0-9a-f]{2}\1){4}[0-9a-f]{2}$/i;
 /** A unicast MAC address, lower case with colons. */
 export const mac: Kind<string, ReturnType<typeof Type.String>> = {
   schema: Type.String(),
+  input: Type.String(),
   parse: (value, name) => {
     if (typeof value !== 'string' || !MAC.test(value) || /^(00[:-]?){5}00$/.test(value))
       return invalid(name, `'${quoted(value)}' is not a valid MAC address`);
@@ -179,6 +211,7 @@ export const mac: Kind<string, ReturnType<typeof Type.String>> = {
 export function listOf<T, S extends TSchema>(kind: Kind<T, S>, options: { readonly unique?: string } = {}) {
   return {
     schema: Type.Array(kind.schema),
+    ...inputOf(kind.input, (input) => Nullable(Type.Array(input))),
     parse: (value: unknown, name: string): T[] => {
       if (value === null) return [];
       if (!Array.isArray(value)) return invalid(name, `'${quoted(value)}' is not a list`);

@@ -1,4 +1,4 @@
-import { operation } from '@nestack/kernel/http';
+import { documentedAs, operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { attribute, bodySchema, viewSchema, type Attributes, type InputOf, type ViewOf } from './attribute';
 import { computed, text } from './kinds';
@@ -114,14 +114,12 @@ export function resourceOperations<const N extends string, const P extends strin
       summary: options.bulk === true ? `Creates one or several ${words}` : `Creates a ${word}`,
       method: 'POST',
       path: of.path,
-      body: Type.Unsafe<Creation>(
-        Type.Object(
-          {
-            [of.name]: Type.Optional(creation),
-            ...(options.bulk === true ? { [of.plural]: Type.Optional(Type.Array(creation)) } : {}),
-          },
-          { additionalProperties: true },
-        ),
+      // What is wrong with a body of another form, the handler tells in upstream's words.
+      body: documentedAs(
+        Type.Unsafe<Creation>(Type.Object({}, { additionalProperties: true })),
+        options.bulk === true
+          ? Type.Union([Type.Object({ [of.name]: creation }), Type.Object({ [of.plural]: Type.Array(creation) })])
+          : Type.Object({ [of.name]: creation }),
       ),
       response: Type.Unsafe<One & Partial<Many>>(
         options.bulk === true
@@ -135,7 +133,10 @@ export function resourceOperations<const N extends string, const P extends strin
       summary: `Updates a ${word}`,
       method: 'PUT',
       path: `${of.path}/{${of.name}_id}`,
-      body: Type.Unsafe<Change>(Type.Object({ [of.name]: Type.Optional(change) }, { additionalProperties: true })),
+      body: documentedAs(
+        Type.Unsafe<Change>(Type.Object({}, { additionalProperties: true })),
+        Type.Object({ [of.name]: change }),
+      ),
       response: Type.Unsafe<One>(Type.Object(one)),
       status: 200,
     }),

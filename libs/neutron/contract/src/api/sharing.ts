@@ -1,4 +1,4 @@
-import { operation } from '@nestack/kernel/http';
+import { documentedAs, operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { NeutronError } from '../errors';
 import { attribute } from './attribute';
@@ -70,7 +70,10 @@ const PARENT: Readonly<Record<TaggedCollection, string>> = {
 };
 
 const Tags = Type.Object({ tags: Type.Array(Type.String()) });
-const TagsBody = Type.Object({ tags: Type.Unknown() }, { additionalProperties: true });
+const TagsBody = documentedAs(
+  Type.Object({ tags: Type.Unknown() }, { additionalProperties: true }),
+  Type.Object({ tags: Type.Array(Type.String({ minLength: 1, maxLength: 255 })) }, { additionalProperties: true }),
+);
 
 function tagOperations(collection: TaggedCollection) {
   const path = `/${collection}/{${PARENT[collection]}}/tags`;

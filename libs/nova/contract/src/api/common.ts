@@ -12,11 +12,16 @@ export const Name = Type.String({ minLength: 1, maxLength: 255, format: 'name' }
 /** Names before 2.1's strictness in which blanks at the ends are cut. */
 export const Uuid = Type.String({ format: 'uuid' });
 /** Integers that clients also send as text. */
+/** The largest integer that is stored. upstream: nova/db/constants.py */
+const MAX_INT = 0x7fffffff;
 export const PositiveInteger = Type.Union([
-  Type.Integer({ minimum: 1 }),
+  Type.Integer({ minimum: 1, maximum: MAX_INT }),
   Type.String({ pattern: '^[0-9]*$', minLength: 1 }),
 ]);
-export const NonNegativeInteger = Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^[0-9]+$' })]);
+export const NonNegativeInteger = Type.Union([
+  Type.Integer({ minimum: 0, maximum: MAX_INT }),
+  Type.String({ pattern: '^[0-9]+$' }),
+]);
 /** Python's idea of a boolean in JSON bodies. upstream: parameter_types.boolean */
 export const LooseBoolean = Type.Union([
   Type.Boolean(),

@@ -207,7 +207,15 @@ export const createServer = operation({
     row,
   ),
   response: Type.Union([
-    Type.Object({ server: Type.Object({ id: Type.String(), links: Links }) }),
+    Type.Object({
+      server: Type.Object({
+        id: Type.String(),
+        links: Links,
+        'OS-DCF:diskConfig': Type.Enum(['AUTO', 'MANUAL']),
+        security_groups: Type.Array(Type.Object({ name: Type.String() })),
+        adminPass: Type.Optional(Type.String()),
+      }),
+    }),
     Type.Object({ reservation_id: Type.String() }),
   ]),
   policy: 'os_compute_api:servers:create',
