@@ -128,7 +128,7 @@ async function runJob(job: Job, around: Surroundings): Promise<RunTotals> {
   writeFileSync(document, (await around.rest.send('GET', `${url}/openapi.json${query}`)).text);
   await around.rest.login();
   const seeds = await seed(service.name, around.rest, around.known);
-  const plan = path.join(around.folder, 'plan.json');
+  const plan = path.join(around.folder, `${name}-plan.json`);
   const content = {
     document,
     url,

@@ -178,6 +178,7 @@ export const showDiagnostics = operation({
   status: 200,
   response: Type.Record(Type.String(), Any),
   policy: 'os_compute_api:os-server-diagnostics',
+  errors: ['InstanceNotFound', 'InstanceInvalidState'],
 });
 export const showServerTopology = operation({
   id: 'showServerTopology',
