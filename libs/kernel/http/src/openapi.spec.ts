@@ -3,7 +3,7 @@ import Type from 'typebox';
 import { novaEnvelope } from './envelopes';
 import { apiVersion } from './microversion';
 import { openApiOf } from './openapi';
-import { defineApi, operation } from './operation';
+import { defineApi, documentedAs, operation } from './operation';
 
 const Thing = (fields: Type.TProperties) => Type.Object({ thing: Type.Object(fields) });
 const api = defineApi({
@@ -128,5 +128,15 @@ describe('openApiOf', () => {
     expect(json(action(now)?.responses['200']?.content)).toMatchObject({ required: ['locked'] });
     expect(action(now)?.requestBody?.required).toBe(true);
     expect(action(now)?.parameters.map((one) => one.name)).toEqual(['thing_id', 'OpenStack-API-Version']);
+  });
+
+  it('shows what a loosely validated body is documented as, also within others', () => {
+    const body = Type.Object({ a: documentedAs(Type.Object({}), Type.Object({ b: Type.Boolean() })) });
+    const put = operation({ id: 'putThing', summary: 'Puts', method: 'PUT', path: '/things', body, status: 200 });
+    const { paths } = openApiOf({ ...api, operations: [put] }) as unknown as Document;
+    expect(json(paths['/v2.1/things']?.['put']?.requestBody?.content)).toMatchObject({
+      properties: { a: { required: ['b'], properties: { b: { type: 'boolean' } } } },
+    });
+    expect(JSON.stringify(paths)).not.toContain('x-documented');
   });
 });
