@@ -99,6 +99,8 @@ export function resourceOperations<const N extends string, const P extends strin
         Type.Object({ ...many, [`${of.plural}_links`]: Type.Optional(Links) }, { additionalProperties: false }),
       ),
       status: 200,
+      // The marker names a resource that may be unknown.
+      errors: ['HTTPNotFound'],
     }),
     show: operation({
       id: `show${of.title}`,
