@@ -28,6 +28,7 @@ const EVENTS: Readonly<Record<string, string>> = {
   'server.create_image/snapshot': 'compute_snapshot_instance',
   'server.attach_volume/attach': 'compute_attach_volume',
   'server.detach_volume/detach': 'compute_detach_volume',
+  'server.extend_volume/extend': 'compute_extend_volume',
   'server.attach_interface/plug': 'compute_attach_interface',
   'server.detach_interface/unplug': 'compute_detach_interface',
 };
