@@ -32,7 +32,7 @@ afterAll(async () => {
   for (const proxy of proxies) await proxy.app.close();
   await bench.tidy();
   await bench.close();
-});
+}, 30_000);
 
 /** The answer to a request for a console. */
 const ask = (id = server, as = bench.project) =>

@@ -53,7 +53,8 @@ export class NovncProxy {
     handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false),
   });
   private server: Server | null = null;
-  private readonly open = new Set<WebSocket>();
+  /** Connections of viewers, from their first word on. */
+  private readonly open = new Set<Duplex>();
 
   constructor(
     private readonly tokens: ConsoleRedemption,
@@ -76,6 +77,8 @@ export class NovncProxy {
       });
     });
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.open.add(socket);
+      socket.once('close', () => this.open.delete(socket));
       socket.on('error', () => socket.destroy());
       this.upgrade(request, socket, head).catch((error: unknown) => {
         this.log.error(null, 'novnc.failed', { error });
@@ -95,7 +98,7 @@ export class NovncProxy {
     if (server === null) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
-    for (const viewer of this.open) viewer.terminate();
+    for (const socket of this.open) socket.destroy();
     await closed;
   }
 
@@ -138,6 +141,8 @@ export class NovncProxy {
     };
     const refuse = (status: number, words: string): void => {
       done(status);
+      // Whoever does not hang up then is not waited for.
+      socket.once('finish', () => socket.destroy());
       socket.end(`HTTP/1.1 ${status} ${words}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
     };
     if (!originAllowed(request.headers, this.options.allowedOrigins)) return refuse(403, 'Forbidden');
@@ -160,7 +165,6 @@ export class NovncProxy {
 
   /** Brings viewer and screen together until one of them leaves. */
   private async show(viewer: WebSocket, screen: Duplex, server: string): Promise<void> {
-    this.open.add(viewer);
     const began = Date.now();
     let alive = true;
     const timer = setInterval(() => {
@@ -171,7 +175,6 @@ export class NovncProxy {
     viewer.on('pong', () => (alive = true));
     viewer.once('close', () => {
       clearInterval(timer);
-      this.open.delete(viewer);
       screen.destroy();
       this.log.info(null, 'console.closed', { server, seconds: Math.round((Date.now() - began) / 1000) });
     });

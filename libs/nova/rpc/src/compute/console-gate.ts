@@ -89,5 +89,7 @@ export class ConsoleGate {
 }
 
 function refuse(socket: Duplex, status: string): void {
+  // Whoever does not hang up then is not waited for.
+  socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
 }
