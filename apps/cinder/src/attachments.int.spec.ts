@@ -37,7 +37,7 @@ describe('attachments', () => {
       connection_info: {},
     });
     expect(await cinder.show(volume.id)).toMatchObject({ status: 'reserved', attachments: [] });
-    expect((await reserve(volume.id)).status).toBe(400);
+    expect((await reserve(volume.id, 'server-2')).status).toBe(400);
     const connected = await cinder.call('PUT', `/attachments/${reserved.id}`, {
       version,
       body: { attachment: { connector: { host: 'compute', mountpoint: '/dev/vdb' } } },

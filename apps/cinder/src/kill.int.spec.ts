@@ -177,6 +177,27 @@ describe('whatever step its worker dies at', () => {
   );
 
   it(
+    'a volume is given the content of an image',
+    () =>
+      suite.survives<Made>({
+        kind: 'volume.reimage',
+        prepare: volume,
+        act: (made) => {
+          const image = cinder.neighbours.addImage(Buffer.from('reimaged'));
+          return cinder.act(made.id, 'os-reimage', { image_id: image }, { version: '3.68' });
+        },
+        check: async (made) => {
+          await suite.idle();
+          expect(await cinder.reaches(made.id, 'available')).toMatchObject({ bootable: 'true' });
+          cinder.neighbours.images.clear();
+          await suite.removed(made.id);
+        },
+        places: 5,
+      }),
+    TEN_MINUTES,
+  );
+
+  it(
     'a snapshot is deleted',
     () =>
       suite.survives<Made>({

@@ -42,6 +42,7 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   'os-volume_upload_image': { image_name: 'x' },
   'os-set_image_metadata': { metadata: {} },
   'os-unset_image_metadata': { key: 'x' },
+  'os-reimage': { image_id: '5e0d0b3c-5b0e-4b5c-9d0e-000000000000' },
   'os-update_snapshot_status': { status: 'error' },
   delete: {},
   revert: {},

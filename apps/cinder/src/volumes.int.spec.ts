@@ -212,6 +212,45 @@ describe('volumes', () => {
     await cinder.gone(`/volumes/${id}`);
   });
 
+  it('are given the content of an image, and a server that they are kept for hears of it', async () => {
+    const image = cinder.neighbours.addImage(Buffer.from('new content'), { name: 'fresh' });
+    const { id } = await cinder.volume();
+    const before = cinder.store().volumes[id]?.content;
+    const reimage = (fields: Record<string, unknown>, version = '3.68') =>
+      cinder.act(id, 'os-reimage', fields, { version });
+    expect((await reimage({ image_id: image }, '3.67')).status).toBe(400);
+    expect((await reimage({ image_id: 'x' })).status).toBe(400);
+    expect((await reimage({ image_id: '5e0d0b3c-5b0e-4b5c-9d0e-000000000000' })).status).toBe(404);
+    const large = cinder.neighbours.addImage(Buffer.from('x'), { min_disk: 5 });
+    expect((await reimage({ image_id: large })).status).toBe(400);
+    expect((await reimage({ image_id: image })).status).toBe(202);
+    expect(await cinder.reaches(id, 'available')).toMatchObject({
+      bootable: 'true',
+      volume_image_metadata: { image_id: image, image_name: 'fresh' },
+    });
+    expect(cinder.store().volumes[id]?.content).not.toBe(before);
+    const kept = await cinder.call('POST', '/attachments', {
+      version: '3.44',
+      body: { attachment: { volume_uuid: id, instance_uuid: 'server-9' } },
+    });
+    expect((await reimage({ image_id: image })).status).toBe(400);
+    expect((await reimage({ image_id: image, reimage_reserved: true })).status).toBe(202);
+    await cinder.reaches(id, 'reserved');
+    const told = { events: [{ name: 'volume-reimaged', server_uuid: 'server-9', tag: id, status: 'completed' }] };
+    await until('the server is told', async () => {
+      await Promise.resolve();
+      return cinder.neighbours.events.length > 0 && JSON.stringify(cinder.neighbours.events).includes('reimaged');
+    });
+    expect(cinder.neighbours.events).toContainEqual(told);
+    const { id: attachment } = kept.json['attachment'] as { id: string };
+    await cinder.detach(attachment);
+    const used = await cinder.attach(id, { instance: 'server-9' });
+    expect((await reimage({ image_id: image, reimage_reserved: true })).status).toBe(400);
+    await cinder.detach(used.id);
+    await cinder.call('DELETE', `/volumes/${id}`);
+    await cinder.gone(`/volumes/${id}`);
+  });
+
   it('become images', async () => {
     const { id } = await cinder.volume();
     const answer = await cinder.act(id, 'os-volume_upload_image', {

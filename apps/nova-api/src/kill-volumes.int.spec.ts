@@ -71,4 +71,39 @@ describe('a cut worker', () => {
       }),
     120_000,
   );
+
+  it(
+    'of server.rebuild of a root volume to another image: it has the image, and one attachment',
+    () =>
+      survives(bench, {
+        kind: 'server.rebuild',
+        places: 34,
+        prepare: async () => {
+          bench.volumes.onReimaged = (tag, server_uuid) => {
+            const event = { name: 'volume-reimaged', server_uuid, tag };
+            const as = `${bench.project}:service`;
+            void bench.call('POST', '/os-server-external-events', { as, body: { events: [event] } });
+          };
+          const volume = bench.volumes.add({ project_id: bench.project, bootable: true }).id;
+          const root = { source_type: 'volume', uuid: volume, destination_type: 'volume', boot_index: 0 };
+          const id = await bench.boot({ imageRef: undefined, block_device_mapping_v2: [root] });
+          await bench.until(id, 'ACTIVE');
+          return { id, volume };
+        },
+        act: ({ id }) =>
+          bench.call('POST', `/servers/${id}/action`, {
+            version: '2.93',
+            body: { rebuild: { imageRef: bench.image } },
+          }),
+        check: async ({ id, volume }) => {
+          await idle(bench, id);
+          await bench.until(id, 'ACTIVE');
+          expect(bench.volumes.contents.get(volume)).toBe(bench.image);
+          expect(bench.volumes.of(volume)).toMatchObject([{ attached: true }]);
+          expect(bench.volumes.volumes.get(volume)?.status).toBe('in-use');
+          expect((await consoleOf(id)).match(/rebuilt from its volume/g)).toHaveLength(1);
+        },
+      }),
+    180_000,
+  );
 });

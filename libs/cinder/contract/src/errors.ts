@@ -116,6 +116,11 @@ export const CinderError = defineErrors({
   InvalidVolume: { kind: 'badRequest', template: 'Invalid volume: {reason}' },
   InvalidSnapshot: { kind: 'badRequest', template: 'Invalid snapshot: {reason}' },
   InvalidInput: { kind: 'badRequest', template: 'Invalid input received: {reason}' },
+  ImageNotFound: { kind: 'notFound', template: 'Image {image_id} could not be found.' },
+  ReimageOfShared: {
+    kind: 'conflict',
+    template: 'Cannot re-image a volume which is attached to more than one server.',
+  },
   InvalidImageRef: {
     kind: 'badRequest',
     template: 'Invalid image identifier or unable to access requested image.',

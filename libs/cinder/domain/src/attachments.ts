@@ -34,7 +34,7 @@ export class Attachments {
     await this.parts.db.run('attachment.create', async (tx) => {
       const volume = await findVolume(this.parts, ctx, tx, request.volume_uuid, { lock: true });
       enforceOn(this.parts.policy, ctx, 'volume:attachment_create', volume);
-      assertReservable(volume);
+      assertReservable(volume, request.instance_uuid);
       const mode = request.mode ?? (volume.readonly === true ? 'ro' : 'rw');
       if (mode !== 'ro' && mode !== 'rw') throw CinderError.InvalidInput({ reason: `Invalid attach mode: ${mode}.` });
       await this.parts.attachments.insert(tx, {
@@ -132,8 +132,11 @@ export class Attachments {
   }
 }
 
-function assertReservable(volume: Volume): void {
+/** A server that has the volume may have it once more: for another host, or for what becomes of it. upstream: _attachment_reserve */
+function assertReservable(volume: Volume, instanceUuid: string | null): void {
   if (volume.status === 'available') return;
+  const again = instanceUuid !== null && volume.attachments.some((one) => one.instance_uuid === instanceUuid);
+  if (again && (volume.status === 'in-use' || volume.status === 'reserved')) return;
   if (volume.multiattach && ['in-use', 'reserved', 'attaching'].includes(volume.status)) return;
   throw CinderError.InvalidVolume({
     reason: `Volume ${volume.id} status must be available or downloading to reserve, but the current status is ${volume.status}.`,

@@ -145,18 +145,7 @@ export class CreateVolume {
     const image = isUuidLike(id) ? await this.parts.images.get(ctx, id, 'user') : null;
     if (image === null) throw CinderError.InvalidImageRef();
     if (image.status !== 'active') throw CinderError.InvalidInput({ reason: `Image ${id} is not active.` });
-    if (size === null) return image;
-    const needed = Math.ceil(Math.max(image.size ?? 0, image.virtual_size ?? 0) / GIB);
-    if (size < needed) {
-      throw CinderError.InvalidInput({
-        reason: `Size of specified image ${String(needed)}GB is larger than volume size ${String(size)}GB.`,
-      });
-    }
-    if (size < image.min_disk) {
-      throw CinderError.InvalidInput({
-        reason: `Volume size ${String(size)}GB cannot be smaller than the image minDisk size ${String(image.min_disk)}GB.`,
-      });
-    }
+    if (size !== null) assertImageFits(image, size);
     return image;
   }
 
@@ -210,5 +199,20 @@ export class CreateVolume {
     throw isUuidLike(wanted)
       ? CinderError.VolumeTypeNotFound({ volume_type_id: wanted })
       : CinderError.VolumeTypeNotFoundByName({ volume_type_name: wanted });
+  }
+}
+
+/** Throws InvalidInput for an image that a volume of so many GiB cannot hold. upstream: cinder/volume/volume_utils.py check_image_metadata */
+export function assertImageFits(image: ImageSummary, size: number): void {
+  const needed = Math.ceil(Math.max(image.size ?? 0, image.virtual_size ?? 0) / GIB);
+  if (size < needed) {
+    throw CinderError.InvalidInput({
+      reason: `Size of specified image ${String(needed)}GB is larger than volume size ${String(size)}GB.`,
+    });
+  }
+  if (size < image.min_disk) {
+    throw CinderError.InvalidInput({
+      reason: `Volume size ${String(size)}GB cannot be smaller than the image minDisk size ${String(image.min_disk)}GB.`,
+    });
   }
 }

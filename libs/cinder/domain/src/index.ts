@@ -4,6 +4,7 @@ export * from './access';
 export * from './quotas';
 export * from './volumes';
 export * from './create-volume';
+export * from './reimage';
 export * from './volume-actions';
 export * from './volume-moves';
 export * from './manage';

@@ -40,6 +40,7 @@ const ACTIONS: Readonly<Record<string, readonly [string, string]>> = {
   'backup.create': ['013', 'create backup'],
   'backup.delete': ['014', 'delete backup'],
   'backup.restore': ['015', 'restore backup'],
+  'volume.reimage': ['024', 'reimage volume'],
 };
 
 /** Upstream's numbers of what went wrong; 001 stands for all else. */

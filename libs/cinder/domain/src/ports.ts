@@ -347,6 +347,13 @@ export interface ImagePort {
 export interface ServerEvents {
   /** Tells a server's host that a volume of its has grown. A server that is gone needs no telling. */
   volumeExtended(ctx: RequestContext, instanceUuid: string, volumeId: string): Promise<void>;
+  /** Tells a server's host that a volume that is kept for it has its new content, or could not be given it. */
+  volumeReimaged(
+    ctx: RequestContext,
+    instanceUuid: string,
+    volumeId: string,
+    status: 'completed' | 'failed',
+  ): Promise<void>;
 }
 
 /** cinder-volume on a volume's host. */
@@ -389,6 +396,13 @@ export interface VolumeDriver {
    * format, refers to other files or is too large.
    */
   ensureFromImage(
+    ctx: RequestContext,
+    volume: VolumeRef,
+    image: { readonly id: string; readonly disk_format: string },
+    open: () => Promise<NodeJS.ReadableStream>,
+  ): Promise<void>;
+  /** Puts an image's content in place of a volume's that is not exported; what fails leaves the former content. */
+  ensureContent(
     ctx: RequestContext,
     volume: VolumeRef,
     image: { readonly id: string; readonly disk_format: string },

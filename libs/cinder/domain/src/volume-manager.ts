@@ -51,6 +51,19 @@ export class VolumeManager {
     });
   }
 
+  reimage(ctx: RequestContext, volumeId: string, imageId: string): Promise<Metadata> {
+    return this.exclusive(volumeId, async () => {
+      const volume = await this.find(volumeId);
+      if (wantsExport(volume)) throw CinderError.InvalidVolume({ reason: `Volume ${volumeId} is in use.` });
+      const image = await this.parts.images.get(ctx, imageId, 'service');
+      if (image === null) throw CinderError.ImageCopyFailure({ reason: `image ${imageId} is gone` });
+      const driver = this.driverOf(volume);
+      await driver.absentExport(ctx, volumeId);
+      await driver.ensureContent(ctx, volume, image, () => this.parts.images.download(ctx, imageId));
+      return imageMetadata(image);
+    });
+  }
+
   extendVolume(ctx: RequestContext, volumeId: string, size: number): Promise<void> {
     return this.exclusive(volumeId, async () =>
       this.driverOf(await this.find(volumeId)).ensureSize(ctx, { id: volumeId, size }),

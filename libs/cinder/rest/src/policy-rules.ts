@@ -41,6 +41,7 @@ export const cinderPolicies: readonly PolicyRule[] = [
     'volume:extend_attached_volume',
     'volume:retype',
     'volume:revert_to_snapshot',
+    'volume:reimage',
     'volume:create_volume_metadata',
     'volume:update_volume_metadata',
     'volume:delete_volume_metadata',
@@ -75,6 +76,7 @@ export const cinderPolicies: readonly PolicyRule[] = [
     'group:delete_group_snapshot',
   ]),
   ...rules(SERVICE, [
+    'volume:reimage_reserved',
     'volume:attachment_create',
     'volume:attachment_update',
     'volume:attachment_delete',

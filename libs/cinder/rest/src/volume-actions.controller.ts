@@ -15,6 +15,7 @@ import {
   resetVolumeStatus,
   retypeVolume,
   revertVolume,
+  reimageVolume,
   rollDetaching,
   setBootable,
   setImageMetadata,
@@ -26,7 +27,7 @@ import {
   unsetImageMetadata,
   uploadVolumeImage,
 } from '@nestack/cinder/contract';
-import { VolumeActions, VolumeMoves, Volumes } from '@nestack/cinder/domain';
+import { Reimages, VolumeActions, VolumeMoves, Volumes } from '@nestack/cinder/domain';
 import { timeOf } from './views';
 
 const id = (request: { readonly params: Readonly<Record<string, string>> }): string =>
@@ -39,6 +40,7 @@ export class VolumeActionsController {
     @Inject(VolumeActions) private readonly actions: VolumeActions,
     @Inject(VolumeMoves) private readonly moves: VolumeMoves,
     @Inject(Volumes) private readonly volumes: Volumes,
+    @Inject(Reimages) private readonly reimages: Reimages,
   ) {}
 
   @Handles(reserveVolume)
@@ -229,6 +231,13 @@ export class VolumeActionsController {
   @Handles(unsetImageMetadata)
   async unsetImageMetadata(request: RequestOf<typeof unsetImageMetadata>): Promise<null> {
     await this.actions.unsetImageMetadata(request.ctx, id(request), request.body['os-unset_image_metadata'].key);
+    return null;
+  }
+
+  @Handles(reimageVolume)
+  async reimage(request: RequestOf<typeof reimageVolume>): Promise<null> {
+    const { image_id, reimage_reserved } = request.body['os-reimage'];
+    await this.reimages.reimage(request.ctx, id(request), image_id, truthy(reimage_reserved ?? false));
     return null;
   }
 }

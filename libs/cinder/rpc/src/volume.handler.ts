@@ -22,6 +22,10 @@ export class VolumeHandler implements RpcHandlers<typeof VolumeRpc> {
     return null;
   }
 
+  async reimage(ctx: RequestContext, args: RpcArgs<Methods['reimage']>) {
+    return { image_metadata: { ...(await this.manager.reimage(ctx, args.volume_id, args.image_id)) } };
+  }
+
   async extend_volume(ctx: RequestContext, args: RpcArgs<Methods['extend_volume']>) {
     await this.manager.extendVolume(ctx, args.volume_id, args.new_size);
     return null;

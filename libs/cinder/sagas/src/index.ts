@@ -9,7 +9,7 @@ import {
   deleteGroupSnapshotSaga,
 } from './group.sagas';
 import { createSnapshotSaga, deleteSnapshotSaga } from './snapshot.sagas';
-import { extendVolumeSaga, uploadImageSaga } from './volume-change.sagas';
+import { extendVolumeSaga, reimageVolumeSaga, uploadImageSaga } from './volume-change.sagas';
 import { createVolumeSaga, deleteVolumeSaga } from './volume-create.saga';
 import { manageSnapshotSaga, manageVolumeSaga, migrateVolumeSaga, revertVolumeSaga } from './volume-move.sagas';
 
@@ -22,6 +22,7 @@ export function cinderSagas(deps: SagaDeps): readonly SagaDefinition[] {
     deleteVolumeSaga(deps),
     extendVolumeSaga(deps),
     uploadImageSaga(deps),
+    reimageVolumeSaga(deps),
     createSnapshotSaga(deps),
     deleteSnapshotSaga(deps),
     revertVolumeSaga(deps),

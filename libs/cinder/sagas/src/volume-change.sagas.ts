@@ -1,7 +1,8 @@
+import type { RequestContext } from '@nestack/kernel/context';
 import { defineSaga } from '@nestack/kernel/saga';
 import type { VolumeStatus } from '@nestack/cinder/contract';
 import Type from 'typebox';
-import { hostOf, moveStatus, tellOwner, type SagaDeps } from './deps';
+import { findVolume, hostOf, moveStatus, tellOwner, type SagaDeps } from './deps';
 
 /** `volume.extend`: grows the data, then the row; a server that has it is told. */
 export function extendVolumeSaga(deps: SagaDeps) {
@@ -101,5 +102,56 @@ export function uploadImageSaga(deps: SagaDeps) {
       const { volume_id: id, status } = run.params;
       await tellOwner(ctx, deps, tx, run, await moveStatus(deps, tx, id, ['uploading'], status as VolumeStatus));
     },
+  });
+}
+
+/**
+ * `volume.reimage`: the content is replaced by an image's; a server that the volume is kept for hears how it went. A failure
+ * leaves the volume in `error`, with the content that it had.
+ */
+export function reimageVolumeSaga(deps: SagaDeps) {
+  interface Params {
+    readonly volume_id: string;
+    readonly status: string;
+  }
+  const tell = async (ctx: RequestContext, params: Params, how: 'completed' | 'failed'): Promise<void> => {
+    if (params.status !== 'reserved') return;
+    const volume = await findVolume(deps, params.volume_id);
+    for (const { instance_uuid: server } of volume?.attachments ?? [])
+      if (server !== null) await deps.servers.volumeReimaged(ctx, server, params.volume_id, how);
+  };
+  return defineSaga({
+    kind: 'volume.reimage',
+    version: 1,
+    params: Type.Object({ volume_id: Type.String(), image_id: Type.String(), status: Type.String() }),
+    steps: [
+      {
+        type: 'effect',
+        name: 'reimage',
+        do: async (ctx, run) => {
+          const { volume_id, image_id } = run.params;
+          const host = await hostOf(deps, volume_id);
+          return deps.volume.reimage(ctx, { volume_id, image_id }, { host, messageId: run.messageId });
+        },
+        undo: (ctx, run) => tell(ctx, run.params, 'failed'),
+      },
+      {
+        type: 'tx',
+        name: 'reimaged',
+        pivot: true,
+        do: async (_ctx, tx, run) => {
+          const { volume_id: id, status } = run.params;
+          const { image_metadata } = run.out<{ image_metadata: Record<string, string> }>('reimage');
+          await deps.volumes.transition(tx, id, ['downloading'], {
+            status: status === 'error' ? 'available' : (status as VolumeStatus),
+            bootable: true,
+            image_metadata,
+          });
+        },
+      },
+      { type: 'effect', name: 'tell_server', do: (ctx, run) => tell(ctx, run.params, 'completed') },
+    ],
+    onUnwound: async (ctx, tx, run) =>
+      tellOwner(ctx, deps, tx, run, await moveStatus(deps, tx, run.params.volume_id, ['downloading'], 'error')),
   });
 }

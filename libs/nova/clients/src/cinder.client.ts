@@ -14,6 +14,7 @@ import {
   deleteVolume,
   listAttachmentsDetail,
   listSnapshotsDetail,
+  reimageVolume,
   rollDetaching,
   showVolume,
   updateAttachment,
@@ -23,6 +24,7 @@ import type { As, VolumePort, VolumeSnapshot, VolumeSummary } from '@nestack/nov
 
 /** The microversion of the attachments API that nova speaks. upstream: nova/volume/cinder.py */
 const VERSION = '3.44';
+const REIMAGE_VERSION = '3.68';
 
 /** Metadata by which a snapshot is found again that an image of a server was made with. */
 const SNAPSHOT_KEY = 'nova_image';
@@ -108,14 +110,44 @@ export class CinderClient implements VolumePort {
     }
   }
 
+  async ensureFurtherAttachment(
+    ctx: RequestContext,
+    volumeId: string,
+    instanceUuid: string,
+    besides: string,
+  ): Promise<{ id: string }> {
+    const known = (await this.attachmentsOf(ctx, volumeId, instanceUuid)).find(({ id }) => id !== besides);
+    if (known !== undefined) return { id: known.id };
+    const attachment = { volume_uuid: volumeId, instance_uuid: instanceUuid };
+    const call = { body: { attachment } as never, version: VERSION };
+    const answer = (await this.api.call(ctx, createAttachment, call, 'service')) as unknown as {
+      attachment: Attachment;
+    };
+    return { id: answer.attachment.id };
+  }
+
+  async reimage(ctx: RequestContext, volumeId: string, imageId: string): Promise<void> {
+    const body = { 'os-reimage': { image_id: imageId, reimage_reserved: true } } as never;
+    const call = { params: { volume_id: volumeId }, body, version: REIMAGE_VERSION };
+    await this.api.call(ctx, reimageVolume, call, 'service');
+  }
+
   async findAttachment(ctx: RequestContext, volumeId: string, instanceUuid: string): Promise<string | null> {
+    return (await this.attachmentsOf(ctx, volumeId, instanceUuid))[0]?.id ?? null;
+  }
+
+  private async attachmentsOf(
+    ctx: RequestContext,
+    volumeId: string,
+    instanceUuid: string,
+  ): Promise<readonly Attachment[]> {
     const listed = (await this.api.call(
       ctx,
       listAttachmentsDetail,
       { query: { volume_id: volumeId, instance_id: instanceUuid, all_tenants: 'True' } as never, version: VERSION },
       'service',
     )) as unknown as { attachments: readonly Attachment[] };
-    return listed.attachments.find((one) => one.volume_id === volumeId && one.instance === instanceUuid)?.id ?? null;
+    return listed.attachments.filter((one) => one.volume_id === volumeId && one.instance === instanceUuid);
   }
 
   async connect(

@@ -90,6 +90,13 @@ export const NovaError = defineErrors({
     template:
       'Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.',
   },
+  ImageUnacceptable: { kind: 'badRequest', template: 'Image {image_id} is unacceptable: {reason}' },
+  UnsupportedRescueImage: { kind: 'badRequest', template: "Requested rescue image '{image}' is not supported" },
+  UnsupportedRescueBus: { kind: 'badRequest', template: "Requested rescue bus '{bus}' is not supported" },
+  VolumeSmallerThanImage: {
+    kind: 'badRequest',
+    template: "Volume is smaller than the image's needs: {volume_size} GiB of {needed} GiB.",
+  },
   InvalidVolume: { kind: 'badRequest', template: 'Invalid volume: {reason}' },
   InvalidVolumeConflict: { kind: 'conflict', template: 'Invalid volume: {reason}' },
   VolumeNotFound: { kind: 'notFound', template: 'Volume {volume_id} could not be found.' },

@@ -27,11 +27,16 @@ export const NovaSagas = {
     params: Type.Object({ instance_uuid: Uuid, was: Type.String() }),
   },
   serverUnrescue: { kind: 'server.unrescue', action: 'unrescue', params: Type.Object({ instance_uuid: Uuid }) },
-  /** The instance has its new image already; a server that was stopped is stopped again. */
+  /** The instance has its new image already; a server that was stopped is stopped again. `reimage` puts an image on the volume that is its root. */
   serverRebuild: {
     kind: 'server.rebuild',
     action: 'rebuild',
-    params: Type.Object({ instance_uuid: Uuid, stopped: Type.Boolean(), preserve_ephemeral: Type.Boolean() }),
+    params: Type.Object({
+      instance_uuid: Uuid,
+      stopped: Type.Boolean(),
+      preserve_ephemeral: Type.Boolean(),
+      reimage: Type.Optional(Type.Object({ bdm_id: Type.Integer(), volume_id: Uuid, image_id: Uuid })),
+    }),
   },
   /** The migration's row has both flavors; the old one is claimed under its uuid until the resize is confirmed. `stale` ones were left by a reset of the server's state. */
   serverResize: {

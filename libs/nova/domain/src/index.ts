@@ -21,6 +21,7 @@ export * from './servers/external-events';
 export * from './servers/gate';
 export * from './servers/instance-spec';
 export * from './servers/rebuild';
+export * from './rescue-device';
 export * from './servers/rescue';
 export * from './servers/server-images';
 export * from './servers/resize';

@@ -2,6 +2,7 @@ import { defineSaga } from '@nestack/kernel/saga';
 import { NovaError, NovaSagas, type PowerState } from '@nestack/nova/contract';
 import { toInstanceSpec } from '@nestack/nova/domain';
 import { load, onHost, type SagaDeps } from './deps';
+import { REIMAGED, reimages, reimageSteps, type Reserved } from './server-reimage.steps';
 import { endTask, faultOf } from './server-power.sagas';
 
 /** `server.rebuild`: fresh disks; there is no way back to the old ones, so what fails leaves the server in ERROR with its fault. */
@@ -13,9 +14,17 @@ export function rebuildSaga(deps: SagaDeps) {
     steps: [
       {
         type: 'tx',
-        name: 'spawning',
+        name: 'begin',
         do: async (_ctx, tx, run) => {
           if (run.params.preserve_ephemeral) throw NovaError.PreserveEphemeralNotSupported();
+          await deps.events.forget(tx, run.params.instance_uuid, REIMAGED);
+        },
+      },
+      ...reimageSteps(deps),
+      {
+        type: 'tx',
+        name: 'spawning',
+        do: async (_ctx, tx, run) => {
           const { instance_uuid: uuid } = run.params;
           await deps.instances.transition(
             tx,
@@ -35,6 +44,12 @@ export function rebuildSaga(deps: SagaDeps) {
           const command = { instance: toInstanceSpec(instance, devices) };
           return onHost(deps, host, deps.compute.rebuild_instance(ctx, command, { host, messageId: run.messageId }));
         },
+      },
+      {
+        type: 'effect',
+        name: 'complete',
+        when: reimages,
+        do: (ctx, run) => deps.volumes.complete(ctx, run.out<Reserved>('reserve').id),
       },
       {
         type: 'effect',

@@ -20,7 +20,14 @@ export class FakeImages implements ImagePort {
 
   /** Adds an image; without a project it is public. */
   add(
-    fields: { min_disk?: number; min_ram?: number; status?: string; size?: number; project_id?: string } = {},
+    fields: {
+      min_disk?: number;
+      min_ram?: number;
+      status?: string;
+      size?: number;
+      project_id?: string;
+      properties?: Readonly<Record<string, string>>;
+    } = {},
   ): string {
     const id = newUuid();
     this.images.set(id, {
@@ -33,7 +40,7 @@ export class FakeImages implements ImagePort {
         os_hash_algo: null,
         os_hash_value: null,
         min_disk: fields.min_disk ?? 0,
-        properties: {},
+        properties: { ...fields.properties },
       },
       status: fields.status ?? 'active',
       min_ram: fields.min_ram ?? 0,

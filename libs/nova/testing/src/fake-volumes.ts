@@ -29,6 +29,10 @@ export class FakeVolumes implements VolumePort {
   readonly attachments = new Map<string, FakeAttachment>();
   /** Volumes that grew in use: the next connection is another one, for as long as the former is used. */
   readonly outgrown = new Set<string>();
+  /** Images that volumes were given. */
+  readonly contents = new Map<string, string>();
+  /** Called when a volume has its new content: what cinder tells nova. */
+  onReimaged: ((volumeId: string, instanceUuid: string) => void) | null = null;
   /** By volume and key. */
   readonly snapshots = new Map<string, VolumeSnapshot>();
 
@@ -56,7 +60,7 @@ export class FakeVolumes implements VolumePort {
         attached_to: this.of(volumeId)
           .filter((one) => one.attached)
           .map((one) => one.instance),
-        image_metadata: {},
+        image_metadata: this.imageOf(volumeId),
       };
     });
   }
@@ -65,13 +69,15 @@ export class FakeVolumes implements VolumePort {
     ctx: RequestContext,
     about: { size: number; image_id: string | null; snapshot_id: string | null },
   ): Promise<{ id: string }> {
-    return this.faults.run('createVolume', () =>
-      this.add({
+    return this.faults.run('createVolume', () => {
+      const made = this.add({
         project_id: ctx.actor?.projectId ?? '',
         size: about.size,
         bootable: about.image_id !== null,
-      }),
-    );
+      });
+      if (about.image_id !== null) this.contents.set(made.id, about.image_id);
+      return made;
+    });
   }
 
   ensureAttachment(_ctx: RequestContext, volumeId: string, instanceUuid: string): Promise<{ id: string }> {
@@ -91,6 +97,31 @@ export class FakeVolumes implements VolumePort {
       this.attachments.set(attachment.id, attachment);
       volume.status = 'reserved';
       return { id: attachment.id };
+    });
+  }
+
+  ensureFurtherAttachment(
+    _ctx: RequestContext,
+    volumeId: string,
+    instanceUuid: string,
+    besides: string,
+  ): Promise<{ id: string }> {
+    return this.faults.run('ensureFurtherAttachment', () => {
+      const known = this.of(volumeId).find((one) => one.instance === instanceUuid && one.id !== besides);
+      if (known !== undefined) return { id: known.id };
+      const attachment = { volume_id: volumeId, instance: instanceUuid, connector: null, attached: false };
+      const made = { id: newUuid(), ...attachment };
+      this.attachments.set(made.id, made);
+      return { id: made.id };
+    });
+  }
+
+  reimage(_ctx: RequestContext, volumeId: string, imageId: string): Promise<void> {
+    return this.faults.run('reimage', () => {
+      const volume = this.volume(volumeId);
+      if (volume.status !== 'reserved') throw NovaError.InvalidVolume({ reason: `volume is ${volume.status}` });
+      this.contents.set(volumeId, imageId);
+      this.onReimaged?.(volumeId, this.of(volumeId)[0]?.instance ?? '');
     });
   }
 
@@ -130,7 +161,9 @@ export class FakeVolumes implements VolumePort {
       if (attachment === undefined) return;
       this.attachments.delete(attachmentId);
       const volume = this.volumes.get(attachment.volume_id);
-      if (volume !== undefined && this.of(volume.id).length === 0) volume.status = 'available';
+      const left = this.of(attachment.volume_id);
+      if (volume !== undefined && left.length === 0) volume.status = 'available';
+      else if (volume !== undefined && left.every((one) => one.connector === null)) volume.status = 'reserved';
     });
   }
 
@@ -185,6 +218,11 @@ export class FakeVolumes implements VolumePort {
   /** The attachments of one volume. */
   of(volumeId: string): FakeAttachment[] {
     return [...this.attachments.values()].filter((one) => one.volume_id === volumeId);
+  }
+
+  private imageOf(volumeId: string): Record<string, string> {
+    const image = this.contents.get(volumeId);
+    return image === undefined ? {} : { image_id: image };
   }
 
   private volume(id: string): FakeVolume {

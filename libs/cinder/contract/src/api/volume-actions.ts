@@ -10,6 +10,7 @@ function action<const Name extends string, const Body extends TSchema>(
   status: number,
   body: Body,
   response?: TSchema,
+  minVersion?: string,
 ) {
   return operation({
     id,
@@ -20,6 +21,7 @@ function action<const Name extends string, const Body extends TSchema>(
     body: Type.Object({ [name]: body } as Record<Name, Body>, { additionalProperties: false }),
     ...(response === undefined ? {} : { response }),
     status,
+    ...(minVersion === undefined ? {} : { minVersion }),
   });
 }
 
@@ -184,6 +186,18 @@ export const unsetImageMetadata = action(
   200,
   Type.Object({ key: Type.String() }),
 );
+export const reimageVolume = action(
+  'reimageVolume',
+  'os-reimage',
+  "Replaces the volume's content by an image's",
+  202,
+  Type.Object(
+    { image_id: Type.String({ format: 'uuid' }), reimage_reserved: Type.Optional(BooleanLike) },
+    { additionalProperties: false },
+  ),
+  undefined,
+  '3.68',
+);
 
 export const volumeActionOperations = [
   reserveVolume,
@@ -208,4 +222,5 @@ export const volumeActionOperations = [
   setImageMetadata,
   showImageMetadata,
   unsetImageMetadata,
+  reimageVolume,
 ];

@@ -22,6 +22,15 @@ export const VolumeRpc = defineRpc({
     },
     /** Ensures that nothing of the volume is left, its export included. */
     delete_volume: { kind: 'call', since: '3.0', idempotent: true, timeoutMs: LONG, args: ById },
+    /** Ensures the volume's data are those of an image, whatever they were. The volume is not in use. */
+    reimage: {
+      kind: 'call',
+      since: '3.16',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ volume_id: Type.String(), image_id: Type.String() }),
+      reply: Type.Object({ image_metadata: Type.Record(Type.String(), Type.String()) }),
+    },
     extend_volume: {
       kind: 'call',
       since: '3.0',

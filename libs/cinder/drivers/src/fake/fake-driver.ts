@@ -71,11 +71,19 @@ export class FakeVolumeDriver implements VolumeDriver {
     _image: { readonly id: string; readonly disk_format: string },
     openImage: () => Promise<NodeJS.ReadableStream>,
   ): Promise<void> {
-    return this.create(volume, async () => {
-      const hash = createHash('sha256');
-      for await (const chunk of await openImage()) hash.update(chunk as Buffer);
-      return hash.digest('hex');
-    });
+    return this.create(volume, async () => contentOf(await openImage()));
+  }
+
+  async ensureContent(
+    _ctx: RequestContext,
+    volume: VolumeRef,
+    _image: { readonly id: string; readonly disk_format: string },
+    openImage: () => Promise<NodeJS.ReadableStream>,
+  ): Promise<void> {
+    const known = this.volume(volume.id);
+    await this.act('create_volume');
+    known.content = await contentOf(await openImage());
+    await this.save();
   }
 
   ensureFromSnapshot(_ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void> {
@@ -312,4 +320,11 @@ export class FakeVolumeDriver implements VolumeDriver {
     }
     await rename(temporary, this.file);
   }
+}
+
+/** What stands for an image's data. */
+async function contentOf(data: NodeJS.ReadableStream): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of data) hash.update(chunk as Buffer);
+  return hash.digest('hex');
 }

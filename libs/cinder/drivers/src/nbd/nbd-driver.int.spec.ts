@@ -183,6 +183,10 @@ suite('the NBD backend', () => {
       expect(statSync(file).size).toBe(GIB);
       expect(statSync(file).blocks * 512).toBeLessThan(2 << 20);
       expect(firstBytes(file, content.length).equals(content)).toBe(true);
+      const other = Buffer.alloc(content.length, 9);
+      await driver.ensureContent(ctx, one, { id: 'i', disk_format: 'raw' }, opened(other));
+      expect(firstBytes(file, content.length).equals(other)).toBe(true);
+      expect(statSync(file).size).toBe(GIB);
     }
     expect(left('work')).toEqual([]);
   }, 60_000);

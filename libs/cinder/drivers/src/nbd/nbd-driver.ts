@@ -91,24 +91,43 @@ export class NbdVolumeDriver implements VolumeDriver {
     image: { readonly id: string; readonly disk_format: string },
     open: () => Promise<NodeJS.ReadableStream>,
   ): Promise<void> {
+    const file = this.files.volume(volume.id);
+    return this.files.ensure(file, volume.size * GIB, (part) => this.fill(volume, image, open, part));
+  }
+
+  ensureContent(
+    _ctx: RequestContext,
+    volume: VolumeRef,
+    image: { readonly id: string; readonly disk_format: string },
+    open: () => Promise<NodeJS.ReadableStream>,
+  ): Promise<void> {
+    const file = this.files.volume(volume.id);
+    return this.files.replace(file, volume.size * GIB, (part) => this.fill(volume, image, open, part));
+  }
+
+  /** Writes an image's content into a file that is as large as the volume. */
+  private async fill(
+    volume: VolumeRef,
+    image: { readonly id: string; readonly disk_format: string },
+    open: () => Promise<NodeJS.ReadableStream>,
+    part: string,
+  ): Promise<void> {
     const bytes = volume.size * GIB;
     const tooLarge = (): Error => unacceptable(image.id, `it is larger than the volume of ${String(volume.size)} GiB`);
-    return this.files.ensure(this.files.volume(volume.id), bytes, async (part) => {
-      const format = formatOf(image.id, image.disk_format);
-      if (format === 'raw') {
-        const check = (head: Buffer): void => assertHead(image.id, format, head);
-        await this.files.saveRaw(await open(), part, { limit: bytes, check, tooLarge });
-        return;
-      }
-      const copy = this.files.work(`${volume.id}.image`);
-      try {
-        await this.files.save(await open(), copy);
-        if ((await inspectImage(image.id, copy, format)) > bytes) throw tooLarge();
-        await this.files.convert(copy, format, part);
-      } finally {
-        await rm(copy, { force: true });
-      }
-    });
+    const format = formatOf(image.id, image.disk_format);
+    if (format === 'raw') {
+      const check = (head: Buffer): void => assertHead(image.id, format, head);
+      await this.files.saveRaw(await open(), part, { limit: bytes, check, tooLarge });
+      return;
+    }
+    const copy = this.files.work(`${volume.id}.image`);
+    try {
+      await this.files.save(await open(), copy);
+      if ((await inspectImage(image.id, copy, format)) > bytes) throw tooLarge();
+      await this.files.convert(copy, format, part);
+    } finally {
+      await rm(copy, { force: true });
+    }
   }
 
   ensureFromSnapshot(_ctx: RequestContext, volume: VolumeRef, snapshotId: string): Promise<void> {

@@ -182,6 +182,15 @@ export interface VolumePort {
   ): Promise<{ readonly id: string }>;
   /** The attachment of this volume and instance, null when there is none. */
   findAttachment(ctx: RequestContext, volumeId: string, instanceUuid: string): Promise<string | null>;
+  /** Reserves it once more for an instance that has it: an attachment besides this one; a retry finds it. */
+  ensureFurtherAttachment(
+    ctx: RequestContext,
+    volumeId: string,
+    instanceUuid: string,
+    besides: string,
+  ): Promise<{ readonly id: string }>;
+  /** Starts to put an image on a reserved volume; `volume-reimaged` tells the end. */
+  reimage(ctx: RequestContext, volumeId: string, imageId: string): Promise<void>;
   /** Gives the connector: cinder exports and answers how to connect. */
   connect(
     ctx: RequestContext,

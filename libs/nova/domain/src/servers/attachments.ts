@@ -9,6 +9,7 @@ import type {
   NetworkPort,
   Operations,
   VolumePort,
+  VolumeSummary,
 } from '../ports';
 import { nextDevice } from './create-servers';
 import { assertUnlocked, checkStates, enter, visible } from './gate';
@@ -31,6 +32,14 @@ export const RESERVATION_REFUSED = 'refused';
 /** States in which disks come and go. upstream: nova/compute/api.py attach_volume */
 const DISK_STATES: readonly VmState[] = ['active', 'paused', 'stopped', 'resized', 'suspended', 'soft-delete'];
 const NIC_STATES: readonly VmState[] = ['active', 'paused', 'stopped'];
+
+/** Throws InvalidVolume unless a server has the volume. upstream: nova/volume/cinder.py check_attached */
+export function assertInUse(volume: Pick<VolumeSummary, 'id' | 'status'>): void {
+  if (volume.status !== 'in-use')
+    throw NovaError.InvalidVolume({
+      reason: `volume '${volume.id}' status must be 'in-use'. Currently in '${volume.status}' status`,
+    });
+}
 
 /** Volumes and interfaces of servers after boot. */
 export class Attachments {

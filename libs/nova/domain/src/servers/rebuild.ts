@@ -1,10 +1,12 @@
 import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import { NovaError, NovaSagas, isTrue, type RebuildFields } from '@nestack/nova/contract';
-import type { Instance, InstancePatch } from '../instance';
-import type { ImagePort, InstanceListItem, KeyPairRepository } from '../ports';
+import type { ImageSnapshot, Instance, InstancePatch } from '../instance';
+import type { BlockDevice } from '../instance';
+import type { BlockDeviceRepository, ImagePort, InstanceListItem, KeyPairRepository, VolumePort } from '../ports';
 import type { Quotas } from '../quotas/quotas';
 import { begin, type BeginDeps } from './begin';
+import { assertInUse } from './attachments';
 import { assertBase64, resolveImage } from './boot-request';
 import { visible } from './gate';
 
@@ -12,6 +14,8 @@ export interface RebuildDeps extends BeginDeps {
   readonly tx: TransactionRunner;
   readonly clock: Clock;
   readonly images: ImagePort;
+  readonly devices: BlockDeviceRepository;
+  readonly volumes: Pick<VolumePort, 'get'>;
   readonly keyPairs: KeyPairRepository;
   readonly quotas: Quotas;
 }
@@ -20,15 +24,20 @@ export interface RebuildDeps extends BeginDeps {
 export class Rebuild {
   constructor(private readonly deps: RebuildDeps) {}
 
-  /** Answers the server as it will be. What is not given stays, but for a description before 2.19, which is the name. */
-  async rebuild(ctx: RequestContext, id: string, fields: RebuildFields): Promise<InstanceListItem> {
+  /**
+   * Answers the server as it will be. What is not given stays, but for a description before 2.19, which is the name. A server
+   * whose root is a volume keeps it, made from the same image; with `reimage` (since 2.93) the image is put on it anew.
+   */
+  async rebuild(ctx: RequestContext, id: string, fields: RebuildFields, reimage: boolean): Promise<InstanceListItem> {
     const { deps } = this;
     if (fields.user_data !== undefined && fields.user_data !== null) assertBase64(fields.user_data);
-    const now = await deps.tx.read('server.rebuild.get', async (tx) =>
-      visible(ctx, await deps.instances.find(tx, id), id),
-    );
+    const { now, devices } = await deps.tx.read('server.rebuild.get', async (tx) => {
+      const found = visible(ctx, await deps.instances.find(tx, id), id);
+      return { now: found, devices: await deps.devices.ofInstance(tx, found.uuid) };
+    });
     const imageId = fields.imageRef.replace(/^.*\//, '');
-    const image = now.image === null ? null : await resolveImage(ctx, deps.images, imageId, now.flavor, true);
+    const image = await resolveImage(ctx, deps.images, imageId, now.flavor, now.image !== null);
+    const root = now.image === null ? await this.rootFor(ctx, image, devices, reimage) : null;
     return deps.tx.run('server.rebuild', async (tx) => {
       await this.assertMetadata(tx, ctx, fields);
       const key = await this.keyOf(ctx, tx, fields.key_name);
@@ -43,16 +52,14 @@ export class Rebuild {
               attr: 'launched_at',
               state: 'None',
             });
-          // The root of such a server is its volume, which was made from no image that nova knows of.
-          if (before.image === null && imageId !== '')
-            throw NovaError.BadRequest({
-              reason: 'Unable to rebuild with a different image for a volume-backed server.',
-            });
           return Promise.resolve({
-            patch: { ...patchOf(before, fields), ...key, ...(image === null ? {} : { image }) },
+            patch: { ...patchOf(before, fields), ...key, ...(before.image === null ? {} : { image }) },
             params: {
               stopped: before.vm_state === 'stopped',
               preserve_ephemeral: isTrue(fields.preserve_ephemeral ?? false),
+              ...(root === null || !reimage
+                ? {}
+                : { reimage: { bdm_id: root.id, volume_id: root.volume_id, image_id: imageId } }),
             },
           });
         },
@@ -61,6 +68,31 @@ export class Rebuild {
       if (item === null) throw NovaError.InstanceNotFound({ instance_id: id });
       return item;
     });
+  }
+
+  /** The root volume of a server, if it may have this image. Throws ImageUnacceptable, InvalidVolume, VolumeSmallerThanImage. */
+  private async rootFor(
+    ctx: RequestContext,
+    image: ImageSnapshot,
+    devices: readonly BlockDevice[],
+    reimage: boolean,
+  ): Promise<BlockDevice> {
+    const volumes = await Promise.all(
+      devices.map(async ({ volume_id: id }) => (id === null ? null : this.deps.volumes.get(ctx, id, 'service'))),
+    );
+    const at = devices.findIndex((device) => device.boot_index === 0);
+    const root = devices[at];
+    const volume = volumes[at] ?? null;
+    if (root === undefined || volume === null) throw NovaError.InvalidBDMVolume({ id: root?.volume_id ?? '' });
+    if (!reimage && volume.image_metadata['image_id'] !== image.id)
+      throw NovaError.ImageUnacceptable({
+        image_id: image.id,
+        reason: 'Unable to rebuild with a different image for a volume-backed server.',
+      });
+    const needed = Math.max(image.min_disk, Math.ceil(image.size / 1024 ** 3));
+    if (volume.size < needed) throw NovaError.VolumeSmallerThanImage({ volume_size: volume.size, needed });
+    for (const one of volumes) if (one !== null) assertInUse(one);
+    return root;
   }
 
   private async assertMetadata(tx: Tx, ctx: RequestContext, { metadata }: RebuildFields): Promise<void> {

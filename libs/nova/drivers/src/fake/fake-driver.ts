@@ -123,7 +123,13 @@ export class FakeDriver implements HypervisorDriver {
         features: [],
       },
       supported_instances: [['x86_64', 'fake', 'hvm']],
-      traits: ['COMPUTE_NET_ATTACH_INTERFACE', 'COMPUTE_NODE', 'COMPUTE_VOLUME_ATTACH'],
+      traits: [
+        'COMPUTE_NET_ATTACH_INTERFACE',
+        'COMPUTE_NODE',
+        'COMPUTE_RESCUE_BFV',
+        'COMPUTE_VOLUME_ATTACH',
+        'COMPUTE_VOLUME_EXTEND',
+      ],
       uptime: `up ${Math.round((Date.now() - this.startedAt) / 1000)} seconds`,
     };
   }

@@ -37,6 +37,7 @@ const plan: DomainPlan = {
   rootDisk: '/i/disk',
   diskBus: 'virtio',
   nicModel: 'virtio',
+  rescueDisk: null,
   extraDisks: [{ file: '/i/disk.swap', target: 'vdc' }],
   kernel: null,
   configDrive: '/i/disk.config',
@@ -101,5 +102,14 @@ describe("a guest's definition", () => {
     expect(xml).toContain("<model type='e1000'/>");
     expect(xml).toContain('<kernel>/i/kernel</kernel><initrd>/i/ramdisk</initrd><cmdline>root=/dev/sda</cmdline>');
     expect(() => hardwareOf({ hw_disk_bus: 'uml' })).toThrow("Requested hardware 'uml' is not supported");
+  });
+
+  it('boots a rescue from a disk besides all others', () => {
+    const rescueDisk = { file: '/i/disk.rescue', target: 'hdb', bus: 'ide', device: 'cdrom' as const };
+    const xml = domainXml({ ...plan, rescueDisk });
+    expect(xml).not.toContain("<boot dev='hd'/>");
+    expect(xml).toMatch(/device='cdrom'>.*disk\.rescue.*<target dev='hdb' bus='ide'\/><readonly\/><boot order='1'\/>/s);
+    expect(xml).toContain("<target dev='vda' bus='virtio'/>");
+    expect(domainXml(plan)).toContain("<boot dev='hd'/>");
   });
 });

@@ -23,6 +23,13 @@ export interface DomainPlan {
   readonly nicModel: string;
   /** The flavor's further disks. */
   readonly extraDisks: readonly { readonly file: string; readonly target: string; readonly format?: 'qcow2' }[];
+  /** The disk of a rescue that is booted while all others stay what they are. */
+  readonly rescueDisk: {
+    readonly file: string;
+    readonly target: string;
+    readonly bus: string;
+    readonly device: 'disk' | 'cdrom' | 'floppy';
+  } | null;
   /** A kernel that is started in place of the disk's boot loader. */
   readonly kernel: { readonly file: string; readonly ramdisk: string | null; readonly commandLine: string } | null;
   readonly configDrive: string | null;
@@ -61,7 +68,7 @@ export function domainXml(plan: DomainPlan): string {
     `<sysinfo type='smbios'><system><entry name='manufacturer'>OpenStack Foundation</entry>`,
     `<entry name='product'>OpenStack Nova</entry><entry name='serial'>${escaped(plan.uuid)}</entry>`,
     `<entry name='uuid'>${escaped(plan.uuid)}</entry><entry name='family'>Virtual Machine</entry></system></sysinfo>`,
-    `<os><type arch='x86_64' machine='pc'>hvm</type>${kernelXml(plan)}<boot dev='hd'/><smbios mode='sysinfo'/></os>`,
+    `<os><type arch='x86_64' machine='pc'>hvm</type>${kernelXml(plan)}${plan.rescueDisk === null ? `<boot dev='hd'/>` : ''}<smbios mode='sysinfo'/></os>`,
     `<features><acpi/><apic/>`,
     plan.virtType === 'kvm' ? '' : `<tcg><tb-cache unit='MiB'>${TB_CACHE_MIB}</tb-cache></tcg>`,
     `</features>`,
@@ -73,10 +80,13 @@ export function domainXml(plan: DomainPlan): string {
     `<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>`,
     `<devices>`,
     `<emulator>${escaped(plan.emulator)}</emulator>`,
-    plan.diskBus === 'scsi' ? `<controller type='scsi' index='0' model='virtio-scsi'/>` : '',
+    plan.diskBus === 'scsi' || plan.rescueDisk?.bus === 'scsi'
+      ? `<controller type='scsi' index='0' model='virtio-scsi'/>`
+      : '',
     ...(plan.rootDisk === null ? [] : [fileDiskXml(plan.rootDisk, 'qcow2', rootTarget(plan.diskBus), plan.diskBus)]),
     ...plan.extraDisks.map(({ file, target, format }) => fileDiskXml(file, format ?? 'raw', target, plan.diskBus)),
     ...plan.volumes.map(volumeXml),
+    ...(plan.rescueDisk === null ? [] : [rescueDiskXml(plan.rescueDisk)]),
     ...(plan.configDrive === null ? [] : [configDriveXml(plan.configDrive, plan.diskBus)]),
     ...plan.nics.map((nic) => interfaceXml(nic, plan.nicModel)),
     `<serial type='pty'><log file='${escaped(plan.consoleLog)}' append='on'/><target port='0'/></serial>`,
@@ -197,6 +207,15 @@ function fileDiskXml(file: string, format: 'qcow2' | 'raw', target: string, bus:
   return [
     `<disk type='file' device='disk'><driver name='qemu' type='${format}' cache='writeback' discard='unmap'/>`,
     `<source file='${escaped(file)}'/><target dev='${target}' bus='${bus}'/></disk>`,
+  ].join('');
+}
+
+function rescueDiskXml({ file, target, bus, device }: NonNullable<DomainPlan['rescueDisk']>): string {
+  return [
+    `<disk type='file' device='${device}'><driver name='qemu' type='qcow2' cache='writeback' discard='unmap'/>`,
+    `<source file='${escaped(file)}'/><target dev='${target}' bus='${bus}'/>`,
+    device === 'cdrom' ? `<readonly/>` : '',
+    `<boot order='1'/></disk>`,
   ].join('');
 }
 

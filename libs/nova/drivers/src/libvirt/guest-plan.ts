@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { ImageSnapshotWire } from '@nestack/nova/contract';
-import type { GuestSpec } from '@nestack/nova/domain';
+import { rescueDeviceOf, type GuestSpec, type RescueDevice } from '@nestack/nova/domain';
 import type { DomainPlan, VolumePlan } from './domain-xml';
 import type { GuestFiles } from './guest-files';
-import { freeTarget, hardwareOf, rootTarget } from './hardware';
+import { freeTarget, hardwareOf, rootTarget, type DiskBus } from './hardware';
 
 const EMULATOR = '/usr/bin/qemu-system-x86_64';
 /** What a kernel is told that is started without a boot loader. upstream: nova/virt/libvirt/driver.py, CONSOLE */
@@ -19,21 +19,26 @@ export function rootDeviceOf(spec: GuestSpec): string {
   return `/dev/${rootTarget(hardwareOf(spec.image?.properties ?? {}).diskBus)}`;
 }
 
-/** Which file or volume becomes which of the guest's devices. Throws UnsupportedHardware, TooManyDiskDevices. */
-/** In a rescue the root is a disk of the rescue's image, and the guest's own comes right behind it. */
+/**
+ * Which file or volume becomes which of the guest's devices. Throws UnsupportedHardware, TooManyDiskDevices. In a rescue the
+ * root is a disk of the rescue's image, and the guest's own comes right behind it; or, where the image says so, all disks
+ * stay what they are and the rescue's is a further one, which is booted.
+ */
 export function planOf(spec: GuestSpec, files: GuestFiles, host: HostPlan): DomainPlan {
+  const added = spec.rescue === null ? null : rescueDeviceOf(spec.rescue.properties);
   const { diskBus, nicModel, kernelId, ramdiskId, commandLine } = hardwareOf(
-    (spec.rescue ?? spec.image)?.properties ?? {},
+    (added === null ? (spec.rescue ?? spec.image) : spec.image)?.properties ?? {},
   );
-  const kernelFile = spec.rescue === null ? files.kernel : files.rescueKernel;
+  const replaced = spec.rescue !== null && added === null;
+  const kernelFile = replaced ? files.rescueKernel : files.kernel;
   const taken: string[] = [];
-  const take = (wanted: string): string => {
-    const target = freeTarget(wanted, taken, diskBus);
+  const take = (wanted: string, bus: DiskBus = diskBus): string => {
+    const target = freeTarget(wanted, taken, bus);
     taken.push(target);
     return target;
   };
   const extraDisks: { file: string; target: string; format?: 'qcow2' }[] = [];
-  if (spec.rescue !== null) extraDisks.push({ file: files.disk, target: take(''), format: 'qcow2' });
+  if (replaced) extraDisks.push({ file: files.disk, target: take(''), format: 'qcow2' });
   if (spec.flavor.ephemeral_gb > 0) extraDisks.push({ file: files.ephemeral, target: take('') });
   if (spec.flavor.swap_mb > 0) extraDisks.push({ file: files.swap, target: take('') });
   const volumes = spec.disks.map((disk): VolumePlan => ({
@@ -50,16 +55,17 @@ export function planOf(spec: GuestSpec, files: GuestFiles, host: HostPlan): Doma
     memoryMb: spec.flavor.memory_mb,
     virtType: host.virtType,
     emulator: EMULATOR,
-    rootDisk: spec.rescue !== null ? files.rescueDisk : spec.image === null ? null : files.disk,
+    rootDisk: replaced ? files.rescueDisk : spec.image === null ? null : files.disk,
+    rescueDisk: added === null ? null : { file: files.rescueDisk, ...added, target: rescueTarget(added, take) },
     diskBus,
     nicModel,
     extraDisks,
     kernel:
-      kernelId === null || !existsSync(kernelFile)
+      added !== null || kernelId === null || !existsSync(kernelFile)
         ? null
         : {
             file: kernelFile,
-            ramdisk: ramdiskId === null ? null : spec.rescue === null ? files.ramdisk : files.rescueRamdisk,
+            ramdisk: ramdiskId === null ? null : replaced ? files.rescueRamdisk : files.ramdisk,
             commandLine: `root=${root} ${commandLine ?? CONSOLES}`,
           },
     configDrive: spec.configDrive === null ? null : files.configDrive,
@@ -68,6 +74,12 @@ export function planOf(spec: GuestSpec, files: GuestFiles, host: HostPlan): Doma
     volumes,
     nics: spec.nics,
   };
+}
+
+/** A name for the rescue's disk behind those of all others on its bus. */
+function rescueTarget(added: RescueDevice, take: (wanted: string, bus?: DiskBus) => string): string {
+  if (added.bus === 'fdc') return 'fda';
+  return take('', added.bus);
 }
 
 /** Bytes that a flavor's root disk has; null when it takes the image's size. */

@@ -28,7 +28,8 @@ export class ServerDisksController {
   @Handles(rescueServer)
   async rescue(request: ApiRequest) {
     const { rescue } = request.body as { rescue: { adminPass?: string; rescue_image_ref?: string } | null };
-    await this.rescues.rescue(request.ctx, id(request), rescue?.rescue_image_ref ?? null);
+    const volumeBacked = request.version.atLeast('2.87');
+    await this.rescues.rescue(request.ctx, id(request), rescue?.rescue_image_ref ?? null, volumeBacked);
     return { adminPass: rescue?.adminPass ?? password() };
   }
 
@@ -41,7 +42,7 @@ export class ServerDisksController {
   @Handles(rebuildServer)
   async rebuild(request: ApiRequest) {
     const { rebuild } = request.body as { rebuild: RebuildFields };
-    const item = await this.rebuilds.rebuild(request.ctx, id(request), rebuild);
+    const item = await this.rebuilds.rebuild(request.ctx, id(request), rebuild, request.version.atLeast('2.93'));
     const { instance } = item;
     const admin = this.policy.allows(request.ctx, 'os_compute_api:os-extended-server-attributes');
     // Here user data stands by itself: upstream shows it once.
