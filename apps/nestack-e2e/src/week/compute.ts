@@ -203,9 +203,6 @@ export function computeWeek(week: Week): void {
       expect(await newDemo.json<Rows>('server volume list s1')).toEqual([
         expect.objectContaining({ Device: expect.stringMatching(/^\/dev\/vd/), 'Volume ID': expect.any(String) }),
       ]);
-      await newDemo.run('server volume update --delete-on-termination s1 data');
-      await newDemo.run('server volume update --preserve-on-termination s1 data');
-      if (week.has('server volume set')) await newDemo.run('server volume set --preserve-on-termination s1 data');
       const [attachment = ''] = await newDemo.column('volume attachment list', 'ID');
       expect(await newDemo.json(`volume attachment show ${attachment}`)).toMatchObject({ Status: 'attached' });
       await demo.run('server remove volume s1 data');
@@ -325,6 +322,19 @@ export function computeWeek(week: Week): void {
       expect(await newAdmin.column('extension list --compute', 'Alias')).toContain('os-consoles');
     });
 
+    it('deletes', async () => {
+      const { demo, admin } = week;
+      await demo.deleteServers('s1', 's2', 'fromvol');
+      expect(await demo.json<Rows>('server list')).toEqual([]);
+      await volume('boot');
+      await demo.run('volume delete boot');
+      await demo.run('network delete lan lan2');
+      await demo.run('security group delete web');
+      await demo.run('keypair delete key');
+      await demo.run('image delete os');
+      await admin.run('flavor delete small big');
+    });
+
     it('shows hosts and groups them', async () => {
       const { admin, newAdmin } = week;
       const [host = ''] = await admin.column('hypervisor list', 'Hypervisor Hostname');
@@ -360,19 +370,6 @@ export function computeWeek(week: Week): void {
       expect(await newAdmin.refused('compute service delete 0a5e9c0e-7777-4888-8999-aaaabbbbcccc')).toMatch(
         /404|not found|failed/i,
       );
-    });
-
-    it('deletes', async () => {
-      const { demo, admin } = week;
-      await demo.deleteServers('s1', 's2', 'fromvol');
-      expect(await demo.json<Rows>('server list')).toEqual([]);
-      await volume('boot');
-      await demo.run('volume delete boot');
-      await demo.run('network delete lan lan2');
-      await demo.run('security group delete web');
-      await demo.run('keypair delete key');
-      await demo.run('image delete os');
-      await admin.run('flavor delete small big');
     });
   });
 }

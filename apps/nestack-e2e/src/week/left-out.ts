@@ -66,6 +66,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'server migration force complete ': NEW,
   'server migration show ': NEW,
   'server evacuate ': NEW,
+  'server volume update ': 'changing an attachment is not there',
+  'server volume set ': 'changing an attachment is not there',
   'server dump create ': NEW,
   'server backup create ': NEW,
   'console url show ': NEW,

@@ -116,8 +116,8 @@ export function volumeWeek(week: Week): void {
       const request = await demo.json('volume transfer request create --name t1 gift');
       expect(request).toMatchObject({ auth_key: expect.any(String), name: 't1' });
       expect(await demo.column('volume transfer request list', 'Name')).toEqual(['t1']);
-      expect(await demo.json('volume transfer request show t1')).toMatchObject({ name: 't1' });
-      await demo.run('volume transfer request delete t1');
+      expect(await demo.json(`volume transfer request show ${String(request['id'])}`)).toMatchObject({ name: 't1' });
+      await demo.run(`volume transfer request delete ${String(request['id'])}`);
       const again = await demo.json('volume transfer request create --name t2 gift');
       await admin.run(`volume transfer request accept --auth-key ${String(again['auth_key'])} ${String(again['id'])}`);
       expect(await admin.column('volume list', 'Name')).toContain('gift');
