@@ -43,6 +43,11 @@ export function missingForConformance() {
   return [...missingForIntegration(), ...missingCommands({ tempest: 'tempest' })];
 }
 
+/** A private RabbitMQ, and Python for the package that sends the requests. */
+export function missingForFuzz() {
+  return [...missingForIntegration(), ...missingCommands({ python3: 'python3' })];
+}
+
 /** What end-to-end tests need, and a hypervisor, networking tools and the right to use them. */
 export async function missingForGuests() {
   if (process.platform !== 'linux') return ['real guests need Linux'];
