@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
 import { goneOperations, novaApi } from '@nestack/nova/contract';
+import { novaPolicies } from '@nestack/nova/rest';
 import { Bench } from './testing/bench';
 
 let bench: Bench;
@@ -123,5 +124,58 @@ describe('a server', () => {
     expect(all.status).toBe(403);
     const admin = await bench.call('GET', '/servers?all_tenants=1', { as: `${STRANGER}:admin` });
     expect(admin.json['servers']).toMatchObject([{ id: server }]);
+  });
+});
+
+/** Operations elsewhere that only administrators may call, and those whose path names what belongs to a project. */
+const elsewhere = novaApi.operations.filter((one) => !one.path.startsWith('/servers') && !goneOperations.includes(one));
+const forAdmins = new Set(novaPolicies.filter(({ check }) => check === 'role:admin').map(({ name }) => name));
+const operators = elsewhere.filter(({ policy }) => policy !== undefined && forAdmins.has(policy));
+
+describe('operations of operators', () => {
+  it.each(operators.map((one) => [one.id, one] as const))('%s answers 403 to who is none', async (_id, operation) => {
+    const url = operation.path.replace(/\{\w+\}/g, bench.project);
+    const body = operation.action === undefined ? {} : { [operation.action]: null };
+    for (const as of [`${STRANGER}:member`, `${bench.project}:member`, `${STRANGER}:reader`]) {
+      const answer = await bench.call(operation.method, url, {
+        as,
+        version: operation.maxVersion ?? '2.79',
+        ...(operation.body === undefined ? {} : { body }),
+      });
+      expect([as, answer.status]).toEqual([as, 403]);
+    }
+  });
+});
+
+describe("another project's things", () => {
+  it('are not to be read, changed or used', async () => {
+    const as = `${STRANGER}:member`;
+    const group = await bench.call('POST', '/os-server-groups', {
+      body: { server_group: { name: 'mine', policies: ['affinity'] } },
+    });
+    const { id } = group.json['server_group'] as { id: string };
+    const key = await bench.call('POST', '/os-keypairs', { body: { keypair: { name: 'mine' } } });
+    expect(key.status).toBe(200);
+    const calls: readonly (readonly [string, string, number])[] = [
+      ['GET', `/os-server-groups/${id}`, 404],
+      ['DELETE', `/os-server-groups/${id}`, 404],
+      ['GET', '/os-keypairs/mine', 404],
+      ['DELETE', '/os-keypairs/mine', 404],
+      ['GET', `/os-quota-sets/${bench.project}`, 403],
+      ['GET', `/os-quota-sets/${bench.project}/detail`, 403],
+      ['GET', `/os-simple-tenant-usage/${bench.project}`, 403],
+      ['GET', `/limits?tenant_id=${bench.project}`, 403],
+    ];
+    for (const [method, url, status] of calls)
+      expect([method, url, (await bench.call(method, url, { as })).status]).toEqual([method, url, status]);
+    // Those that only read do not even hear that it is there.
+    const reader = await bench.call('DELETE', `/os-server-groups/${id}`, { as: `${STRANGER}:reader` });
+    expect(reader.status).toBe(404);
+    for (const list of ['os-server-groups', 'os-keypairs', 'servers'])
+      expect((await bench.call('GET', `/${list}`, { as })).json).toEqual({
+        [list.replace('os-', '').replace('-', '_')]: [],
+      });
+    expect((await bench.call('GET', `/os-server-groups/${id}`)).status).toBe(200);
+    expect((await bench.call('GET', '/os-keypairs/mine')).status).toBe(200);
   });
 });

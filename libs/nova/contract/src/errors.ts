@@ -195,6 +195,7 @@ export const NovaError = defineErrors({
   Conflict: { kind: 'conflict', template: '{reason}' },
   Gone: { kind: 'gone', template: 'This resource is no longer available. No forwarding address is given.' },
   FeatureNotSupported: { kind: 'unsupported', template: 'The requested functionality is not supported.' },
+  DeletedInstancesForbidden: { kind: 'forbidden', template: 'Only administrators may list deleted instances' },
   PolicyForbidden: { kind: 'forbidden', template: "Policy doesn't allow {rule} to be performed." },
   TagNotFound: { kind: 'notFound', template: "Server {server_id} hasn't tag '{tag}'" },
   ConsoleTypeUnavailable: { kind: 'badRequest', template: 'Unavailable console type {console_type}.' },

@@ -114,11 +114,44 @@ export function serverStatus(vmState: VmState, taskState: TaskState | null): Ser
   return STATUS[vmState];
 }
 
-/** The vm_states that a status filter of a list stands for; none for an unknown word. */
-export function vmStatesOf(status: string): readonly VmState[] {
-  const wanted = status.toUpperCase();
-  const found = (Object.keys(STATUS) as VmState[]).filter((state) => STATUS[state] === wanted);
-  if (wanted === 'REVERT_RESIZE') return ['resized'];
-  if (wanted === 'REBOOT' || wanted === 'HARD_REBOOT' || wanted === 'RESIZE') return ['active', 'stopped'];
-  return found;
+/** Tasks that a status may tell of. */
+const TOLD_TASKS: readonly TaskState[] = [
+  'rebooting',
+  'reboot_pending',
+  'reboot_started',
+  'rebooting_hard',
+  'reboot_pending_hard',
+  'reboot_started_hard',
+  'rebuilding',
+  'rebuild_spawning',
+  'resize_prep',
+  'resize_migrating',
+  'resize_reverting',
+];
+
+/**
+ * The states that status filters of a list stand for, none for unknown words. Tasks only count when no status is among them
+ * that servers have without a task. upstream: nova/api/openstack/common.py task_and_vm_state_from_status
+ */
+export function statesOf(statuses: readonly string[]): {
+  readonly vm_states: readonly VmState[];
+  readonly task_states: readonly TaskState[] | null;
+} {
+  const wanted = new Set(statuses.map((status) => status.toUpperCase()));
+  const vmStates = new Set<VmState>();
+  const tasks = new Set<TaskState>();
+  let anyTask = false;
+  for (const state of Object.keys(STATUS) as VmState[]) {
+    if (wanted.has(STATUS[state])) {
+      vmStates.add(state);
+      anyTask = true;
+    }
+    for (const task of TOLD_TASKS) {
+      const status = serverStatus(state, task);
+      if (status === STATUS[state] || !wanted.has(status)) continue;
+      vmStates.add(state);
+      tasks.add(task);
+    }
+  }
+  return { vm_states: [...vmStates], task_states: anyTask || tasks.size === 0 ? null : [...tasks] };
 }

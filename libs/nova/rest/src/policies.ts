@@ -47,6 +47,7 @@ const ADMIN: readonly string[] = [
   'os_compute_api:os-quota-class-sets:show',
   'os_compute_api:os-quota-class-sets:update',
   'os_compute_api:os-admin-actions:reset_state',
+  'os_compute_api:os-admin-actions:inject_network_info',
   'os_compute_api:os-console-auth-tokens',
   'os_compute_api:os-server-diagnostics',
   'os_compute_api:os-extended-server-attributes',

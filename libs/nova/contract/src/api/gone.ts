@@ -1,4 +1,5 @@
-import { operation, type HttpMethod } from '@nestack/kernel/http';
+import { operation, type HttpMethod, type Operation } from '@nestack/kernel/http';
+import Type from 'typebox';
 
 /** What upstream took out of its API while keeping the routes, by path: they answer 410 at every microversion. */
 const REMOVED: Readonly<Record<string, readonly HttpMethod[]>> = {
@@ -37,8 +38,7 @@ const REMOVED: Readonly<Record<string, readonly HttpMethod[]>> = {
   '/servers/{server_id}/os-virtual-interfaces': ['GET'],
 };
 
-/** Operations that are no more. upstream: the `wsgi.removed` methods of nova/api/openstack/compute/ */
-export const goneOperations = Object.entries(REMOVED).flatMap(([path, methods]) =>
+const removed = Object.entries(REMOVED).flatMap(([path, methods]) =>
   methods.map((method) =>
     operation({
       id: `gone${method[0] ?? ''}${method.slice(1).toLowerCase()}${nameOf(path)}`,
@@ -50,6 +50,21 @@ export const goneOperations = Object.entries(REMOVED).flatMap(([path, methods]) 
     }),
   ),
 );
+
+/** upstream: nova/api/openstack/compute/admin_actions.py */
+const resetNetwork = operation({
+  id: 'resetNetwork',
+  summary: 'Removed from the API',
+  method: 'POST',
+  path: '/servers/{server_id}/action',
+  action: 'resetNetwork',
+  status: 410,
+  body: Type.Object({ resetNetwork: Type.Unknown() }, { additionalProperties: false }),
+  errors: ['Gone'],
+});
+
+/** Operations that are no more. upstream: the `wsgi.removed` methods of nova/api/openstack/compute/ */
+export const goneOperations: readonly Operation[] = [...removed, resetNetwork];
 
 /** `/os-cells/{cell_id}/capacities`: `OsCellsCellIdCapacities`. */
 function nameOf(path: string): string {

@@ -237,6 +237,13 @@ export const resetServerState = action(
   'os_compute_api:os-admin-actions:reset_state',
   Strict({ state: Type.Enum(['active', 'error']) }),
 );
+/** Guests that are told of their networks by libvirt have nothing to be told. */
+export const injectNetworkInfo = action(
+  'injectNetworkInfo',
+  'injectNetworkInfo',
+  'os_compute_api:os-admin-actions:inject_network_info',
+  Any,
+);
 export const forceDeleteServer = action(
   'forceDelete',
   'forceDeleteServer',
@@ -295,6 +302,7 @@ export const serverActionOperations = [
   unlockServer,
   getConsoleOutput,
   resetServerState,
+  injectNetworkInfo,
   forceDeleteServer,
   addSecurityGroup,
   removeSecurityGroup,

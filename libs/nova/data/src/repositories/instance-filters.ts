@@ -39,7 +39,8 @@ export function instanceFilters(query: InstanceQuery, params: unknown[]): string
     where.push(sql(`$${params.length}`));
   };
   if (query.deleted === true) where.push('i.deleted_at IS NOT NULL');
-  else if (query.changes_since === undefined || query.deleted === false) where.push('i.deleted_at IS NULL');
+  else if ((query.changes_since === undefined && query.changes_before === undefined) || query.deleted === false)
+    where.push('i.deleted_at IS NULL');
   if (query.project_id !== null) add((p) => `i.project_id = ${p}`, query.project_id);
   const equal: readonly (readonly [string, unknown])[] = [
     ['i.user_id', query.user_id],

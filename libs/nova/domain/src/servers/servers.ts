@@ -157,6 +157,11 @@ export class Servers {
     throw NovaError.GuestAgentNotEnabled();
   }
 
+  /** Accepted and without effect, as with upstream's libvirt driver. Throws InstanceIsLocked. */
+  async injectNetworkInfo(ctx: RequestContext, id: string): Promise<void> {
+    assertUnlocked(ctx, await this.get(ctx, id));
+  }
+
   /** Nothing waits for its deletion here, so there is nothing to restore. */
   async restore(ctx: RequestContext, id: string): Promise<void> {
     const instance = await this.get(ctx, id);

@@ -1,5 +1,5 @@
 import { parseBoolean, parsePage, type ApiRequest } from '@nestack/kernel/http';
-import { NovaError, vmStatesOf, type VmState } from '@nestack/nova/contract';
+import { NovaError, statesOf, type VmState } from '@nestack/nova/contract';
 import type { InstanceQuery } from '@nestack/nova/domain';
 
 /** `osapi_max_limit`. */
@@ -76,23 +76,34 @@ export function instanceQueryOf(
   if (text('flavor') !== undefined) query.flavor_id = lastPart(text('flavor') ?? '');
   const status = q.getAll('status').filter((one) => one !== '');
   if (status.length > 0) {
-    const states = [...new Set(status.flatMap((one) => vmStatesOf(one)))];
-    if (states.length === 0) return 'empty';
-    if (!admin && states.includes('deleted'))
-      throw NovaError.PolicyForbidden({ rule: 'os_compute_api:servers:index:deleted' });
+    const { vm_states: states, task_states: tasks } = statesOf(status);
+    if (states.length === 0) {
+      if (version.atLeast('2.38')) throw NovaError.BadRequest({ reason: 'Invalid status value' });
+      return 'empty';
+    }
     query.vm_states = states;
-    if (states.includes('deleted')) query.deleted = true;
+    if (tasks !== null) query.task_states = tasks;
+    if (states.every((state) => state === 'deleted')) {
+      if (!admin) throw NovaError.DeletedInstancesForbidden();
+      query.deleted = true;
+    }
   }
   if (text('changes-since') !== undefined) query.changes_since = timeOf('changes-since', text('changes-since') ?? '');
-  if (text('changes-before') !== undefined)
+  if (version.atLeast('2.66') && text('changes-before') !== undefined) {
     query.changes_before = timeOf('changes-before', text('changes-before') ?? '');
+    if (query.changes_since !== undefined && query.changes_before < query.changes_since)
+      throw NovaError.BadRequest({
+        reason: 'The value of changes-since must be less than or equal to changes-before.',
+      });
+  }
   if (admin) {
     copy('host', 'host');
     copy('node', 'node');
     const deleted = flag(q, 'deleted');
     if (deleted !== null) query.deleted = deleted;
-    if (text('vm_state') !== undefined) query.vm_states = q.getAll('vm_state') as VmState[];
-    if (text('task_state') !== undefined) query.task_states = q.getAll('task_state');
+    // What the status stands for is asked for alone.
+    if (text('vm_state') !== undefined && status.length === 0) query.vm_states = q.getAll('vm_state') as VmState[];
+    if (text('task_state') !== undefined) query.task_states ??= q.getAll('task_state');
   }
   if (admin || version.atLeast('2.83')) {
     copy('availability_zone', 'availability_zone');

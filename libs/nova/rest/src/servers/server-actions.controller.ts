@@ -8,6 +8,7 @@ import {
   changeServerPassword,
   forceDeleteServer,
   getConsoleOutput,
+  injectNetworkInfo,
   lockServer,
   pauseServer,
   rebootServer,
@@ -116,6 +117,12 @@ export class ServerActionsController {
   async resetState(request: ApiRequest) {
     const body = request.body as { 'os-resetState': { state: 'active' | 'error' } };
     await this.servers.resetState(request.ctx, id(request), body['os-resetState'].state);
+    return accepted();
+  }
+
+  @Handles(injectNetworkInfo)
+  async injectNetworkInfo(request: ApiRequest) {
+    await this.servers.injectNetworkInfo(request.ctx, id(request));
     return accepted();
   }
 
