@@ -42,7 +42,12 @@ describe('results of Tempest', () => {
   it('count a class that could not clean up behind tests that passed', () => {
     const passed = parseResult('{0} tempest.a.B.test_c[id-2] [0.1s] ... ok');
     const failed = parseResult('{0} tearDownClass (tempest.a.B) ... FAILED');
-    expect(resultsOf(['tempest.a.B.test_c[id-2]'], [passed, failed].flatMap((one) => one ?? []))).toEqual([
+    expect(
+      resultsOf(
+        ['tempest.a.B.test_c[id-2]'],
+        [passed, failed].flatMap((one) => one ?? []),
+      ),
+    ).toEqual([
       { test: 'tempest.a.B.test_c', outcome: 'passed' },
       { test: 'tempest.a.B', outcome: 'failed' },
     ]);
