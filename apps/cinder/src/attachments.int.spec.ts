@@ -178,7 +178,7 @@ describe('volume actions', () => {
 
   it('are refused when there are none such', async () => {
     const { id } = await cinder.volume();
-    for (const body of [{ 'os-unmanage': null }, { a: 1, b: 2 }, {}, []])
+    for (const body of [{ 'os-nothing': null }, { a: 1, b: 2 }, {}, []])
       expect((await cinder.call('POST', `/volumes/${id}/action`, { body })).status).toBe(400);
     await cinder.call('DELETE', `/volumes/${id}`);
   });
