@@ -134,7 +134,8 @@ class Describer {
   #body(operation: Operation): Json {
     if (operation.bodyType === 'raw') {
       const schema = { type: 'string', format: 'binary' };
-      return { requestBody: { required: true, content: { 'application/octet-stream': { schema } } } };
+      // Nothing is data too.
+      return { requestBody: { required: false, content: { 'application/octet-stream': { schema } } } };
     }
     const schema = operation.bodyType === 'patch' ? PATCH_SCHEMA : this.#schemaOf(operation.body);
     if (schema === null || operation.method === 'GET' || operation.method === 'HEAD') return {};

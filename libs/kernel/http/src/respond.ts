@@ -24,7 +24,7 @@ export async function sendResult(
   const reply = result instanceof ApiReply ? result : new ApiReply(result ?? null);
   const declared = typeof operation.status === 'number' ? operation.status : (operation.status[0] ?? 200);
   const status = reply.options.status ?? declared;
-  for (const [name, value] of Object.entries(reply.options.headers ?? {})) response.setHeader(name, value);
+  for (const [name, value] of Object.entries(reply.options.headers ?? {})) response.setHeader(name, headerText(value));
   const body: unknown = reply.body;
   if (isStream(body)) {
     await sendStream(message, response, status, body);
@@ -34,6 +34,11 @@ export async function sendResult(
     checkResponse(operation, version, body);
   }
   send(message, response, status, body);
+}
+
+/** A header's value with what headers cannot carry percent-encoded: a Location may name a resource in any script. */
+export function headerText(value: string): string {
+  return value.replaceAll(/[^\t\u0020-\u007e]/gu, (character) => encodeURIComponent(character.toWellFormed()));
 }
 
 /** Sends a body: JSON unless it is text (then the Content-Type is set already) or nothing. */
