@@ -125,12 +125,15 @@ it('volumes and snapshots are made, listed by page and deleted', async () => {
   expect((await post('/os-volumes', { volume: { size: 0 } })).status).toBe(400);
 });
 
-it.each(goneOperations.map((one) => [one.method, one.path] as const))('%s %s is gone', async (method, path) => {
-  const answer = await bench.call(method, path.replaceAll(/\{\w+\}/g, newUuid()), {
-    ...(method === 'POST' || method === 'PUT' ? { body: { action: {} } } : {}),
-  });
-  expect([answer.status, answer.json]).toEqual([410, { computeFault: expect.objectContaining({ code: 410 }) }]);
-});
+it.each(goneOperations.map((one) => [one.method, one.path, one.action ?? 'action'] as const))(
+  '%s %s is gone (%s)',
+  async (method, path, action) => {
+    const answer = await bench.call(method, path.replaceAll(/\{\w+\}/g, newUuid()), {
+      ...(method === 'POST' || method === 'PUT' ? { body: { [action]: {} } } : {}),
+    });
+    expect([answer.status, answer.json]).toEqual([410, { computeFault: expect.objectContaining({ code: 410 }) }]);
+  },
+);
 
 describe('images', () => {
   it('are listed in pages and by what they are', async () => {
