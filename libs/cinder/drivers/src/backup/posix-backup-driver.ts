@@ -195,9 +195,11 @@ export class PosixBackupDriver implements BackupDriver {
       throw CinderError.InvalidBackup({ reason: `The object ${name} is damaged.` });
     // A new volume has zeros already, unless an earlier layer has written over them.
     const sparse = what.isNew && backup === what.chain.at(-1);
+    const zeros = Buffer.alloc(this.options.blockSize);
     for (let at = 0; at < data.length; at += this.options.blockSize) {
       const block = data.subarray(at, at + this.options.blockSize);
-      if (!sparse || block.some((byte) => byte !== 0)) await target.write(block, 0, block.length, about.offset + at);
+      if (!sparse || !block.equals(zeros.subarray(0, block.length)))
+        await target.write(block, 0, block.length, about.offset + at);
     }
   }
 
