@@ -6,6 +6,7 @@ its own: own arguments, own standard output and error, own exit code. A command 
 {"id": N, "code": N, "stdout": TEXT, "stderr": TEXT}. Commands run beside each other; end of input ends this program.
 """
 
+import io
 import importlib.metadata
 import json
 import os
@@ -31,6 +32,11 @@ def load():
     return shell
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 def start(shell, order):
     """Forks a child for one command; returns its pid with the files that it writes."""
     out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
@@ -46,8 +52,8 @@ def start(shell, order):
         os.dup2(given.fileno(), 0)
         os.dup2(out.fileno(), 1)
         os.dup2(err.fileno(), 2)
-        # Without input it is as in a cron job: a client that found a file would read an image from it.
-        sys.stdin = open(0, closefd=False) if "stdin" in order else None
+        # Without input it is a terminal at which nobody types: a client that found a file would read an image from it.
+        sys.stdin = open(0, closefd=False) if "stdin" in order else Terminal()
         sys.stdout = open(1, "w", closefd=False)
         sys.stderr = open(2, "w", closefd=False)
         os.environ.update(order.get("env", {}))

@@ -328,6 +328,8 @@ export function computeWeek(week: Week): void {
       expect(await demo.json<Rows>('server list')).toEqual([]);
       await volume('boot');
       await demo.run('volume delete boot');
+      // A port that the user made outlives its server.
+      await demo.run('port delete eth');
       await demo.run('network delete lan lan2');
       await demo.run('security group delete web');
       await demo.run('keypair delete key');

@@ -75,7 +75,7 @@ export function imageWeek(week: Week): void {
       await admin.run(`image set --deactivate ${id}`);
       expect(await demo.field('image show img2', 'status')).toBe('deactivated');
       expect(await demo.refused(`image save --file ${path.join(week.cloud.state, 'no')} img2`)).toMatch(
-        /403|deactivated|checksum mismatch/i,
+        /403|deactivated|checksum mismatch|InvalidResponse/i,
       );
       await admin.run(`image set --activate ${id}`);
     });

@@ -100,7 +100,7 @@ export class AgentsController {
   @Handles(addNetworkToDhcpAgent)
   async addNetwork(request: RequestOf<typeof addNetworkToDhcpAgent>) {
     await this.agents.addNetwork(request.ctx, this.id(request), request.body.network_id);
-    return new ApiReply(null, { status: 201 });
+    return nothing();
   }
 
   @Handles(removeNetworkFromDhcpAgent)
@@ -124,7 +124,7 @@ export class AgentsController {
   @Handles(addRouterToL3Agent)
   async addRouter(request: RequestOf<typeof addRouterToL3Agent>) {
     await this.routers.addToAgent(request.ctx, this.id(request), request.body.router_id);
-    return new ApiReply(null, { status: 201 });
+    return nothing();
   }
 
   @Handles(removeRouterFromL3Agent)
@@ -138,4 +138,9 @@ export class AgentsController {
     const found = await this.agents.l3Agents(request.ctx, request.params['router_id'] ?? '');
     return { agents: found.map((one) => this.shown.view(request.ctx, one)) };
   }
+}
+
+/** JSON's null: clients read the body of these answers. upstream: neutron/api/v2/resource.py */
+function nothing(): ApiReply {
+  return new ApiReply('null', { status: 201 });
 }
