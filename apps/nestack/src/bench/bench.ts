@@ -13,6 +13,7 @@ import { processTree } from './processes';
 import { liftQuotas } from './quotas';
 import type { Bench } from './scenario';
 import { SCENARIOS } from './scenarios';
+import { removeBenchNetwork } from './servers';
 
 interface BenchOptions extends CommonOptions {
   readonly json?: string;
@@ -65,7 +66,9 @@ export async function bench(options: BenchOptions): Promise<void> {
       if (scenario !== undefined) results.push(await scenario(tools));
     }
   } finally {
-    await restoreQuotas().finally(() => rest.close());
+    await removeBenchNetwork(rest)
+      .finally(restoreQuotas)
+      .finally(() => rest.close());
   }
   report(results, options.json ?? null, settings.virt);
 }

@@ -25,14 +25,10 @@ export interface Servers {
   purge(): Promise<void>;
 }
 
-/** Servers on the network `private` with the flavor m1.tiny and any image; without one, an empty image is made. */
+/** Servers on a network of the bench's own, with the flavor m1.tiny and any image; without one, an empty image is made. */
 export async function serversOf(rest: Rest): Promise<Servers> {
   const compute = rest.endpoint('compute');
-  const { networks } = await rest.get<{ networks: { id: string }[] }>(
-    `${rest.endpoint('network')}/v2.0/networks?name=private`,
-  );
-  const network = networks[0]?.id;
-  if (network === undefined) throw new Error('there is no network private');
+  const network = await benchNetwork(rest);
   const base = { imageRef: await anyImage(rest), flavorRef: TINY, networks: [{ uuid: network }] };
   // 2.79 as the outside measurements do: the answer embeds the flavor.
   const headers = { 'openstack-api-version': 'compute 2.79' };
@@ -88,6 +84,27 @@ export async function serversOf(rest: Rest): Promise<Servers> {
       await until('all gone', async () => (await mine()).length === 0);
     },
   };
+}
+
+const NETWORK = `${PREFIX}servers`;
+
+/** A network that has addresses for all servers; the one of `up` has 250. */
+async function benchNetwork(rest: Rest): Promise<string> {
+  const url = `${rest.endpoint('network')}/v2.0`;
+  const { networks } = await rest.get<{ networks: { id: string }[] }>(`${url}/networks?name=${NETWORK}`);
+  const [known] = networks;
+  if (known !== undefined) return known.id;
+  const { network } = await rest.post<{ network: { id: string } }>(`${url}/networks`, { network: { name: NETWORK } });
+  const subnet = { network_id: network.id, ip_version: 4, cidr: '10.230.0.0/16' };
+  await rest.post(`${url}/subnets`, { subnet });
+  return network.id;
+}
+
+/** Removes the network of the bench's servers, once they are gone. */
+export async function removeBenchNetwork(rest: Rest): Promise<void> {
+  const url = `${rest.endpoint('network')}/v2.0/networks`;
+  const { networks } = await rest.get<{ networks: { id: string }[] }>(`${url}?name=${NETWORK}`);
+  for (const { id } of networks) await rest.call('DELETE', `${url}/${id}`, { accept: [404, 409] });
 }
 
 async function anyImage(rest: Rest): Promise<string> {
