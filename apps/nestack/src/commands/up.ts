@@ -233,8 +233,8 @@ export async function startRoles(place: Place, sources: ConfigSources): Promise<
   for (const role of rolesOf(sources)) {
     const file = writeRole(layout, role);
     const netns = underlay.netns(role.host);
-    // A small young generation keeps the memory low; the services hold little state.
-    const node = [process.execPath, '--enable-source-maps', '--max-semi-space-size=4', place.main, '--config', file];
+    // A small young generation keeps the memory low; with a smaller one, collecting it takes a tenth of the work of a list.
+    const node = [process.execPath, '--enable-source-maps', '--max-semi-space-size=16', place.main, '--config', file];
     // Not `ip netns exec`: in its own mount namespace the agent's namespaces would be seen by nobody else.
     const [command = '', ...args] = netns === null ? node : ['nsenter', `--net=/run/netns/${netns}`, '--', ...node];
     const version = createHash('sha256')

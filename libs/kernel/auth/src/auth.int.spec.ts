@@ -128,7 +128,12 @@ describe('token signatures', () => {
     await expect(verifier.verify(await signer.sign(claims({ exp: 1000 })))).rejects.toMatchObject({
       kind: 'unauthenticated',
     });
-    expect((await verifier.verify(await signer.sign(claims({ exp: 1000 })), { allowExpired: true })).sub).toBe('u1');
+    const old = await signer.sign(claims({ exp: 1000 }));
+    expect((await verifier.verify(old, { allowExpired: true })).sub).toBe('u1');
+    // A signature that is remembered makes no token live longer, and is of the whole token.
+    await expect(verifier.verify(old)).rejects.toMatchObject({ kind: 'unauthenticated' });
+    expect((await verifier.verify(token)).sub).toBe('u1');
+    await expect(verifier.verify(`${token.slice(0, -4)}AAAA`)).rejects.toMatchObject({ kind: 'unauthenticated' });
     await signer.rotate();
     const fresh = new TokenVerifier(publicKeys);
     expect((await fresh.verify(await signer.sign(claims()))).sub).toBe('u1');
