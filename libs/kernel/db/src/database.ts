@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Tx } from '@nestack/kernel/context';
 import type { Logger } from '@nestack/kernel/log';
-import type { PoolClient } from 'pg';
+import type { Client, PoolClient } from 'pg';
 import { DataSource, type QueryRunner } from 'typeorm';
 import { applyMigrations } from './migrate';
-import { codeOf, isConnectionFailure, isRetryable, toDomainError } from './pg-errors';
+import { codeOf, isConnectionFailure, isRetryable, isStalePlan, toDomainError } from './pg-errors';
 import type { Database, DatabaseConfig, Migration } from './surface';
 import { Transaction, execute } from './transaction';
 
 const MAX_TRIES = 8;
+/** More than a pool has connections: each try that meets a stale plan ends one of them. */
+const MAX_STALE = 100;
 /** SQLSTATE of a statement in a transaction that an earlier one has aborted. */
 const ABORTED = '25P02';
 /** A process that is frozen in the middle of a transaction holds its locks no longer than this. */
@@ -58,6 +60,7 @@ class PostgresDatabase implements Database {
       try {
         return await this.attempt(fn);
       } catch (error) {
+        if (isStalePlan(error) && attempt < MAX_STALE) continue;
         if (isRetryable(error) && attempt < MAX_TRIES) {
           await delay(Math.random() * 5 * 2 ** attempt);
           continue;
@@ -69,16 +72,21 @@ class PostgresDatabase implements Database {
 
   async read<T>(name: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
     await this.opened();
-    const runner = this.source.createQueryRunner();
-    try {
-      const transaction = new Transaction(runner, (await runner.connect()) as PoolClient);
-      const result = await fn(transaction.asTx());
-      await transaction.settle();
-      return result;
-    } catch (error) {
-      throw toDomainError(error, name);
-    } finally {
-      await runner.release().catch(() => undefined);
+    for (let attempt = 1; ; attempt += 1) {
+      const runner = this.source.createQueryRunner();
+      let client: PoolClient | null = null;
+      try {
+        client = (await runner.connect()) as PoolClient;
+        const transaction = new Transaction(runner, client);
+        const result = await fn(transaction.asTx());
+        await transaction.settle();
+        return result;
+      } catch (error) {
+        if (!isStalePlan(error) || attempt >= MAX_STALE) throw toDomainError(error, name);
+        if (client !== null) giveUp(client);
+      } finally {
+        await runner.release().catch(() => undefined);
+      }
     }
   }
 
@@ -137,6 +145,7 @@ class PostgresDatabase implements Database {
         (earlier: unknown) => (codeOf(error) === ABORTED ? earlier : error),
       );
       await client.query('ROLLBACK').catch(() => undefined);
+      if (isStalePlan(first)) giveUp(client);
       throw first;
     } finally {
       (runner as { isTransactionActive: boolean }).isTransactionActive = false;
@@ -166,4 +175,9 @@ class PostgresDatabase implements Database {
     }
     throw toDomainError(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), 'connect');
   }
+}
+
+/** Ends a connection whose statements are planned for tables as they were; the pool makes another. */
+function giveUp(client: PoolClient): void {
+  (client as unknown as Client).end().catch(() => undefined);
 }

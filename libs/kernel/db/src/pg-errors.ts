@@ -23,6 +23,12 @@ export function isRetryable(error: unknown): boolean {
   return codeOf(error) === '40001' || codeOf(error) === '40P01';
 }
 
+/** A connection's prepared statement whose table has got another form since: it is of no use on that connection any more. */
+export function isStalePlan(error: unknown): boolean {
+  const { message } = driverError(error);
+  return codeOf(error) === '0A000' && typeof message === 'string' && message.startsWith('cached plan');
+}
+
 /** Whether a unique constraint (that one, if named) stopped the statement. */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
   const inner = driverError(error);

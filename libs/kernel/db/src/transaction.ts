@@ -19,7 +19,11 @@ export class Transaction {
   }
 
   query(text: string, params: readonly unknown[]): Promise<QueryResult> {
-    return params.length === 0 ? this.client.query(text) : this.client.query(text, params as unknown[]);
+    if (params.length === 0) return this.client.query(text);
+    const name = nameOf(text);
+    return name === null
+      ? this.client.query(text, params as unknown[])
+      : this.client.query({ name, text, values: params as unknown[] });
   }
 
   /** Sends a statement without waiting for its answer, which then travels together with the next one's. */
@@ -36,6 +40,35 @@ export class Transaction {
   }
 }
 
+/** How often a statement's text was met, until it has a name. */
+const met = new Map<string, number>();
+/** Names of prepared statements by their text. */
+const names = new Map<string, string>();
+/** A text that is met this often is one of the service's own, not one that was put together for a single request. */
+const OFTEN = 5;
+/** Texts that are counted at most, and prepared at most: each prepared one stays in its connections' memory. */
+const COUNTED = 2000;
+const PREPARED = 1000;
+
+/**
+ * The name under which a statement is prepared: planned once for each connection instead of each time, which costs more
+ * than the work of most. Null while the text is rare.
+ */
+function nameOf(text: string): string | null {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  const times = (met.get(text) ?? 0) + 1;
+  if (times < OFTEN || names.size >= PREPARED) {
+    if (met.size >= COUNTED) met.clear();
+    met.set(text, times);
+    return null;
+  }
+  met.delete(text);
+  const name = createHash('sha256').update(text).digest('hex').slice(0, 32);
+  names.set(text, name);
+  return name;
+}
+
 function of(tx: Tx): Transaction {
   const inner: unknown = tx;
   if (inner instanceof Transaction) return inner;
@@ -50,22 +83,6 @@ export async function sql<Row>(tx: Tx, text: string, params: readonly unknown[] 
 /** The first row, or null. */
 export async function sqlOne<Row>(tx: Tx, text: string, params: readonly unknown[] = []): Promise<Row | null> {
   return (await sql<Row>(tx, text, params))[0] ?? null;
-}
-
-/** Names of prepared statements by their text; as many as there are callers of `sqlPrepared`. */
-const names = new Map<string, string>();
-
-/**
- * As `sql`, planned once for each connection instead of each time: for the hottest statements, whose planning costs more
- * than their work. The text must be a constant, since each one stays in the connection's memory.
- */
-export async function sqlPrepared<Row>(tx: Tx, text: string, params: readonly unknown[] = []): Promise<Row[]> {
-  let name = names.get(text);
-  if (name === undefined) {
-    name = createHash('sha256').update(text).digest('hex').slice(0, 32);
-    names.set(text, name);
-  }
-  return (await of(tx).client.query({ name, text, values: [...params] })).rows as Row[];
 }
 
 /** Runs a statement; how many rows it changed. */

@@ -1,4 +1,4 @@
-import { execute, sqlOne, sqlPrepared } from '@nestack/kernel/db';
+import { execute, sql, sqlOne } from '@nestack/kernel/db';
 import type { Tx } from '@nestack/kernel/context';
 import type {
   AccessRule,
@@ -88,7 +88,7 @@ const CATALOG = `WITH ${PICKED}
   ORDER BY s.seq`;
 
 function catalog(tx: Tx, projectId: string | null): Promise<CatalogRow[]> {
-  return sqlPrepared<CatalogRow>(tx, CATALOG, [projectId]);
+  return sql<CatalogRow>(tx, CATALOG, [projectId]);
 }
 
 function byId(row: { readonly id?: string }): string {

@@ -1,5 +1,5 @@
 import type { Tx } from '@nestack/kernel/context';
-import { sqlPrepared } from '@nestack/kernel/db';
+import { sql } from '@nestack/kernel/db';
 import type { AccessRuleRef, NamedRef, RoleRef, TokenFacts, TokenQuestion } from '@nestack/keystone/domain';
 import { ROLES_OF, scopeParams } from './roles-of';
 
@@ -60,7 +60,7 @@ const FACTS = `WITH RECURSIVE ${ROLES_OF}, credential AS (
 /** What the tables say about a token, or null when its user is gone. */
 export async function tokenFacts(tx: Tx, question: TokenQuestion): Promise<TokenFacts | null> {
   const { userId, scope, appCredId, auditId, issuedAt } = question;
-  const [row] = await sqlPrepared<Row>(tx, FACTS, [userId, ...scopeParams(scope), appCredId, auditId, issuedAt]);
+  const [row] = await sql<Row>(tx, FACTS, [userId, ...scopeParams(scope), appCredId, auditId, issuedAt]);
   if (row === undefined) return null;
   const { credential } = row;
   return {
