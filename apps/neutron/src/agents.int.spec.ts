@@ -156,6 +156,24 @@ describe('agents', () => {
     expect(typeOf(await neutron.call('DELETE', `${path}/${network.id}`, admin))).toBe('NetworkNotHostedByDhcpAgent');
     expect(await neutron.list('port', `?network_id=${network.id}&device_owner=network:dhcp`, admin)).toHaveLength(1);
   });
+
+  it('serve a flat network where its physical network is, however much they serve already', async () => {
+    await agent.report({ start: false, bridgeMappings: { public: 'br-ex' } });
+    const flat = { 'provider:network_type': 'flat', 'provider:physical_network': 'public' };
+    const network = await neutron.make('network', flat, admin);
+    await neutron.make('subnet', { network_id: network.id, ip_version: 4, cidr: '10.4.0.0/24' }, admin);
+    const [server] = await neutron.list('port', `?network_id=${network.id}&device_owner=network:dhcp`, admin);
+    expect(server?.['binding:host_id']).toBe(agent.host);
+    const { network: tunnelled } = await neutron.wired({ cidr: '10.4.1.0/24' });
+    const [further] = await neutron.list('port', `?network_id=${tunnelled.id}&device_owner=network:dhcp`, admin);
+    expect(further?.['binding:host_id']).toBe(other.host);
+    for (const one of [network, tunnelled]) {
+      const subnets = await neutron.list('subnet', `?network_id=${one.id}`, admin);
+      for (const { id } of subnets) await neutron.drop('subnet', id, admin);
+      await neutron.drop('network', one.id, admin);
+    }
+    await agent.report({ start: false });
+  });
 });
 
 describe('ports of servers', () => {

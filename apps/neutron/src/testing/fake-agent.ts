@@ -72,7 +72,14 @@ export class FakeAgent {
   }
 
   /** Reports as the host's agents do. */
-  async report(options: { readonly types?: readonly string[]; readonly ip?: string; readonly start?: boolean } = {}) {
+  async report(
+    options: {
+      readonly types?: readonly string[];
+      readonly ip?: string;
+      readonly start?: boolean;
+      readonly bridgeMappings?: Readonly<Record<string, string>>;
+    } = {},
+  ) {
     for (const type of options.types ?? Object.values(AGENT_TYPE)) {
       await this.plugin.report_state(newContext(), {
         agent_state: {
@@ -81,7 +88,7 @@ export class FakeAgent {
           host: this.host,
           topic: 'N/A',
           availability_zone: type === AGENT_TYPE.dhcp || type === AGENT_TYPE.l3 ? 'nova' : null,
-          configurations: { tunneling_ip: options.ip ?? '192.0.2.1' },
+          configurations: { tunneling_ip: options.ip ?? '192.0.2.1', bridge_mappings: options.bridgeMappings ?? {} },
           start_flag: options.start ?? true,
         },
       });

@@ -8,6 +8,20 @@ import type { Agent, AgentRepository } from '@nestack/neutron/domain';
 const ON_A_PHYSICAL_NETWORK = `EXISTS (SELECT 1 FROM agent h WHERE h.host = a.host
   AND jsonb_typeof(h.configurations->'bridge_mappings') = 'object' AND h.configurations->'bridge_mappings' <> '{}'::jsonb)`;
 
+/** Whether the agent's host is on the physical network $3; true for networks that need none. */
+const ON_THIS_NETWORK = `($3::text IS NULL OR EXISTS (SELECT 1 FROM agent h WHERE h.host = a.host
+  AND jsonb_typeof(h.configurations->'bridge_mappings') = 'object' AND h.configurations->'bridge_mappings' ? $3))`;
+
+interface Served {
+  readonly type: string;
+  readonly table: 'network_dhcp_agent' | 'router_l3_agent';
+  /** What is preferred before few things served, in SQL; it may use $3. */
+  readonly first: string;
+}
+
+const DHCP: Served = { type: AGENT_TYPE.dhcp, table: 'network_dhcp_agent', first: ON_THIS_NETWORK };
+const L3: Served = { type: AGENT_TYPE.l3, table: 'router_l3_agent', first: ON_A_PHYSICAL_NETWORK };
+
 /** Agents and what they serve, in PostgreSQL. */
 export class AgentsRepository implements AgentRepository {
   private readonly columns: string;
@@ -135,30 +149,39 @@ export class AgentsRepository implements AgentRepository {
     return rows.map((row) => row.id);
   }
 
-  async pickDhcp(tx: Tx, zones: readonly string[]): Promise<Agent | null> {
-    return this.pick(tx, AGENT_TYPE.dhcp, 'network_dhcp_agent', zones);
+  async pickDhcp(tx: Tx, zones: readonly string[], physicalNetwork: string | null): Promise<Agent | null> {
+    return this.pick(tx, DHCP, zones, physicalNetwork);
   }
 
   async lockScheduling(tx: Tx): Promise<void> {
     await sql(tx, "SELECT pg_advisory_xact_lock(hashtext('neutron.scheduling'))");
   }
 
-  private async pick(tx: Tx, type: string, table: string, zones: readonly string[]): Promise<Agent | null> {
-    const known = await this.best(tx, type, table, zones);
+  private async pick(
+    tx: Tx,
+    served: Served,
+    zones: readonly string[],
+    physicalNetwork?: string | null,
+  ): Promise<Agent | null> {
+    const known = await this.best(tx, served, zones, physicalNetwork);
     if (known !== null) return known;
     // One that reports just now either is seen after this lock, or sees what we leave behind after our commit.
     await sql(tx, "SELECT pg_advisory_xact_lock_shared(hashtext('neutron.scheduling'))");
-    return this.best(tx, type, table, zones);
+    return this.best(tx, served, zones, physicalNetwork);
   }
 
-  private async best(tx: Tx, type: string, table: string, zones: readonly string[]): Promise<Agent | null> {
+  private async best(
+    tx: Tx,
+    { type, table, first }: Served,
+    zones: readonly string[],
+    physicalNetwork?: string | null,
+  ): Promise<Agent | null> {
     return sqlOne<Agent>(
       tx,
       `SELECT ${this.columns} FROM agent a WHERE a.agent_type = $1 AND a.admin_state_up AND ${this.living}
          AND (cardinality($2::text[]) = 0 OR a.availability_zone = ANY($2::text[]))
-       ORDER BY ${table === 'router_l3_agent' ? `${ON_A_PHYSICAL_NETWORK} DESC, ` : ''}
-         (SELECT count(*) FROM ${table} b WHERE b.agent_id = a.id), a.id LIMIT 1`,
-      [type, zones],
+       ORDER BY ${first} DESC, (SELECT count(*) FROM ${table} b WHERE b.agent_id = a.id), a.id LIMIT 1`,
+      [type, zones, ...(physicalNetwork === undefined ? [] : [physicalNetwork])],
     );
   }
 
@@ -220,6 +243,6 @@ export class AgentsRepository implements AgentRepository {
   }
 
   async pickL3(tx: Tx, zones: readonly string[]): Promise<Agent | null> {
-    return this.pick(tx, AGENT_TYPE.l3, 'router_l3_agent', zones);
+    return this.pick(tx, L3, zones);
   }
 }

@@ -48,7 +48,8 @@ export class DhcpScheduling {
       return;
     }
     if (agents.length === 0) {
-      const agent = await parts.agents.pickDhcp(tx, network.availability_zone_hints);
+      const physical = network['provider:physical_network'];
+      const agent = await parts.agents.pickDhcp(tx, network.availability_zone_hints, physical);
       if (agent !== null) await this.schedule(ctx, tx, network, agent, subnets);
       return;
     }

@@ -211,8 +211,11 @@ export interface AgentRepository {
   unbindDhcp(tx: Tx, networkId: string, agentId: string): Promise<boolean>;
   /** Networks with DHCP that nobody serves. */
   networksWithoutDhcp(tx: Tx): Promise<string[]>;
-  /** The living agent with the fewest networks, of one of the zones if any are named; null without one. */
-  pickDhcp(tx: Tx, zones: readonly string[]): Promise<Agent | null>;
+  /**
+   * The living agent with the fewest networks, of one of the zones if any are named; null without one. Agents of hosts on the
+   * physical network come first, when one is named: others cannot reach the network's ports.
+   */
+  pickDhcp(tx: Tx, zones: readonly string[], physicalNetwork: string | null): Promise<Agent | null>;
 
   /** What dead agents serve, while others of their kind live. */
   dhcpOfDead(tx: Tx): Promise<readonly { readonly network_id: string; readonly agent_id: string }[]>;

@@ -28,6 +28,15 @@ function served(network: DhcpNetwork): readonly SubnetInfo[] {
   return network.subnets.filter((one) => one.enable_dhcp && (one.ip_version === 4 || dhcpv6(one) !== null));
 }
 
+/** The sockets that dnsmasq opens for a network's subnets: the kernel's table of each, and its port. */
+export function dhcpSockets(network: DhcpNetwork): { readonly table: 'udp' | 'udp6'; readonly port: number }[] {
+  const versions = new Set(served(network).map((one) => one.ip_version));
+  return [
+    ...(versions.has(4) ? [{ table: 'udp' as const, port: 67 }] : []),
+    ...(versions.has(6) ? [{ table: 'udp6' as const, port: 547 }] : []),
+  ];
+}
+
 function prefixOf(cidr: string): number {
   return Number(cidr.split('/')[1]);
 }

@@ -5,6 +5,7 @@ import { waitFor } from '@nestack/kernel/process';
 import { bridgeName, dhcpDeviceName, dhcpNamespace, tapName, type DhcpNetwork } from '@nestack/neutron/contract';
 import type { DhcpDataplane } from '@nestack/neutron/domain';
 import {
+  dhcpSockets,
   dnsmasqArguments,
   hostsFile,
   METADATA_ADDRESS,
@@ -143,14 +144,14 @@ export class LinuxDhcp implements DhcpDataplane {
     await replaceFile(paths.options, optionsFile(network));
     const outcome = await dnsmasq.ensure('dnsmasq', dnsmasqArguments(network, paths, this.options.dnsmasq));
     if (outcome === 'kept') dnsmasq.signal('SIGHUP');
-    else await this.waitForDhcp(network.network.id, dnsmasq);
+    else await this.waitForDhcp(network, dnsmasq);
     if (await this.releaseLeases(network, paths.leases)) return;
     // What could not be released is struck out while nobody holds the file.
     const leases = await readFile(paths.leases, 'utf8').catch(() => '');
     await dnsmasq.stop();
     await replaceFile(paths.leases, withoutLeases(leases, staleLeases(leases, network)));
     await dnsmasq.ensure('dnsmasq', dnsmasqArguments(network, paths, this.options.dnsmasq));
-    await this.waitForDhcp(network.network.id, dnsmasq);
+    await this.waitForDhcp(network, dnsmasq);
   }
 
   /** Ends leases that ports have no more; false when some are left. */
@@ -171,16 +172,21 @@ export class LinuxDhcp implements DhcpDataplane {
     );
   }
 
-  /** A guest may ask as soon as its port is up: the server's socket must be open by then. */
-  private async waitForDhcp(networkId: string, dnsmasq: SupervisedProcess): Promise<void> {
-    const listening = (): boolean | Promise<boolean> => {
+  /** A guest may ask as soon as its port is up: the server's sockets must be open by then. */
+  private async waitForDhcp(network: DhcpNetwork, dnsmasq: SupervisedProcess): Promise<void> {
+    const sockets = dhcpSockets(network);
+    const listening = async (): Promise<boolean> => {
       const { pid } = dnsmasq;
       if (pid === null) return false;
-      // 67 in hexadecimal, in the process' own network namespace.
-      return readFile(`/proc/${pid}/net/udp`, 'utf8').then((text) => / [0-9A-F]{8}:0043 /.test(text));
+      for (const { table, port } of sockets) {
+        // The process' own network namespace; ports are hexadecimal.
+        const open = new RegExp(` [0-9A-F]+:${port.toString(16).toUpperCase().padStart(4, '0')} `);
+        if (!open.test(await readFile(`/proc/${pid}/net/${table}`, 'utf8'))) return false;
+      }
+      return true;
     };
     await waitFor('dnsmasq to listen', listening, 5000, 10).catch((error: unknown) => {
-      this.options.log.warn(null, 'dnsmasq.slow', { network_id: networkId, error: String(error) });
+      this.options.log.warn(null, 'dnsmasq.slow', { network_id: network.network.id, error: String(error) });
     });
   }
 

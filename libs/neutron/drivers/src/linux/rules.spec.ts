@@ -1,6 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DhcpNetwork, RouterInfo, SecurityGroupRuleInfo, SubnetInfo } from '@nestack/neutron/contract';
-import { dnsmasqArguments, hostsFile, namesFile, optionsFile, staleLeases, withoutLeases } from './dnsmasq-config';
+import {
+  dhcpSockets,
+  dnsmasqArguments,
+  hostsFile,
+  namesFile,
+  optionsFile,
+  staleLeases,
+  withoutLeases,
+} from './dnsmasq-config';
 import { linkLocal, match } from './firewall-rules';
 import { parseLinkEvent } from './link-monitor';
 import { routesOf } from './router-routes';
@@ -141,6 +149,10 @@ describe('a DHCP server', () => {
       '--dhcp-range=set:subnet-less',
       '--dhcp-range=set:subnet-full',
     ]);
+    expect(dhcpSockets(served)).toEqual([{ table: 'udp6', port: 547 }]);
+    expect(dhcpSockets(network([subnet({})], [own]))).toEqual([{ table: 'udp', port: 67 }]);
+    const slaac = subnet({ ...six, id: 'slaac', cidr: 'fd00:1::/64', ipv6_address_mode: 'slaac' });
+    expect(dhcpSockets(network([slaac], [own]))).toEqual([]);
   });
 
   it('knows leases that ports have no more', () => {
