@@ -3,6 +3,7 @@ import { conventionsOf } from './conventions';
 import { existsIn, schemaFor } from './microversion';
 import { errorResponses, sharedComponents, sharedHeaders } from './openapi-responses';
 import { DOCUMENTED, type ApiDeclaration, type ApiVersion, type Operation, type Versioned } from './operation';
+import { withClosedRecords } from './records';
 import { validatorOf } from './validation';
 
 type Json = Record<string, unknown>;
@@ -226,11 +227,15 @@ class Describer {
 
 /** The schema as the document shows it. */
 function shown(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(shown);
+  return withClosedRecords(documented(schema));
+}
+
+function documented(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(documented);
   if (typeof schema !== 'object' || schema === null) return schema;
   const instead = (schema as Json)[DOCUMENTED];
-  if (instead !== undefined) return shown(instead);
-  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, shown(value)]));
+  if (instead !== undefined) return documented(instead);
+  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, documented(value)]));
 }
 
 /** Where several operations answer the same status, each of their bodies may come. */

@@ -5,6 +5,7 @@ import { isUuidLike } from '@nestack/kernel/ids';
 import type { TSchema } from 'typebox';
 import type { Conventions } from './conventions';
 import { pyRepr, pyStr } from './python-text';
+import { withClosedRecords } from './records';
 
 const DATE_TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$/i;
 
@@ -59,7 +60,7 @@ const compiled = new WeakMap<object, ValidateFunction>();
 export function validatorOf(schema: TSchema): ValidateFunction {
   let validate = compiled.get(schema);
   if (validate === undefined) {
-    validate = ajv().compile(schema);
+    validate = ajv().compile(withClosedRecords(schema) as TSchema);
     compiled.set(schema, validate);
   }
   return validate;
