@@ -1,7 +1,8 @@
-"""One fuzz run against one service: `fuzz.py PLAN.json` (written by `nestack fuzz`, see src/fuzz/plan.ts).
+"""One fuzz run against one service: `fuzz.py PLAN.json` (written by `nestack fuzz`, see src/fuzz/fuzz.ts).
 
-Takes operations from the OpenAPI document that the plan names, sends what Schemathesis makes of them (boundary values
-first, then random ones, valid and invalid), and judges each answer by the document. Prints a JSON object per line:
+Takes operations from the OpenAPI document that the plan names, goes through the service's own steps, sends what
+Schemathesis makes of the operations (boundary values first, then random ones, valid and invalid), and judges each answer
+by the document. Prints a JSON object per line:
 failures as they are found, the totals at the end.
 """
 
@@ -14,15 +15,19 @@ import warnings
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 from schemathesis import checks as registry
+from schemathesis.core import NOT_SET
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from examples import Examples
 from fields import undeclared
 from hostile import hostile_bodies, hostile_paths
-from pools import Pools
+from pools import Pools, header
+from walk import Walk, steps_of
 
 CHECKS = [
     registry.not_a_server_error,
@@ -40,6 +45,13 @@ NEGATIVE_SHARE = 0.4
 # How many of the valid requests are such as are known to work but for a field or two.
 EXAMPLE_SHARE = 0.6
 TIMEOUT_S = 60
+TRIES_PER_CASE = 4
+# Requests per operation from which on a run goes through the service's own steps first.
+WALK_FROM = 2
+
+
+class Enough(BaseException):
+    """Ends a generation; nothing of Hypothesis takes it for a failure."""
 
 
 def say(kind, **fields):
@@ -50,15 +62,15 @@ class Run:
     def __init__(self, plan):
         self.plan = plan
         self.random = random.Random(plan["seed"])
-        self.pools = Pools(plan["pools"], plan["own"], self.random)
-        self.examples = Examples(plan["examples"], self.random)
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.max_redirects = 0
         self.headers = {"X-Auth-Token": plan["token"], "Accept": "application/json", **plan["headers"]}
         self.statuses = {}
         self.seen = {}
-        # Operations that have succeeded at least once: the others were tried at their edges only.
+        # How often each operation answered with which status, and the operations that have succeeded at least once: the
+        # others were tried at their edges only.
+        self.answers = {}
         self.reached = set()
         self.sent = 0
         with open(plan["document"], encoding="utf-8") as file:
@@ -67,14 +79,32 @@ class Run:
         self.schema = schemathesis.openapi.from_dict(without_security(separate_actions(document)))
         self.operations = [found.ok() for found in self.schema.get_all_operations()]
         self.operations.sort(key=lambda one: (ORDER.get(one.method.upper(), 5), one.path))
+        steps = steps_of(plan["service"], plan["version"])
+        self.pools = Pools(plan["pools"], plan["own"], self.random, self.operations)
+        self.examples = Examples(steps, self.pools, self.random)
+        self.walk = Walk(self, steps)
+
+    def note(self, operation, text):
+        say("note", operation=operation.label, text=text)
 
     def go(self):
-        budget = self.plan["requests"]
-        share = max(2, budget // max(1, len(self.operations)))
+        """Goes through what works, then sends what is random, and removes what is left by the operations themselves."""
+        walks = self.plan["requests"] >= WALK_FROM * len(self.operations)
+        if walks:
+            self.walk.go()
+        removals = sum(one.method.upper() == "DELETE" for one in self.operations) if walks else 0
+        self.random_ones(self.plan["requests"] - self.sent - removals)
+        if walks:
+            self.walk.leave()
+            self.random_ones(self.plan["requests"] - self.sent)
+
+    def random_ones(self, number):
+        budget = self.sent + number
+        share = max(2, number // max(1, len(self.operations)))
         # Two halves, so that the second meets what the first has made.
         for half in (0, 1):
             for index, operation in enumerate(self.operations):
-                self.fuzz(operation, max(1, share // 2), half, index)
+                self.fuzz(operation, max(1, share // 2), half, index, budget)
         # What integer division and small operations have left over goes to whoever takes a body.
         rich = [one for one in self.operations if one.body] or self.operations
         turn = 2
@@ -82,20 +112,20 @@ class Run:
             before = self.sent
             for index, operation in enumerate(rich):
                 if self.sent < budget:
-                    self.fuzz(operation, 6, turn, index)
+                    self.fuzz(operation, 6, turn, index, budget)
             turn += 1
             if self.sent == before:
                 break
 
-    def fuzz(self, operation, count, turn, index):
+    def fuzz(self, operation, count, turn, index, budget):
         for case, source in self.cases(operation, count, turn, index):
-            if self.sent >= self.plan["requests"]:
+            if self.sent >= budget:
                 return
             self.call(operation, case, source)
         if turn == 0:
             self.without_token(operation)
         for probe in self.probes(operation, count):
-            if self.sent >= self.plan["requests"]:
+            if self.sent >= budget:
                 return
             self.send_raw(operation, *probe)
 
@@ -130,6 +160,8 @@ class Run:
         if count <= 0:
             return []
         found = []
+        tries = 0
+        strategy = operation.as_strategy(generation_mode=mode)
 
         @seed(number)
         @settings(
@@ -139,12 +171,19 @@ class Run:
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(case=operation.as_strategy(generation_mode=mode))
-        def collect(case):
-            found.append(case)
+        @given(data=st.data())
+        def collect(data):
+            nonlocal tries
+            # Hypothesis itself would try a thousand times where there is little to get wrong.
+            if len(found) >= count or tries >= TRIES_PER_CASE * count:
+                raise Enough
+            tries += 1
+            found.append(data.draw(strategy))
 
         try:
             collect()
+        except Enough:
+            pass
         except Exception as error:  # noqa: BLE001
             # An operation without any parameter has nothing to get wrong.
             if mode is GenerationMode.POSITIVE:
@@ -152,36 +191,50 @@ class Run:
         return found[:count]
 
     def call(self, operation, case, source):
+        """Sends a generated request, mostly with ids that exist and often with a body that works but for a field or two."""
         if source == "positive" and self.random.random() < EXAMPLE_SHARE:
             self.examples.apply(operation, case)
         if source != "negative" and self.random.random() < KNOWN_SHARE:
             self.pools.fill(operation, case)
+        elif source == "negative" and wrong_elsewhere(case) and self.random.random() < KNOWN_SHARE:
+            self.pools.fill_path(operation, case)
+        response = self.exchange(operation, case, source, {})
+        if response is not None and source == "positive" and response.status_code < 300:
+            self.examples.learn(operation, case)
+
+    def send_step(self, operation, params, query, headers, body):
+        """Sends a step of the walk; the answer is judged like any other."""
+        media = headers.pop("Content-Type", None) or ("application/json" if body is not None else None)
+        case = operation.Case(
+            path_parameters=params, query=query, body=NOT_SET if body is None else body, media_type=media
+        )
+        return self.exchange(operation, case, "walk", headers)
+
+    def exchange(self, operation, case, source, headers):
         try:
             response = case.call(
                 base_url=self.plan["url"],
                 session=self.session,
-                headers=self.headers,
+                headers={**self.headers, **headers},
                 timeout=TIMEOUT_S,
                 allow_redirects=False,
             )
         except (ValueError, UnicodeError, requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL):
             # What the client library itself does not send (line breaks in headers).
-            return
+            return None
         except Exception as error:  # noqa: BLE001
             self.sent += 1
             self.fail(operation, "no_answer", repr(error)[:400], None, source)
-            return
-        self.count(response.status_code)
-        if response.status_code < 400:
-            self.reached.add(operation.label)
+            return None
+        self.count(operation, response.status_code)
         self.pools.learn(operation, case.path_parameters, response)
         try:
-            case.validate_response(response, checks=CHECKS, headers=self.headers)
+            case.validate_response(response, checks=CHECKS, headers={**self.headers, **headers})
         except FailureGroup as group:
             for failure in group.exceptions:
                 self.judge(operation, failure, case, response, source)
-
         self.check_fields(operation, response, source)
+        return response
 
     def check_fields(self, operation, response, source):
         declared = operation.definition.raw["responses"].get(str(response.status_code), {})
@@ -228,6 +281,8 @@ class Run:
         if response is None:
             return
         declared = operation.definition.raw["responses"]
+        if response.status_code == 501 and "501" in declared:
+            return
         if response.status_code >= 500:
             self.fail(operation, "ServerError", "server error", response, "hostile")
         elif str(response.status_code) not in declared and response.status_code not in (404, 405):
@@ -246,12 +301,16 @@ class Run:
             self.sent += 1
             self.fail(operation, "no_answer", repr(error)[:400], None, "hostile")
             return None
-        self.count(response.status_code)
+        self.count(operation, response.status_code)
         return response
 
-    def count(self, status):
+    def count(self, operation, status):
         self.sent += 1
         self.statuses[status] = self.statuses.get(status, 0) + 1
+        answers = self.answers.setdefault(operation.label, {})
+        answers[status] = answers.get(status, 0) + 1
+        if status < 400:
+            self.reached.add(operation.label)
 
     def fail(self, operation, check, text, response, source, sent=None):
         status = None if response is None else response.status_code
@@ -288,9 +347,10 @@ class Run:
                         self.pools.forget(name, value)
 
 
-def header(response, name):
-    value = response.headers.get(name)
-    return value[0] if isinstance(value, list) else value
+def wrong_elsewhere(case):
+    """Whether an invalid request's path is none of what is invalid: then it may name what exists, and gets further."""
+    component = case.meta and case.meta.generation and case.meta.components.get(ParameterLocation.PATH)
+    return bool(component) and component.mode is GenerationMode.POSITIVE
 
 
 def describe(request):
@@ -335,9 +395,10 @@ def main():
     finally:
         run.clean()
     for label in sorted({one.label for one in run.operations} - run.reached):
-        say("note", operation=label, text="never succeeded")
+        say("note", operation=label, text=f"never succeeded: {run.answers.get(label, {})}")
     failures = [{"operation": key[0], "check": key[1], "status": key[2], "count": count} for key, count in run.seen.items()]
-    say("done", requests=run.sent, operations=len(run.operations), reached=len(run.reached), statuses=run.statuses, failures=failures)
+    answers = {one.label: run.answers.get(one.label, {}) for one in run.operations}
+    say("done", requests=run.sent, answers=answers, statuses=run.statuses, failures=failures)
 
 
 main()

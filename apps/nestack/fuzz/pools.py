@@ -49,13 +49,30 @@ KEYS = {"keypair": ("name",), "resource_provider": ("uuid",), "trait": (), "reso
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 # Nobody's by creation: what these make is of another kind, or opens the way out of the run.
 NEVER_OWN = {"token", "agent", "service_state", "extension", "quota", "quota_set"}
+# Single facts of answers, by the field that tells them: the newest is the one that counts.
+FACTS = {
+    "resource_provider_generation": "generation",
+    "floating_ip_address": "floating_address",
+    "auth_key": "auth_key",
+    "encryption_id": "encryption",
+}
 LIMIT = 200
+# How many of the requests name a child together with the parent that it is known to have.
+PAIRED_SHARE = 0.7
 
 
 class Pools:
     """`known` are ids to read and to refer to, `own` those that the run may change and remove."""
 
-    def __init__(self, known, own, random):
+    def __init__(self, known, own, random, operations=()):
+        self.facts = {}
+        # Parameters that were good together, by path; and by a collection's path the parameter of its items.
+        self.pairs = {}
+        self.items = {}
+        for operation in operations:
+            found = re.fullmatch(r"(.*)/\{(\w+)\}", operation.path)
+            if found:
+                self.items[found.group(1)] = found.group(2)
         self.known = {name: list(values) for name, values in known.items()}
         self.own = {name: list(values) for name, values in own.items()}
         self.random = random
@@ -71,17 +88,61 @@ class Pools:
             return singular(before.group(1)).replace("-", "_")
         if plain in ALIASES:
             return ALIASES[plain]
-        return plain.removesuffix("_id")
+        return plain.removesuffix("_id").removesuffix("_name")
 
     def pick(self, name, own):
         values = (self.own if own else self.known).get(name)
         return self.random.choice(values) if values else None
 
-    def fill(self, operation, case):
-        """Puts ids that exist where the request names resources."""
+    def any_of(self, name):
+        """Some resource that may be named."""
+        return self.facts[name] if name in self.facts else self.pick(name, False)
+
+    def newest(self, name, back=0):
+        """The resource that was made last, or `back` before it; of others one that is known."""
+        if back == 0 and name in self.facts:
+            return self.facts[name]
+        values = self.own.get(name) or self.known.get(name) or []
+        return values[-1 - back] if len(values) > back else None
+
+    def named(self, operation, given, writes):
+        """Path parameters for a walk: those given, and the newest ids. None where one is missing, or is not ours to write to."""
+        path = operation.path.split("#")[0]
+        names = re.findall(r"\{(\w+)\}", path)
+        pairs = [one for one in self.pairs.get(path, []) if not writes or self._is_own(path, one)]
+        if pairs and not given:
+            return dict(pairs[-1])
+        found = {}
+        for name in names:
+            kind = self.name_of(path, name)
+            value = given.get(name, self.newest(kind))
+            if value is None or (writes and name == names[0] and value not in self.own.get(kind, [])):
+                return None
+            found[name] = str(value)
+        return found
+
+    def gone(self, operation, parameters):
+        """Nothing is there under these parameters."""
+        path = operation.path.split("#")[0]
+        if len(parameters) == 1:
+            ((name, value),) = parameters.items()
+            self.forget(self.name_of(path, name), value)
+        elif parameters in self.pairs.get(path, []):
+            self.pairs[path].remove(parameters)
+
+    def _is_own(self, path, parameters):
+        first = re.search(r"\{(\w+)\}", path).group(1)
+        return parameters[first] in map(str, self.own.get(self.name_of(path, first), []))
+
+    def fill_path(self, operation, case):
+        """Puts ids that exist into the path."""
         path = operation.path.split("#")[0]
         parameters = dict(case.path_parameters or {})
         names = re.findall(r"\{(\w+)\}", path)
+        pairs = [one for one in self.pairs.get(path, []) if operation.method.upper() not in WRITES or self._is_own(path, one)]
+        if pairs and self.random.random() < PAIRED_SHARE:
+            parameters.update(self.random.choice(pairs))
+            names = []
         for position, parameter in enumerate(names):
             # The resource that is written is the first: what comes behind it is only named (a user in a role's grant).
             value = self._for(operation, path, parameter)
@@ -91,6 +152,9 @@ class Pools:
                 parameters[parameter] = str(value)
         if parameters:
             case.path_parameters = parameters
+    def fill(self, operation, case):
+        """Puts ids that exist where the request names resources."""
+        self.fill_path(operation, case)
         if isinstance(case.query, dict) and case.query:
             query = dict(case.query)
             for name, value in query.items():
@@ -115,10 +179,16 @@ class Pools:
         path = operation.path.split("#")[0]
         method = operation.method.upper()
         if method == "DELETE" and response.status_code < 300 and path.endswith("}"):
-            last = re.findall(r"\{(\w+)\}", path)[-1]
-            self.forget(self.name_of(path, last), (parameters or {}).get(last))
+            self.gone(operation, parameters or {})
             return
-        if response.status_code >= 300 or not response.content[:1] == b"{":
+        if response.status_code == 404 and method == "GET" and re.fullmatch(r"[^{]*/\{\w+\}", path):
+            # Gone by another way than its own removal.
+            self.gone(operation, parameters or {})
+        if response.status_code >= 300:
+            return
+        self._learn_path(path, method, parameters or {})
+        self._learn_headers(method, response)
+        if not response.content[:1] == b"{":
             return
         try:
             body = json.loads(response.content)
@@ -131,6 +201,14 @@ class Pools:
                 rows.append((key, value))
             elif isinstance(value, list):
                 rows += [(singular(key), one) for one in value[:20] if isinstance(one, dict)]
+        self._learn_items(path, parameters or {}, body)
+        if made:
+            self._learn_named(path, parameters or {}, body)
+            # An image of a server is not below its path.
+            if isinstance(body.get("image_id"), str):
+                for pool in (self.known, self.own):
+                    self._add(pool, "image", body["image_id"])
+        self._learn_facts(body)
         for key, row in rows:
             name = key or singular(path.rstrip("/").split("/")[-1]).replace("-", "_")
             for field in KEYS.get(name, ("id", "uuid")):
@@ -140,6 +218,86 @@ class Pools:
                     self._add(self.known, name, value)
                     if made and name not in NEVER_OWN:
                         self._add(self.own, name, value)
+                    break
+
+    def _learn_path(self, path, method, parameters):
+        """A request that was accepted named what exists."""
+        if path.count("{") > 1:
+            self._pair(path, parameters)
+        elif path.endswith("}") and method == "PUT" and parameters:
+            # Made under a name that the client chose (traits), or there before.
+            ((name, value),) = parameters.items()
+            self._add(self.known, self.name_of(path, name), value)
+
+    def _learn_headers(self, method, response):
+        """What is made without a body is told by its place."""
+        place = header(response, "location")
+        found = re.search(r"/([\w-]+)/([^/?]+)$", place or "")
+        if found and method == "POST":
+            name = singular(found.group(1)).replace("-", "_")
+            for pool in (self.known, self.own):
+                self._add(pool, name, found.group(2))
+        subject = header(response, "x-subject-token")
+        if subject and method == "POST":
+            self.facts["subject"] = subject
+
+    def _learn_items(self, path, parameters, body):
+        """The items of a collection, by the parameter that names one of them."""
+        name = self.items.get(path)
+        if name is None:
+            return
+        for key, value in body.items():
+            if key == "links" or key.endswith("_links"):
+                continue
+            if isinstance(value, dict):
+                found = [value[field] for field in (name, "id") if field in value] or list(value)
+            elif isinstance(value, list):
+                rows = [row.get(name, row.get("id", row.get("name"))) if isinstance(row, dict) else row for row in value]
+                found = [row for row in rows if row is not None]
+            else:
+                found = []
+            for item in found[:5]:
+                if isinstance(item, (str, int)) and not isinstance(item, bool):
+                    self._add(self.known, self.name_of(f"{path}/{{{name}}}", name), item)
+                    if "{" in path:
+                        self._pair(f"{path}/{{{name}}}", {**parameters, name: str(item)})
+
+    def _learn_named(self, path, parameters, body):
+        """What was made and has a name for an id."""
+        name = self.items.get(path)
+        if name is None or "id" in body:
+            return
+        kind = self.name_of(f"{path}/{{{name}}}", name)
+        value = body.get(kind, body.get("name"))
+        if isinstance(value, str):
+            for pool in (self.known, self.own):
+                self._add(pool, kind, value)
+            if "{" in path:
+                self._pair(f"{path}/{{{name}}}", {**parameters, name: value})
+
+    def _learn_facts(self, body):
+        rows = [body, *[value for value in body.values() if isinstance(value, dict)]]
+        rows += [row for value in body.values() if isinstance(value, list) for row in value[:20] if isinstance(row, dict)]
+        for row in rows:
+            for field, name in FACTS.items():
+                if isinstance(row.get(field), (str, int)):
+                    self.facts[name] = row[field]
+            console = re.search(r"token(?:=|%3D)([\w-]+)", str(row.get("url")))
+            if console:
+                self.facts["console_token"] = console.group(1)
+            if row.get("binary") == "nova-compute" and row.get("host"):
+                self.facts["compute_host"] = row["host"]
+                self.facts["compute_service"] = row.get("id")
+            if row.get("binary") == "cinder-volume" and row.get("host"):
+                self.facts["volume_host"] = row["host"]
+            if isinstance(row.get("name"), str) and re.fullmatch(r"[\w.-]+@[\w.-]+#.+", row["name"]):
+                self.facts["pool_host"] = row["name"]
+
+    def _pair(self, path, parameters):
+        found = self.pairs.setdefault(path, [])
+        if parameters and parameters not in found:
+            found.append(dict(parameters))
+            del found[:-LIMIT]
 
     def forget(self, name, value):
         for pool in (self.known, self.own):
@@ -176,6 +334,11 @@ class Pools:
         pool = pools.setdefault(name, [])
         if value not in pool and len(pool) < LIMIT:
             pool.append(value)
+
+
+def header(response, name):
+    value = response.headers.get(name)
+    return value[0] if isinstance(value, list) else value
 
 
 def singular(name):

@@ -125,11 +125,15 @@ async function runJob(job: Job, around: Surroundings): Promise<RunTotals> {
   process.stderr.write(`${name}: ${job.requests} requests, seed ${job.seed}\n`);
   const document = path.join(around.folder, `${name}.json`);
   const query = job.version === null ? '' : `?version=${job.version}`;
-  writeFileSync(document, (await around.rest.send('GET', `${url}/openapi.json${query}`)).text);
+  const { text } = await around.rest.send('GET', `${url}/openapi.json${query}`);
+  writeFileSync(document, text);
   await around.rest.login();
   const seeds = await seed(service.name, around.rest, around.known);
   const plan = path.join(around.folder, `${name}-plan.json`);
   const content = {
+    service: service.name,
+    // `latest` by its number.
+    version: job.version === null ? null : (JSON.parse(text) as { info: { version: string } }).info.version,
     document,
     url,
     token: around.rest.token,
@@ -138,7 +142,6 @@ async function runJob(job: Job, around: Surroundings): Promise<RunTotals> {
     seed: job.seed,
     pools: around.known,
     own: seeds.own,
-    examples: seeds.examples,
   };
   writeAtomically(plan, JSON.stringify(content), 0o600);
   const began = performance.now();

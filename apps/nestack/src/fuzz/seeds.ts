@@ -8,15 +8,12 @@ export type Ids = Record<string, (string | number)[]>;
 /** Resources for one run: what it may change, and how they are removed again. */
 export class Seeds {
   readonly own: Ids = {};
-  /** Bodies that were accepted, by the path that they were sent to. */
-  readonly examples: Record<string, unknown[]> = {};
   readonly #made: string[] = [];
 
   constructor(private readonly rest: Rest) {}
 
   /** Creates a resource and says its id. `kind` is the body's key and the pool's name. */
   async make(kind: string, url: string, fields: Body, headers: Readonly<Record<string, string>> = {}): Promise<string> {
-    this.example(url, { [kind]: fields });
     const answer = await this.rest.post<Record<string, { id?: string; name?: string }>>(
       url,
       { [kind]: fields },
@@ -26,12 +23,6 @@ export class Seeds {
     const id = String(made?.id ?? made?.name);
     this.keep(kind, id, `${url}/${encodeURIComponent(id)}`);
     return id;
-  }
-
-  /** Notes a body that is good, for requests that differ from it in a field or two. */
-  example(url: string, body: unknown): void {
-    const path = new URL(url).pathname.replace(`/${this.rest.projectId}`, '');
-    (this.examples[path] ??= []).push(body);
   }
 
   /** Notes what was made otherwise. */
@@ -47,6 +38,10 @@ export class Seeds {
     }
   }
 }
+
+/** A service's URL with its version, which the catalogue has for some. */
+const urlOf = (rest: Rest, type: string, version: string): string =>
+  `${rest.endpoint(type).replace(new RegExp(`/${version}$`), '')}/${version}`;
 
 const unique = (kind: string): string => `fuzz-${kind}-${randomBytes(4).toString('hex')}`;
 
@@ -92,7 +87,6 @@ const SEEDERS: Readonly<Record<FuzzedService['name'], Seeder>> = {
     const url = `${rest.endpoint('image')}/v2/images`;
     for (let turn = 0; turn < 4; turn += 1) {
       const fields = { name: unique('image'), disk_format: 'raw', container_format: 'bare', visibility: 'shared' };
-      seeds.example(url, fields);
       const { id } = await rest.post<{ id: string }>(url, fields);
       seeds.keep('image', id, `${url}/${id}`);
       if (turn % 2 === 1) continue;
@@ -114,7 +108,6 @@ const SEEDERS: Readonly<Record<FuzzedService['name'], Seeder>> = {
     seeds.keep('resource_class', `CUSTOM_FUZZ_${suffix}`, `${url}/resource_classes/CUSTOM_FUZZ_${suffix}`);
     for (let turn = 0; turn < 3; turn += 1) {
       const uuid = randomUUID();
-      seeds.example(`${url}/resource_providers`, { name: unique('provider') });
       await rest.post(`${url}/resource_providers`, { name: unique('provider'), uuid }, headers);
       seeds.keep('resource_provider', uuid, `${url}/resource_providers/${uuid}`);
       await rest.call('PUT', `${url}/resource_providers/${uuid}/inventories`, {
@@ -143,6 +136,14 @@ const SEEDERS: Readonly<Record<FuzzedService['name'], Seeder>> = {
       const fields = { name: unique('server'), imageRef: image, flavorRef: flavor, networks: [{ uuid: network }] };
       const id = await seeds.make('server', `${url}/servers`, fields);
       await settled(rest, `${url}/servers/${id}`, 'server', 'ACTIVE');
+    }
+    const [networks, volumes] = [urlOf(rest, 'network', 'v2.0'), rest.endpoint('block-storage')];
+    for (let turn = 0; turn < 3; turn += 1) {
+      const volume = await seeds.make('volume', `${volumes}/volumes`, { name: unique('volume'), size: 1 });
+      await settled(rest, `${volumes}/volumes/${volume}`, 'volume', 'available');
+      await seeds.make('port', `${networks}/ports`, { network_id: network });
+      await seeds.make('security_group', `${networks}/security-groups`, { name: unique('group') });
+      await seeds.make('floatingip', `${networks}/floatingips`, { floating_network_id: known['public_network']?.[0] });
     }
     for (let turn = 0; turn < 2; turn += 1) {
       await seeds.make('keypair', `${url}/os-keypairs`, { name: unique('key') });
@@ -213,16 +214,16 @@ async function settled(rest: Rest, url: string, key: string, status: string): Pr
 
 /** What is there already and may be named, but not changed. */
 export async function knownIds(rest: Rest): Promise<Ids> {
-  const url = (type: string, version: string): string =>
-    `${rest.endpoint(type).replace(new RegExp(`/${version}$`), '')}/${version}`;
   const ids = async (at: string, key: string): Promise<string[]> =>
     (await rest.get<Record<string, { id: string }[]>>(at))[key]?.map((row) => row.id) ?? [];
-  const network = url('network', 'v2.0');
+  const network = urlOf(rest, 'network', 'v2.0');
   return {
     project: [rest.projectId],
     user: [rest.userId],
-    role: await ids(`${url('identity', 'v3')}/roles`, 'roles'),
-    image: await ids(`${url('image', 'v2')}/images?name=cirros`, 'images'),
+    my_project: [rest.projectId],
+    my_user: [rest.userId],
+    role: await ids(`${urlOf(rest, 'identity', 'v3')}/roles`, 'roles'),
+    image: await ids(`${urlOf(rest, 'image', 'v2')}/images?name=cirros`, 'images'),
     flavor: ['1', '2'],
     network: await ids(`${network}/networks?name=private`, 'networks'),
     public_network: await ids(`${network}/networks?router:external=true`, 'networks'),
