@@ -13,7 +13,7 @@ import { processTree } from './processes';
 import { liftQuotas } from './quotas';
 import type { Bench } from './scenario';
 import { SCENARIOS } from './scenarios';
-import { removeBenchNetwork } from './servers';
+import { removeBenchServers } from './servers';
 
 interface BenchOptions extends CommonOptions {
   readonly json?: string;
@@ -66,7 +66,7 @@ export async function bench(options: BenchOptions): Promise<void> {
       if (scenario !== undefined) results.push(await scenario(tools));
     }
   } finally {
-    await removeBenchNetwork(rest)
+    await removeBenchServers(rest)
       .finally(restoreQuotas)
       .finally(() => rest.close());
   }

@@ -100,8 +100,10 @@ async function benchNetwork(rest: Rest): Promise<string> {
   return network.id;
 }
 
-/** Removes the network of the bench's servers, once they are gone. */
-export async function removeBenchNetwork(rest: Rest): Promise<void> {
+/** Removes what servers a scenario left for the next one, and their network. */
+export async function removeBenchServers(rest: Rest): Promise<void> {
+  const left = `${rest.endpoint('compute')}/servers?limit=1&name=${PREFIX}`;
+  if ((await rest.get<{ servers: unknown[] }>(left)).servers.length > 0) await (await serversOf(rest)).purge();
   const url = `${rest.endpoint('network')}/v2.0/networks`;
   const { networks } = await rest.get<{ networks: { id: string }[] }>(`${url}?name=${NETWORK}`);
   for (const { id } of networks) await rest.call('DELETE', `${url}/${id}`, { accept: [404, 409] });
