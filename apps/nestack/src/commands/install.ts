@@ -1,5 +1,5 @@
 import { aptInstall, explainMissing, whyNoApt } from '../install/apt';
-import { conformanceNeeds, fuzzNeeds, missingOf, needsOf } from '../install/needs';
+import { conformanceNeeds, fuzzNeeds, missingOf, needsOf, networkTestNeeds } from '../install/needs';
 
 /**
  * Installs what tests or a cloud need of the machine, where it may; says what is missing where it may not. Only a failed
@@ -10,7 +10,7 @@ export async function install(options: { readonly for: string }): Promise<void> 
   const brokerUrl = tests ? (process.env['NESTACK_TEST_AMQP_URL'] ?? null) : null;
   const missing = missingOf([
     ...needsOf({ virt: 'libvirt', net: 'linuxbridge', volume: 'nbd', brokerUrl, client: tests, image: true }),
-    ...(tests ? [...conformanceNeeds(), ...fuzzNeeds()] : []),
+    ...(tests ? [...networkTestNeeds(), ...conformanceNeeds(), ...fuzzNeeds()] : []),
   ]);
   if (missing.length === 0) return;
   const reason = whyNoApt();

@@ -135,6 +135,12 @@ function imageNeeds(): Need[] {
   ];
 }
 
+/** What the tests of real networks need beside what a cloud needs. */
+export function networkTestNeeds(): Need[] {
+  const why = 'stands for the guest on a network: a DHCP client, ARP and HTTP';
+  return [{ package: 'busybox', proof: 'busybox', why, without: 'everything else' }];
+}
+
 /** What `nestack conformance` needs. */
 export function conformanceNeeds(): Need[] {
   const why = "OpenStack's own integration tests";
