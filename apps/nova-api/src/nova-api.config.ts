@@ -10,6 +10,9 @@ export const novaApiConfig = Type.Object(
     ...databaseConfig,
     ...brokerConfig,
     ...authConfig,
+    allow_resize_to_same_host: Type.Optional(
+      Type.Boolean({ default: false, description: 'Whether a server may be resized on the host where it is.' }),
+    ),
     metadata_port: Type.Optional(
       Type.Integer({
         minimum: 0,

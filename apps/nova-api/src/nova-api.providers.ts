@@ -121,7 +121,12 @@ type Parts = ReturnType<typeof makeParts>;
 export function novaApiProviders(
   config: Pick<
     NovaApiConfig,
-    'bind' | 'metadata_port' | 'metadata_proxy_shared_secret' | 'novncproxy_base_url' | 'token_ttl'
+    | 'allow_resize_to_same_host'
+    | 'bind'
+    | 'metadata_port'
+    | 'metadata_proxy_shared_secret'
+    | 'novncproxy_base_url'
+    | 'token_ttl'
   >,
 ): Provider[] {
   const from = <T>(provide: abstract new (...args: never[]) => T, make: (parts: Parts) => T): Provider => ({
@@ -150,7 +155,7 @@ export function novaApiProviders(
     },
     from(CreateServers, (parts) => new CreateServers(parts)),
     from(Rescue, (parts) => new Rescue(parts)),
-    from(Resize, (parts) => new Resize(parts)),
+    from(Resize, (parts) => new Resize({ ...parts, allowResizeToSameHost: config.allow_resize_to_same_host ?? false })),
     from(ServerMigrations, (parts) => new ServerMigrations(parts)),
     from(Shelve, (parts) => new Shelve(parts)),
     from(Rebuild, (parts) => new Rebuild(parts)),

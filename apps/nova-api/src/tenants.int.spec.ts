@@ -38,6 +38,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   createServerImage: { createImage: { name: 'x' } },
   rebuildServer: { rebuild: { imageRef: newUuid() } },
   resizeServer: { resize: { flavorRef: '1' } },
+  migrateServer: { migrate: null },
   changeServerPassword: { changePassword: { adminPass: 'x' } },
   resetServerState: { 'os-resetState': { state: 'active' } },
   addSecurityGroup: { addSecurityGroup: { name: 'x' } },

@@ -10,6 +10,7 @@ import {
   BlockDevicesRepository,
   ComputeNodesRepository,
   InstancesRepository,
+  MigrationsRepository,
   ServicesRepository,
   novaMigrations,
 } from '@nestack/nova/data';
@@ -59,6 +60,7 @@ beforeEach(async () => {
     services,
     nodes: new ComputeNodesRepository(),
     devices: new BlockDevicesRepository(),
+    migrations: new MigrationsRepository(),
     operations: sagas,
     placement,
   });

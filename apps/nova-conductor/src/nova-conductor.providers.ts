@@ -21,13 +21,14 @@ import {
   IMAGE_PORT,
   NETWORK_PORT,
   PLACEMENT_PORT,
+  UnconfirmedResizes,
   VOLUME_PORT,
   type ImagePort,
   type NetworkPort,
   type PlacementPort,
   type VolumePort,
 } from '@nestack/nova/domain';
-import { ServiceHeartbeat } from '@nestack/nova/rpc';
+import { ResizeConfirmer, ServiceHeartbeat } from '@nestack/nova/rpc';
 import { novaSagas } from '@nestack/nova/sagas';
 import type { NovaConductorConfig } from './nova-conductor.config';
 
@@ -85,12 +86,24 @@ export function novaConductorProviders(config: ConductorSettings): Provider[] {
           ...parts,
           compute: clients.client(ComputeRpc),
           scheduler: clients.client(SchedulerRpc),
+          maxAttempts: config.max_attempts ?? 3,
           shutdownTimeoutS: config.shutdown_timeout ?? 60,
           vifPluggingTimeoutMs: (config.vif_plugging_timeout ?? 300) * 1000,
         });
         for (const saga of sagas) worker.register(saga);
         return sagas;
       },
+    },
+    {
+      provide: UnconfirmedResizes,
+      inject: [PARTS, SAGAS],
+      useFactory: (parts: Parts, operations: Sagas) => new UnconfirmedResizes({ ...parts, operations }),
+    },
+    {
+      provide: ResizeConfirmer,
+      inject: [UnconfirmedResizes, LOGGER],
+      useFactory: (resizes: UnconfirmedResizes, log: Logger) =>
+        new ResizeConfirmer(resizes, config.resize_confirm_window ?? 0, log),
     },
     {
       provide: ServiceHeartbeat,

@@ -196,6 +196,8 @@ function novaApi(sources: ConfigSources, host: string): Values {
   return {
     ...api(sources, host, 'nova', 'nova'),
     ...auth(sources, 'nova'),
+    // There may be one host only.
+    allow_resize_to_same_host: true,
     metadata_port: portOf(sources.settings, 'metadata'),
     metadata_proxy_shared_secret: secretOf(sources.settings, 'metadata'),
     novncproxy_base_url: `${sources.publicUrl('novnc')}/vnc_lite.html`,

@@ -80,10 +80,22 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+export interface BenchOptions {
+  /** How many compute hosts there are; one by default. */
+  readonly hosts?: number;
+  readonly metadataPort?: number;
+  readonly log?: Logger;
+  readonly allowResizeToSameHost?: boolean;
+  /** Seconds after which moves confirm themselves. */
+  readonly resizeConfirmWindow?: number;
+}
+
 /** A compute host of the bench. */
 export interface BenchHost {
   readonly name: string;
   readonly driver: FakeDriver;
+  /** Marks its nova-compute as down, or as up again. */
+  forceDown(down: boolean): Promise<void>;
   /** What the driver shall do late or wrong; may be changed at any time. */
   readonly behaviour: { delays: NonNullable<FakeOptions['delays']>; failures: NonNullable<FakeOptions['failures']> };
   stop(): Promise<void>;
@@ -147,12 +159,12 @@ export class Bench {
   private constructor(
     readonly database: TestDatabase,
     private readonly log: Logger,
+    private readonly options: BenchOptions,
   ) {}
 
-  /** Starts it with so many hosts. */
-  static async start(options: { hosts?: number; metadataPort?: number; log?: Logger } = {}): Promise<Bench> {
+  static async start(options: BenchOptions = {}): Promise<Bench> {
     const database = await createTestDatabase('nova', novaMigrations);
-    const bench = new Bench(database, options.log ?? silentLogger);
+    const bench = new Bench(database, options.log ?? silentLogger, options);
     bench.metadataPort = options.metadataPort ?? 0;
     await bench.startApi();
     await bench.startConductor();
@@ -294,7 +306,12 @@ export class Bench {
       sagas: 'worker',
       providers: [
         ...this.ports(),
-        ...novaConductorProviders({ host: this.run, shutdown_timeout: 1, vif_plugging_timeout: 5 }),
+        ...novaConductorProviders({
+          host: this.run,
+          shutdown_timeout: 1,
+          vif_plugging_timeout: 5,
+          resize_confirm_window: this.options.resizeConfirmWindow ?? 0,
+        }),
       ],
     });
   }
@@ -361,9 +378,29 @@ export class Bench {
     await this.eventually(`${name} has joined`, () =>
       [...this.placement.providers.values()].some((one) => one.name === name),
     );
-    const host = { name, driver, behaviour, stop: () => app.close() };
+    const host: BenchHost = {
+      name,
+      driver,
+      behaviour,
+      forceDown: (down) => this.forceDown(name, down),
+      stop: () => app.close(),
+    };
     this.hosts.push(host);
     return host;
+  }
+
+  /** Starts a stopped host again, with the guests that it has. */
+  async restartHost(host: BenchHost): Promise<BenchHost> {
+    await host.stop();
+    this.hosts.splice(this.hosts.indexOf(host), 1);
+    return this.startHost(host.name);
+  }
+
+  private async forceDown(host: string, down: boolean): Promise<void> {
+    const as = `${this.project}:admin`;
+    const body = { host, binary: 'nova-compute', forced_down: down };
+    const answer = await this.call('PUT', '/os-services/force-down', { as, body, version: '2.11' });
+    if (answer.status !== 200) throw new Error(`force-down answered ${answer.status}: ${answer.text}`);
   }
 
   async close(): Promise<void> {
@@ -381,6 +418,7 @@ export class Bench {
         ...this.ports(),
         { provide: AUTHENTICATOR, useValue: benchAuthenticator },
         ...novaApiProviders({
+          allow_resize_to_same_host: this.options.allowResizeToSameHost ?? false,
           bind: '127.0.0.1',
           metadata_port: this.metadataPort,
           metadata_proxy_shared_secret: METADATA_SECRET,

@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly uid?: number;
   readonly gid?: number;
   readonly maxBuffer?: number;
+  /** Ends the program when it is aborted. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunResult {

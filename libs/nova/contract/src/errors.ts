@@ -118,7 +118,25 @@ export const NovaError = defineErrors({
     kind: 'badRequest',
     template: 'Server disk was unable to be resized because: {reason}',
   },
-  ResizeOutdated: { kind: 'conflict', template: 'The resize of instance {instance_uuid} reached its host too late.' },
+  CannotMigrateToSameHost: {
+    kind: 'badRequest',
+    template: 'Cannot migrate to the host where the server exists.',
+  },
+  MigrationNotWanted: {
+    kind: 'conflict',
+    template: 'The migration {migration_uuid} of instance {instance_uuid} is over, or not one of host {host}.',
+  },
+  MoveGivenUp: { kind: 'conflict', template: 'The migration {migration_uuid} was given up.' },
+  ServiceUnavailable: { kind: 'conflict', template: 'Service is unavailable at this time.' },
+  UnshelveInstanceInvalidState: {
+    kind: 'conflict',
+    template:
+      'Specifying an availability zone or a host when unshelving server "{instance_uuid}" with status "{state}" is not supported. The server status must be SHELVED_OFFLOADED.',
+  },
+  UnshelveHostNotInAZ: {
+    kind: 'conflict',
+    template: 'Host "{host}" is not in the availability zone "{availability_zone}".',
+  },
   NotResized: { kind: 'badRequest', template: 'Instance has not been resized.' },
   MigrationNotFoundForInstance: {
     kind: 'notFound',

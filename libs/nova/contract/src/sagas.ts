@@ -2,6 +2,17 @@ import Type from 'typebox';
 
 const Uuid = Type.String();
 
+/** Of operations that move a server. */
+export const MoveParams = Type.Object({
+  instance_uuid: Uuid,
+  migration_uuid: Uuid,
+  stale: Type.Array(Uuid),
+  /** Hosts that it must not go to. */
+  ignore_hosts: Type.Array(Type.String()),
+  /** The only one that it may go to. */
+  requested_host: Type.Union([Type.String(), Type.Null()]),
+});
+
 /**
  * The long operations of nova: kind, parameters and instance action, started by nova-api in the transaction that sets
  * the states, run by nova-conductor. All else they need is in the schema.
@@ -38,12 +49,13 @@ export const NovaSagas = {
       reimage: Type.Optional(Type.Object({ bdm_id: Type.Integer(), volume_id: Uuid, image_id: Uuid })),
     }),
   },
-  /** The migration's row has both flavors; the old one is claimed under its uuid until the resize is confirmed. `stale` ones were left by a reset of the server's state. */
-  serverResize: {
-    kind: 'server.resize',
-    action: 'resize',
-    params: Type.Object({ instance_uuid: Uuid, migration_uuid: Uuid, stale: Type.Array(Uuid) }),
-  },
+  /**
+   * The migration's row has both flavors; the old one is claimed under its uuid until the move is confirmed. `stale` ones
+   * were left by a reset of the server's state.
+   */
+  serverResize: { kind: 'server.resize', action: 'resize', params: MoveParams },
+  /** The same with one flavor: a cold migration. */
+  serverMigrate: { kind: 'server.migrate', action: 'migrate', params: MoveParams },
   confirmResize: {
     kind: 'server.confirm_resize',
     action: 'confirmResize',

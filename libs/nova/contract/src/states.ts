@@ -39,6 +39,8 @@ export type TaskState =
   | 'rebuild_spawning'
   | 'resize_prep'
   | 'resize_migrating'
+  | 'resize_migrated'
+  | 'resize_finish'
   | 'resize_reverting'
   | 'shelving'
   | 'shelving_image_pending_upload'
@@ -97,6 +99,8 @@ const STATUS: Readonly<Record<VmState, ServerStatus>> = {
   shelved_offloaded: 'SHELVED_OFFLOADED',
 };
 
+const RESIZING: readonly TaskState[] = ['resize_prep', 'resize_migrating', 'resize_migrated', 'resize_finish'];
+
 /** The wire's status of a pair of states. upstream: nova/api/openstack/common.py, the state map. */
 export function serverStatus(vmState: VmState, taskState: TaskState | null): ServerStatus {
   if (vmState === 'active' || vmState === 'stopped') {
@@ -109,7 +113,7 @@ export function serverStatus(vmState: VmState, taskState: TaskState | null): Ser
     (vmState === 'active' || vmState === 'stopped' || vmState === 'error')
   )
     return 'REBUILD';
-  if (taskState === 'resize_prep' || taskState === 'resize_migrating') return 'RESIZE';
+  if (taskState !== null && RESIZING.includes(taskState)) return 'RESIZE';
   if (vmState === 'resized' && taskState === 'resize_reverting') return 'REVERT_RESIZE';
   return STATUS[vmState];
 }

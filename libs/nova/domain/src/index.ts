@@ -29,6 +29,7 @@ export * from './servers/server-migrations';
 export * from './servers/server-passwords';
 export * from './servers/servers';
 export * from './servers/shelve';
+export * from './servers/unconfirmed-resizes';
 export * from './usages/tenant-usages';
 export * from './compute/compute-manager';
 export * from './compute/keyed-mutex';

@@ -23,6 +23,8 @@ const ADMIN: readonly string[] = [
   'os_compute_api:os-shelve:shelve_offload',
   'os_compute_api:os-shelve:unshelve_to_host',
   'os_compute_api:os-migrations:index',
+  'os_compute_api:os-migrate-server:migrate',
+  'os_compute_api:os-migrate-server:migrate:host',
   'os_compute_api:servers:migrations:index',
   'os_compute_api:servers:migrations:show',
   'os_compute_api:os-aggregates:index',

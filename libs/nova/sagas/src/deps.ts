@@ -39,6 +39,8 @@ export interface SagaDeps {
   readonly placement: PlacementPort;
   /** Seconds that a guest gets to power itself off. upstream: shutdown_timeout */
   readonly shutdownTimeoutS: number;
+  /** Hosts that are tried for a server. upstream: max_attempts */
+  readonly maxAttempts: number;
   /** How long a boot waits for its ports. upstream: vif_plugging_timeout */
   readonly vifPluggingTimeoutMs: number;
 }

@@ -27,9 +27,6 @@ type Built =
   | { readonly ok: true; readonly power_state: number; readonly root_device_name: string }
   | { readonly ok: false; readonly host: string; readonly message: string };
 
-/** Hosts that are tried. upstream: max_attempts */
-const ATTEMPTS = 3;
-
 /**
  * `server.create`: schedule and claim, bind ports, connect volumes, build on the host, wait for the network, ACTIVE. A host
  * that cannot build it makes the next one be tried. Undone, nothing is held anywhere and the server is in ERROR with its
@@ -37,13 +34,13 @@ const ATTEMPTS = 3;
  */
 export function createServerSaga(deps: SagaDeps) {
   const steps: Step[] = [];
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) steps.push(...attemptSteps(deps, attempt));
+  for (const attempt of attemptsOf(deps)) steps.push(...attemptSteps(deps, attempt));
   steps.push(
     {
       type: 'tx',
       name: 'spawned',
       do: async (_ctx, tx, run) => {
-        const last = lastBuild(run);
+        const last = lastBuild(deps, run);
         if (last === undefined || !last.ok) {
           throw NovaError.NoValidHost({
             reason: `Exceeded maximum number of retries. Last exception: ${last?.message ?? 'none'}`,
@@ -58,7 +55,7 @@ export function createServerSaga(deps: SagaDeps) {
     {
       type: 'effect',
       name: 'complete_volumes',
-      when: (run) => attempts().some((n) => (run.maybe<Connected[]>(`connect_volumes_${n}`)?.length ?? 0) > 0),
+      when: (run) => attemptsOf(deps).some((n) => (run.maybe<Connected[]>(`connect_volumes_${n}`)?.length ?? 0) > 0),
       do: async (ctx, run) => {
         const { devices } = await load(deps, run.params.instance_uuid);
         for (const device of devices)
@@ -148,7 +145,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       do: async (ctx, run) => {
         const instance = await loadInstance(deps, run.params.instance_uuid);
         if (attempt > 1) await deps.placement.release(ctx, instance.uuid);
-        const ignore = attempts().flatMap((n) => {
+        const ignore = attemptsOf(deps).flatMap((n) => {
           const built = run.maybe<Built>(`build_${n}`);
           return built !== undefined && !built.ok ? [built.host] : [];
         });
@@ -289,12 +286,13 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
   ];
 }
 
-function attempts(): readonly number[] {
-  return Array.from({ length: ATTEMPTS }, (_, at) => at + 1);
+/** The numbers of the hosts that are tried, from 1. */
+export function attemptsOf({ maxAttempts }: Pick<SagaDeps, 'maxAttempts'>): readonly number[] {
+  return Array.from({ length: maxAttempts }, (_, at) => at + 1);
 }
 
-function lastBuild(run: Run): Built | undefined {
-  return attempts()
+function lastBuild(deps: SagaDeps, run: Run): Built | undefined {
+  return attemptsOf(deps)
     .map((n) => run.maybe<Built>(`build_${n}`))
     .findLast((built) => built !== undefined);
 }

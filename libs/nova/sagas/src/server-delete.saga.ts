@@ -2,6 +2,11 @@ import { defineSaga } from '@nestack/kernel/saga';
 import { NovaSagas, POWER_STATE } from '@nestack/nova/contract';
 import { isRefusal, load, terminate, type SagaDeps } from './deps';
 
+interface Begun {
+  readonly hosts: readonly string[];
+  readonly shelved: string | null;
+}
+
 /** `server.delete`: only forward. Guest, ports, volume attachments, claims, then the row. */
 export function deleteServerSaga(deps: SagaDeps) {
   return defineSaga({
@@ -15,16 +20,23 @@ export function deleteServerSaga(deps: SagaDeps) {
         pivot: true,
         do: async (_ctx, tx, run) => {
           const instance = await deps.instances.update(tx, run.params.instance_uuid, { task_state: 'deleting' });
-          return { host: instance?.host ?? null, shelved: instance?.request.shelved?.image_id ?? null };
+          // Where it is, and where a move that nobody has confirmed has left its disks.
+          const moves = await deps.migrations.open(tx, run.params.instance_uuid);
+          const hosts = new Set([instance?.host ?? null, ...moves.map((one) => one.source_compute)]);
+          return {
+            hosts: [...hosts].filter((host) => host !== null),
+            shelved: instance?.request.shelved?.image_id ?? null,
+          };
         },
       },
       {
         type: 'effect',
         name: 'terminate',
-        when: (run) => run.out<{ host: string | null }>('begin').host !== null,
+        when: (run) => run.out<Begun>('begin').hosts.length > 0,
         do: async (ctx, run) => {
-          const { host } = run.out<{ host: string }>('begin');
-          await terminate(ctx, deps, host, await load(deps, run.params.instance_uuid), run.messageId);
+          const loaded = await load(deps, run.params.instance_uuid);
+          const { hosts } = run.out<Begun>('begin');
+          await Promise.all(hosts.map((host) => terminate(ctx, deps, host, loaded, `${run.messageId}:${host}`)));
         },
       },
       {
@@ -54,8 +66,8 @@ export function deleteServerSaga(deps: SagaDeps) {
       {
         type: 'effect',
         name: 'delete_shelved',
-        when: (run) => run.out<{ shelved: string | null }>('begin').shelved !== null,
-        do: (ctx, run) => unlessRefused(deps.images.remove(ctx, run.out<{ shelved: string }>('begin').shelved)),
+        when: (run) => run.out<Begun>('begin').shelved !== null,
+        do: (ctx, run) => unlessRefused(deps.images.remove(ctx, run.out<Begun>('begin').shelved ?? '')),
       },
       {
         type: 'effect',

@@ -14,7 +14,7 @@ export function refusal(what: string): DomainError {
 export class Faults {
   readonly calls: string[] = [];
   private readonly planned = new Map<string, { error: Error; times: number; after: boolean }>();
-  private readonly gates = new Map<string, Promise<void>>();
+  private readonly gates = new Map<string, { readonly opened: Promise<void>; readonly open: () => void }>();
 
   /** Lets the next `times` calls of an operation fail; with `after` their effect happens all the same, as when an answer is lost. */
   fail(operation: string, error: Error, options: { readonly times?: number; readonly after?: boolean } = {}): void {
@@ -24,7 +24,7 @@ export class Faults {
   /** Holds all calls of an operation until the returned function is called. */
   hold(operation: string): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.gates.set(operation, promise);
+    this.gates.set(operation, { opened: promise, open: resolve });
     return () => {
       this.gates.delete(operation);
       resolve();
@@ -36,7 +36,10 @@ export class Faults {
     return this.calls.filter((one) => one === operation).length;
   }
 
+  /** Nothing fails nor is held any more. */
   forget(): void {
+    for (const { open } of this.gates.values()) open();
+    this.gates.clear();
     this.calls.length = 0;
     this.planned.clear();
   }
@@ -44,7 +47,7 @@ export class Faults {
   /** Runs one operation of a fake as planned. */
   async run<T>(operation: string, act: () => T | Promise<T>): Promise<T> {
     this.calls.push(operation);
-    await this.gates.get(operation);
+    await this.gates.get(operation)?.opened;
     const plan = this.planned.get(operation);
     if (plan !== undefined) {
       plan.times -= 1;

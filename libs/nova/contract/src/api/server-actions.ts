@@ -165,6 +165,35 @@ export const revertResize = action('revertResize', 'revertResize', 'os_compute_a
   errors: ['NotResized'],
 });
 
+/** upstream: nova/api/validation/parameter_types.py, fqdn */
+const HostName = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' });
+
+/** upstream: nova/api/openstack/compute/schemas/migrate_server.py */
+export const migrateServer = operation({
+  id: 'migrateServer',
+  summary: 'Server action migrate',
+  method: 'POST',
+  path: '/servers/{server_id}/action',
+  action: 'migrate',
+  status: 202,
+  body: versions<Type.TObject<{ migrate: Type.TSchema }>>([
+    { since: '2.1', schema: Type.Object({ migrate: Any }) },
+    {
+      since: '2.56',
+      schema: Strict({ migrate: Nullable(Strict({ host: Type.Optional(Nullable(HostName)) })) }),
+    },
+  ]),
+  policy: 'os_compute_api:os-migrate-server:migrate',
+  errors: [
+    'InstanceNotFound',
+    'InstanceIsLocked',
+    'InstanceInvalidState',
+    'ServiceUnavailable',
+    'ComputeHostNotFound',
+    'CannotMigrateToSameHost',
+  ],
+});
+
 /** Servers are offloaded as soon as they are shelved, so there is never one to offload. */
 export const shelveServer = action('shelve', 'shelveServer', 'os_compute_api:os-shelve:shelve', Any);
 export const shelveOffloadServer = action(
@@ -296,6 +325,7 @@ export const serverActionOperations = [
   resizeServer,
   confirmResize,
   revertResize,
+  migrateServer,
   changeServerPassword,
   restoreServer,
   lockServer,

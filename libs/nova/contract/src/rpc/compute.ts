@@ -1,6 +1,6 @@
 import { defineRpc } from '@nestack/kernel/rpc';
 import Type from 'typebox';
-import { ConnectionInfo, GuestVolume, InstanceSpec, Nic } from './types';
+import { ConnectionInfo, DiskSource, GuestVolume, InstanceSpec, Nic } from './types';
 
 const Uuid = Type.String();
 const Power = Type.Object({ power_state: Type.Integer() });
@@ -123,11 +123,31 @@ export const ComputeRpc = defineRpc({
       args: Type.Object({ instance: InstanceSpec }),
       reply: Type.Object({ power_state: Type.Integer(), root_device_name: Type.String() }),
     },
-    /**
-     * Ensures the guest has the sizes of its specification, its former disks kept under the migration's uuid; it is shut
-     * down for that and runs afterwards if it shall. Fails with nothing changed.
-     */
+    /** Throws what makes it impossible that the guest moves here with these sizes; nothing is left that would have to be taken back. */
+    prep_resize: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({ instance: InstanceSpec, migration_uuid: Uuid }),
+      reply: Type.Object({ host_ip: Type.String() }),
+    },
+    /** On the host that the guest leaves: ensures that it is shut down and its disks are set aside under the migration's uuid. */
     resize_instance: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({
+        instance_uuid: Uuid,
+        nics: Type.Array(Nic),
+        migration_uuid: Uuid,
+        dest_host: Type.String(),
+        timeout_s: Type.Integer(),
+      }),
+    },
+    /** On the host that the guest goes to: ensures that it has its disks, fetched from `source_host`, in the sizes of its specification; it runs if it shall. */
+    finish_resize: {
       kind: 'call',
       since: '6.0',
       idempotent: true,
@@ -135,13 +155,34 @@ export const ComputeRpc = defineRpc({
       args: Type.Object({
         instance: InstanceSpec,
         migration_uuid: Uuid,
+        source_host: Type.String(),
         running: Type.Boolean(),
-        timeout_s: Type.Integer(),
       }),
       reply: Power,
     },
-    /** Ensures the guest has the disks that were kept, and the sizes of its specification. */
+    /** Asked by the host that a guest goes to: where the disks that were set aside can be read, once, with the secret of this answer. */
+    open_disks: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid, migration_uuid: Uuid }),
+      reply: DiskSource,
+    },
+    /** On the host that the guest had gone to: ensures that it does not run there, and that nothing of it is left unless it came from there. */
     revert_resize: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({
+        instance_uuid: Uuid,
+        nics: Type.Array(Nic),
+        migration_uuid: Uuid,
+        source_host: Type.String(),
+      }),
+    },
+    /** On the host that the guest had left: ensures that it has the disks that were set aside, and the sizes of its specification; it runs if it shall. */
+    finish_revert_resize: {
       kind: 'call',
       since: '6.0',
       idempotent: true,
@@ -149,12 +190,18 @@ export const ComputeRpc = defineRpc({
       args: Type.Object({ instance: InstanceSpec, migration_uuid: Uuid, running: Type.Boolean() }),
       reply: Power,
     },
-    /** Ensures that the disks that were kept are gone. */
+    /** On the host that the guest left: ensures that what was set aside is gone, and all else of the guest if it went elsewhere. */
     confirm_resize: {
       kind: 'call',
       since: '6.0',
       idempotent: true,
-      args: Type.Object({ instance_uuid: Uuid, migration_uuid: Uuid }),
+      timeoutMs: LONG,
+      args: Type.Object({
+        instance_uuid: Uuid,
+        nics: Type.Array(Nic),
+        migration_uuid: Uuid,
+        dest_host: Type.String(),
+      }),
     },
     /** Ensures a whole copy of the guest's disk as it is now lies on the host; a guest that runs goes on running. */
     snapshot_instance: {

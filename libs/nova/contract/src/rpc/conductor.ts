@@ -45,12 +45,19 @@ export const ConductorRpc = defineRpc({
         ),
       }),
     },
-    /** Whether a guest still belongs on a host: asked before a command is carried out that has waited long for its host. */
+    /**
+     * Whether a guest still belongs on a host: asked before a command is carried out that has waited long for its host. With
+     * a migration: whether that is still under way, from or to this host.
+     */
     guest_wanted: {
       kind: 'call',
       since: '3.0',
       idempotent: true,
-      args: Type.Object({ host: Type.String(), instance_uuid: Type.String() }),
+      args: Type.Object({
+        host: Type.String(),
+        instance_uuid: Type.String(),
+        migration_uuid: Type.Optional(Type.String()),
+      }),
       reply: Type.Object({ wanted: Type.Boolean() }),
     },
     /** A guest's power state changed by itself (powered off inside, crashed, started by its host). */

@@ -15,6 +15,8 @@ export const RequestSpec = Type.Object({
   image_properties: Type.Record(Type.String(), Type.Unknown()),
   availability_zone: Type.Union([Type.String(), Type.Null()]),
   force_host: Type.Union([Type.String(), Type.Null()]),
+  /** The only host that may be chosen, if it passes the filters like any other. upstream: requested_destination */
+  requested_host: Type.Optional(Type.String()),
   /** Hosts that failed it already. */
   ignore_hosts: Type.Array(Type.String()),
   scheduler_hints: Type.Record(Type.String(), Type.Unknown()),

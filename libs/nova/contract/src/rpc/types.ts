@@ -68,6 +68,15 @@ export const GuestVolume = Type.Object({
 });
 export type GuestVolume = Static<typeof GuestVolume>;
 
+/** Where the disks of a guest that leaves its host can be read. What shows them ends with the first reader. */
+export const DiskSource = Type.Object({
+  address: Type.String(),
+  /** Key of the TLS connection, in hexadecimal; for these disks and this once alone. Never logged nor journaled. */
+  secret: Type.String(),
+  disks: Type.Array(Type.Object({ name: Type.String(), format: Type.Enum(['qcow2', 'raw']), port: Type.Integer() })),
+});
+export type DiskSource = Static<typeof DiskSource>;
+
 /** An image as an instance keeps it. */
 export const ImageOfInstance = Type.Object({
   id: Type.String(),

@@ -147,7 +147,8 @@ export class InstancesRepository implements InstanceRepository {
       `SELECT count(*) AS instances,
          COALESCE(sum(GREATEST((i.flavor->>'vcpus')::int, (m.new_flavor->>'vcpus')::int)), 0) AS cores,
          COALESCE(sum(GREATEST((i.flavor->>'memory_mb')::int, (m.new_flavor->>'memory_mb')::int)), 0) AS ram
-       FROM instance i LEFT JOIN server_migration m ON m.instance_uuid = i.uuid AND m.status = 'migrating'
+       FROM instance i LEFT JOIN server_migration m ON m.instance_uuid = i.uuid
+         AND m.status IN ('pre-migrating', 'migrating', 'post-migrating')
        WHERE i.project_id = $1 AND i.deleted_at IS NULL AND i.vm_state <> 'soft-delete'`,
       [projectId],
     );

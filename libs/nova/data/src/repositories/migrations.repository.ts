@@ -5,7 +5,7 @@ import { NovaError } from '@nestack/nova/contract';
 import type { MigrationQuery, MigrationRepository, MigrationStatus, ServerMigration } from '@nestack/nova/domain';
 
 const COLUMNS = `id, uuid, instance_uuid, project_id, user_id, migration_type, status, source_compute, source_node,
-  dest_compute, dest_node, old_flavor, new_flavor, old_vm_state, created_at, updated_at`;
+  dest_compute, dest_node, dest_host, old_flavor, new_flavor, old_vm_state, created_at, updated_at`;
 const OPEN = "status NOT IN ('confirmed', 'reverted', 'error')";
 
 type Row = Omit<ServerMigration, 'id'> & { readonly id: string | number };
@@ -20,8 +20,8 @@ export class MigrationsRepository implements MigrationRepository {
     await execute(
       tx,
       `INSERT INTO server_migration (uuid, instance_uuid, project_id, user_id, migration_type, status, source_compute, source_node,
-         dest_compute, dest_node, old_flavor, new_flavor, old_vm_state, created_at, updated_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)`,
+         dest_compute, dest_node, dest_host, old_flavor, new_flavor, old_vm_state, created_at, updated_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)`,
       [
         migration.uuid,
         migration.instance_uuid,
@@ -33,6 +33,7 @@ export class MigrationsRepository implements MigrationRepository {
         migration.source_node,
         migration.dest_compute,
         migration.dest_node,
+        migration.dest_host,
         JSON.stringify(migration.old_flavor),
         JSON.stringify(migration.new_flavor),
         migration.old_vm_state,
@@ -61,6 +62,36 @@ export class MigrationsRepository implements MigrationRepository {
       uuid,
       status,
     ]);
+  }
+
+  async setDestination(
+    tx: Tx,
+    uuid: string,
+    to: Pick<ServerMigration, 'dest_compute' | 'dest_node' | 'dest_host'>,
+  ): Promise<void> {
+    await execute(
+      tx,
+      'UPDATE server_migration SET dest_compute = $2, dest_node = $3, dest_host = $4, updated_at = clock_timestamp() WHERE uuid = $1::uuid',
+      [uuid, to.dest_compute, to.dest_node, to.dest_host],
+    );
+  }
+
+  async leftHost(tx: Tx, host: string, instanceUuids: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await sql<{ instance_uuid: string }>(
+      tx,
+      `SELECT instance_uuid FROM server_migration WHERE instance_uuid = ANY($2::uuid[]) AND source_compute = $1 AND ${OPEN}`,
+      [host, instanceUuids.filter(isUuidLike)],
+    );
+    return new Set(rows.map((row) => row.instance_uuid));
+  }
+
+  async unconfirmed(tx: Tx, before: Date, limit: number): Promise<readonly ServerMigration[]> {
+    const rows = await sql<Row>(
+      tx,
+      `SELECT ${COLUMNS} FROM server_migration WHERE ${OPEN} AND status = 'finished' AND updated_at <= $1 ORDER BY updated_at LIMIT $2`,
+      [before, limit],
+    );
+    return rows.map(toMigration);
   }
 
   async list(tx: Tx, query: MigrationQuery): Promise<readonly ServerMigration[]> {

@@ -3,6 +3,7 @@ import {
   NovaError,
   POWER_STATE,
   type ConnectionInfo,
+  type DiskSource,
   type InstanceSpec,
   type Nic,
   type PowerState,
@@ -10,6 +11,7 @@ import {
 import { configDriveOf } from '../metadata/config-drive';
 import type { GuestDisk, GuestSpec, HypervisorDriver, ImagePort } from '../ports';
 import { KeyedMutex } from './keyed-mutex';
+import { MovesUnderWay, orAborted } from './moves-under-way';
 
 export interface ComputeManagerDeps {
   readonly driver: HypervisorDriver;
@@ -30,6 +32,7 @@ export interface Reconciled {
 /** What is true of the guests of one host is made so here; commands for one guest are taken one after the other. */
 export class ComputeManager {
   private readonly mutex = new KeyedMutex();
+  private readonly moves = new MovesUnderWay();
   /** Guests that commands came for since the last reconciliation began. */
   private readonly commanded = new Set<string>();
 
@@ -86,24 +89,86 @@ export class ComputeManager {
     return this.command(instance.uuid, () => this.deps.driver.rebuild(ctx, this.guestOf(instance), this.fetch));
   }
 
-  resize(
-    ctx: RequestContext,
-    instance: InstanceSpec,
-    how: { readonly keep: string; readonly running: boolean; readonly timeoutS: number },
-  ): Promise<PowerState> {
-    return this.command(instance.uuid, () => this.deps.driver.ensureResized(ctx, this.guestOf(instance), how));
+  /** Throws what makes it impossible for the guest to come here; answers the address at which this host is reached. */
+  async prepareArrival(ctx: RequestContext, instance: InstanceSpec): Promise<string> {
+    await this.command(instance.uuid, () => this.deps.driver.prepareArrival(ctx, this.guestOf(instance), this.fetch));
+    return (await this.deps.driver.facts()).host_ip;
   }
 
-  revertResize(
+  /** The guest leaves: it is off, its disks are set aside. */
+  setAside(
+    ctx: RequestContext,
+    uuid: string,
+    how: { readonly keep: string; readonly timeoutS: number; readonly to: string; readonly nics: readonly Nic[] },
+  ): Promise<void> {
+    const { keep, timeoutS, to, nics } = how;
+    const absentNics = to === this.deps.host ? [] : nics;
+    return this.command(uuid, () => {
+      this.moves.assertOpen(keep);
+      return this.deps.driver.ensureSetAside(ctx, uuid, { keep, timeoutS, absentNics });
+    });
+  }
+
+  /** Says nothing about where the guest shall be: reconciliation goes its way. */
+  openSetAside(ctx: RequestContext, uuid: string, keep: string): Promise<DiskSource> {
+    return this.mutex.run(uuid, () => this.deps.driver.openSetAside(ctx, uuid, keep));
+  }
+
+  /** The guest is here, with its disks of the host that it left; `open` asks that host to show them. */
+  arrive(
+    ctx: RequestContext,
+    instance: InstanceSpec,
+    how: {
+      readonly keep: string;
+      readonly running: boolean;
+      readonly from: string;
+      readonly open: () => Promise<DiskSource>;
+    },
+  ): Promise<PowerState> {
+    const { keep, running, from, open } = how;
+    return this.command(instance.uuid, () =>
+      this.moves.during(keep, (signal) => {
+        const source = from === this.deps.host ? null : () => orAborted(open(), signal);
+        const about = { keep, running, source, fetch: this.fetch, signal };
+        return this.deps.driver.ensureArrived(ctx, this.guestOf(instance), about);
+      }),
+    );
+  }
+
+  /** The guest, which had come from a host, is not here any more; one that had come from this very host is off. */
+  leave(
+    ctx: RequestContext,
+    uuid: string,
+    how: { readonly keep: string; readonly from: string; readonly nics: readonly Nic[] },
+  ): Promise<void> {
+    this.moves.giveUp(how.keep);
+    return this.command(uuid, async () => {
+      if (how.from !== this.deps.host) return this.deps.driver.absentGuest(ctx, uuid, how.nics);
+      const known = (await this.deps.driver.guests()).some((guest) => guest.uuid === uuid);
+      if (known) await this.deps.driver.powerOff(ctx, uuid, 0);
+    });
+  }
+
+  /** The guest is back where it had left, with the disks that were set aside. */
+  takeBack(
     ctx: RequestContext,
     instance: InstanceSpec,
     how: { readonly keep: string; readonly running: boolean },
   ): Promise<PowerState> {
-    return this.command(instance.uuid, () => this.deps.driver.revertResized(ctx, this.guestOf(instance), how));
+    this.moves.giveUp(how.keep);
+    return this.command(instance.uuid, () => this.deps.driver.ensureReturned(ctx, this.guestOf(instance), how));
   }
 
-  confirmResize(ctx: RequestContext, uuid: string, keep: string): Promise<void> {
-    return this.command(uuid, () => this.deps.driver.absentKept(ctx, uuid, keep));
+  /** Nothing is left of what the guest was before it went to a host. */
+  forget(
+    ctx: RequestContext,
+    uuid: string,
+    how: { readonly keep: string; readonly to: string; readonly nics: readonly Nic[] },
+  ): Promise<void> {
+    const { driver, host } = this.deps;
+    return this.command(uuid, () =>
+      how.to === host ? driver.absentSetAside(ctx, uuid, how.keep) : driver.absentGuest(ctx, uuid, how.nics),
+    );
   }
 
   snapshot(ctx: RequestContext, uuid: string, imageId: string, running: boolean): Promise<void> {

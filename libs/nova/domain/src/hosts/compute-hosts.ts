@@ -16,6 +16,7 @@ import type {
   BlockDeviceRepository,
   ComputeNodeRepository,
   InstanceRepository,
+  MigrationRepository,
   Operations,
   PlacementPort,
   ServiceRepository,
@@ -40,6 +41,7 @@ export interface ComputeHostsDeps {
   readonly nodes: ComputeNodeRepository;
   readonly instances: InstanceRepository;
   readonly devices: BlockDeviceRepository;
+  readonly migrations: MigrationRepository;
   readonly operations: Operations;
   readonly placement: PlacementPort;
 }
@@ -94,7 +96,7 @@ export class ComputeHosts {
     );
   }
 
-  /** The guests that shall be on a host, and which of those present shall not. In three statements, however many they are. */
+  /** The guests that shall be on a host, and which of those present shall not. In four statements, however many they are. */
   guests(
     host: string,
     present: readonly string[],
@@ -110,6 +112,8 @@ export class ComputeHosts {
         tx,
         known.map(({ uuid }) => uuid),
       );
+      // What a move may have to be taken back to.
+      const left = await deps.migrations.leftHost(tx, host, present);
       const here = known.filter((instance) => instance.deleted_at === null && instance.host === host);
       const wanted = new Set(here.map(({ uuid }) => uuid));
       const byUuid = new Map(known.map((instance) => [instance.uuid, instance]));
@@ -125,6 +129,7 @@ export class ComputeHosts {
         orphans: present.flatMap((uuid) => {
           const instance = byUuid.get(uuid);
           if (instance === undefined || wanted.has(uuid) || busy.has(uuid)) return [];
+          if (instance.deleted_at === null && left.has(uuid)) return [];
           return [{ uuid, nics: [...instance.nics], volumes: toGuestVolumes(devices.get(uuid) ?? []) }];
         }),
       };
@@ -136,6 +141,15 @@ export class ComputeHosts {
     return this.deps.tx.read('compute_host.wants', async (tx) => {
       const instance = await this.deps.instances.find(tx, uuid);
       return instance !== null && instance.host === host && instance.task_state !== 'deleting';
+    });
+  }
+
+  /** Whether a move from a host, or to it, is still under way. */
+  wantsMigration(host: string, uuid: string): Promise<boolean> {
+    return this.deps.tx.read('compute_host.wants_migration', async (tx) => {
+      const migration = await this.deps.migrations.find(tx, uuid);
+      if (migration === null || ['confirmed', 'reverted', 'error'].includes(migration.status)) return false;
+      return migration.source_compute === host || migration.dest_compute === host;
     });
   }
 

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { RequestContext } from '@nestack/kernel/context';
 import type {
   ConnectionInfo,
+  DiskSource,
   FlavorSnapshot,
   HostFacts,
   ImageSnapshotWire,
@@ -73,7 +74,7 @@ export interface HypervisorDriver {
   ): Promise<{ readonly power: PowerState; readonly rootDevice: string }>;
   /** Nothing of the guest is left: process, definition, disks, config drive, console log, taps. */
   absentGuest(ctx: RequestContext, uuid: string, nics: readonly Nic[]): Promise<void>;
-  /** Starts a guest that is off; needs the specification to define it anew when the hypervisor has lost it. */
+  /** Starts a guest that is off; needs the specification to define it anew when the hypervisor has lost it. Disks that were set aside are taken back if it has no others. */
   powerOn(ctx: RequestContext, spec: GuestSpec): Promise<PowerState>;
   /** Asks the guest by ACPI and pulls the plug after `timeoutS` (0: at once). */
   powerOff(ctx: RequestContext, uuid: string, timeoutS: number): Promise<PowerState>;
@@ -95,19 +96,42 @@ export interface HypervisorDriver {
     spec: GuestSpec,
     fetch: ImageFetch,
   ): Promise<{ readonly power: PowerState; readonly rootDevice: string }>;
-  /** Keeps the guest's disks under a name, shut down within `timeoutS`, and gives it the sizes of `spec`; runs if it shall. */
-  ensureResized(
+  /** Throws what makes it impossible for a guest to come here from another host. Fetches what it needs of images besides its disks. */
+  prepareArrival(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<void>;
+  /**
+   * Ensures the guest is off, shut down within `timeoutS`, and its disks are set aside under a name; its taps are gone when
+   * it leaves for another host.
+   */
+  ensureSetAside(
+    ctx: RequestContext,
+    uuid: string,
+    how: { readonly keep: string; readonly timeoutS: number; readonly absentNics: readonly Nic[] },
+  ): Promise<void>;
+  /** Shows the disks that were set aside to one reader of another host, anew at each call. */
+  openSetAside(ctx: RequestContext, uuid: string, keep: string): Promise<DiskSource>;
+  /**
+   * Ensures the guest is here with the disks that were set aside, in the sizes of `spec`, and runs if it shall. `source`
+   * tells where the other host shows them; null: they were set aside on this host, where they stay.
+   */
+  ensureArrived(
     ctx: RequestContext,
     spec: GuestSpec,
-    how: { readonly keep: string; readonly running: boolean; readonly timeoutS: number },
+    how: {
+      readonly keep: string;
+      readonly running: boolean;
+      readonly source: (() => Promise<DiskSource>) | null;
+      readonly fetch: ImageFetch;
+      /** The move is given up. */
+      readonly signal: AbortSignal;
+    },
   ): Promise<PowerState>;
-  /** Ensures the guest has the disks kept under the name again, if there are any, and the sizes of `spec`. */
-  revertResized(
+  /** Ensures the guest has the disks again that were set aside, if there are any, and the sizes of `spec`. */
+  ensureReturned(
     ctx: RequestContext,
     spec: GuestSpec,
     how: { readonly keep: string; readonly running: boolean },
   ): Promise<PowerState>;
-  absentKept(ctx: RequestContext, uuid: string, keep: string): Promise<void>;
+  absentSetAside(ctx: RequestContext, uuid: string, keep: string): Promise<void>;
   /** Ensures a whole copy of the guest's root disk as it is now; a guest that shall run (`running`) runs afterwards. */
   ensureSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void>;
   /** The bytes of the copy, qcow2; throws when there is none. */

@@ -62,8 +62,9 @@ export class FilterScheduler {
       instance_uuid: spec.instance_uuid,
       message: `Starting to schedule for instances: ['${spec.instance_uuid}']`,
     });
-    const forced = spec.force_host === null ? null : await this.#byName(spec.force_host);
-    if (spec.force_host !== null && forced === null) throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
+    const only = spec.force_host ?? spec.requested_host ?? null;
+    const forced = only === null ? null : await this.#byName(only);
+    if (only !== null && forced === null) throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
     for (let round = 1; round <= ROUNDS; round += 1) {
       const suitable = await this.#suitable(ctx, spec, forced);
       if (suitable === null) return this.#claimedBefore(ctx, spec, '');
@@ -149,7 +150,7 @@ export class FilterScheduler {
         return null;
       }
       const states = await this.#states(spec, candidates);
-      const hosts = forced === null ? this.#filtered(ctx, request, states) : states;
+      const hosts = spec.force_host === null ? this.#filtered(ctx, request, states) : states;
       if (hosts.length > 0 || candidates.length < limit) return { hosts, request };
       if (limit >= most) return { hosts: await this.#besideOthers(ctx, request), request };
     }

@@ -5,7 +5,7 @@ import { duplexPair, Readable, type Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import { POWER_STATE, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
+import { POWER_STATE, type DiskSource, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
 import { lastLines } from '../libvirt/console-log';
 import { freeTarget } from '../libvirt/hardware';
 import { isUp } from '../libvirt/power-watch';
@@ -18,6 +18,7 @@ import type {
   ImageFetch,
   VncDisplay,
 } from '@nestack/nova/domain';
+import { emptyQcow2 } from './empty-qcow2';
 import { serveRfb } from './fake-rfb';
 import { FakeScreen } from './fake-screen';
 
@@ -33,7 +34,9 @@ export const FAKE_OPERATIONS = [
   'rescue',
   'unrescue',
   'rebuild',
+  'prep_resize',
   'resize',
+  'finish_resize',
   'revert_resize',
   'snapshot',
   'attach_volume',
@@ -68,8 +71,12 @@ interface Guest {
   /** Disks that it was started from beside its own. */
   rescue?: string;
   snapshots?: string[];
-  /** Sizes that it had, by the name that they are kept under. */
-  kept?: Record<string, number>;
+  /** What stands for the content of its root disk; null while that is set aside, or when it boots from a volume. */
+  disk: string | null;
+  /** The move that it came here by. */
+  arrived?: string;
+  /** What was set aside when it left, by the name that it is kept under. */
+  kept?: Record<string, { readonly memoryMb: number; readonly disk: string | null }>;
 }
 
 /**
@@ -161,6 +168,7 @@ export class FakeDriver implements HypervisorDriver {
   async powerOn(_ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
     await this.act('power_on');
     const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
+    if (guest.disk === null) this.restore(guest);
     guest.console.push('[    0.000000] Linux version fake (power on)');
     return this.boot(spec.uuid);
   }
@@ -219,42 +227,83 @@ export class FakeDriver implements HypervisorDriver {
     await this.act('rebuild');
     const guest = (this.guestsByUuid[spec.uuid] ??= this.newGuest(spec));
     guest.name = spec.name;
+    guest.disk = spec.image === null ? null : randomUUID();
     guest.console.push(`[    0.000000] Linux version fake (rebuilt from ${spec.image?.id ?? 'its volume'})`);
     return { power: await this.boot(spec.uuid), rootDevice: '/dev/vda' };
   }
 
-  async ensureResized(
-    _ctx: RequestContext,
-    spec: GuestSpec,
-    { keep, running }: { readonly keep: string; readonly running: boolean },
-  ): Promise<PowerState> {
-    const guest = this.guest(spec.uuid);
-    await this.act('resize');
-    if (guest.kept?.[keep] === undefined) {
-      guest.kept = { [keep]: guest.memoryMb };
-      guest.console.push(`[    0.000000] Linux version fake (resized to ${String(spec.flavor.memory_mb)} MB)`);
-    }
-    guest.memoryMb = spec.flavor.memory_mb;
-    return running ? this.boot(spec.uuid) : this.setPower(spec.uuid, POWER_STATE.shutdown);
+  prepareArrival(): Promise<void> {
+    return this.act('prep_resize');
   }
 
-  async revertResized(
+  async ensureSetAside(_ctx: RequestContext, uuid: string, { keep }: { readonly keep: string }): Promise<void> {
+    const guest = this.guest(uuid);
+    if (guest.kept?.[keep] !== undefined) return;
+    await this.act('resize');
+    this.restore(guest);
+    guest.kept = { [keep]: { memoryMb: guest.memoryMb, disk: guest.disk } };
+    guest.disk = null;
+    await this.setPower(uuid, POWER_STATE.shutdown);
+  }
+
+  /** The content itself stands where real hosts tell how it is read. */
+  async openSetAside(_ctx: RequestContext, uuid: string, keep: string): Promise<DiskSource> {
+    await Promise.resolve();
+    const kept = this.guest(uuid).kept?.[keep];
+    if (kept === undefined) throw new Error(`the guest ${uuid} has nothing set aside under ${keep}`);
+    const disks = kept.disk === null ? [] : [{ name: kept.disk, format: 'raw' as const, port: 1 }];
+    return { address: '127.0.0.1', secret: '', disks };
+  }
+
+  async ensureArrived(
     _ctx: RequestContext,
     spec: GuestSpec,
-    { keep, running }: { readonly keep: string; readonly running: boolean },
+    { keep, running, source }: Pick<Parameters<HypervisorDriver['ensureArrived']>[2], 'keep' | 'running' | 'source'>,
+  ): Promise<PowerState> {
+    const known = this.guestsByUuid[spec.uuid];
+    const power = running ? POWER_STATE.running : POWER_STATE.shutdown;
+    if (known?.arrived === keep) return this.setPower(spec.uuid, power);
+    await this.act('finish_resize');
+    const disk = source === null ? known?.kept?.[keep]?.disk : (await source()).disks[0]?.name;
+    const guest = source === null ? this.guest(spec.uuid) : this.newGuest(spec);
+    guest.disk = disk ?? null;
+    guest.arrived = keep;
+    guest.memoryMb = spec.flavor.memory_mb;
+    guest.volumes = Object.fromEntries(spec.disks.map((one) => [one.volumeId, one.device]));
+    guest.nics = spec.nics.map((nic) => nic.port_id);
+    guest.console.push(`[    0.000000] Linux version fake (resized to ${String(spec.flavor.memory_mb)} MB)`);
+    this.guestsByUuid[spec.uuid] = guest;
+    return running ? this.boot(spec.uuid) : this.setPower(spec.uuid, power);
+  }
+
+  async ensureReturned(
+    _ctx: RequestContext,
+    spec: GuestSpec,
+    { running }: { readonly running: boolean },
   ): Promise<PowerState> {
     const guest = this.guest(spec.uuid);
     await this.act('revert_resize');
-    guest.memoryMb = guest.kept?.[keep] ?? guest.memoryMb;
-    delete guest.kept;
+    this.restore(guest);
     return running ? this.boot(spec.uuid) : this.setPower(spec.uuid, POWER_STATE.shutdown);
   }
 
-  async absentKept(_ctx: RequestContext, uuid: string, keep: string): Promise<void> {
+  async absentSetAside(_ctx: RequestContext, uuid: string, keep: string): Promise<void> {
     const guest = this.guestsByUuid[uuid];
     if (guest?.kept?.[keep] === undefined) return;
     delete guest.kept;
     await this.save(uuid);
+  }
+
+  /** What stands for the content of a guest's root disk; undefined when there is no such guest here. */
+  diskOf(uuid: string): string | null | undefined {
+    return this.guestsByUuid[uuid]?.disk;
+  }
+
+  private restore(guest: Guest): void {
+    const [kept] = Object.values(guest.kept ?? {});
+    if (kept !== undefined) Object.assign(guest, kept);
+    delete guest.kept;
+    delete guest.arrived;
   }
 
   async ensureSnapshot(_ctx: RequestContext, uuid: string, name: string): Promise<void> {
@@ -412,6 +461,7 @@ export class FakeDriver implements HypervisorDriver {
       ],
       volumes: {},
       nics: [],
+      disk: spec.image === null ? null : randomUUID(),
     };
   }
 
@@ -451,18 +501,4 @@ export class FakeDriver implements HypervisorDriver {
     await writeFile(temporary, JSON.stringify(this.guestsByUuid[uuid]));
     await rename(temporary, this.file(uuid));
   }
-}
-
-/** The header of a qcow2 file of 1 MiB in which nothing was ever written. */
-function emptyQcow2(): Buffer {
-  const header = Buffer.alloc(65_536 * 3);
-  header.write('QFI\xfb', 0, 'latin1');
-  header.writeUInt32BE(2, 4);
-  header.writeUInt32BE(16, 20);
-  header.writeBigUInt64BE(1_048_576n, 24);
-  header.writeUInt32BE(1, 36);
-  header.writeBigUInt64BE(65_536n, 40);
-  header.writeBigUInt64BE(131_072n, 48);
-  header.writeUInt32BE(1, 56);
-  return header;
 }

@@ -3,8 +3,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import type { Logger } from '@nestack/kernel/log';
-import { POWER_STATE, type HostFacts, type ImageSnapshotWire, type Nic, type PowerState } from '@nestack/nova/contract';
+import { POWER_STATE, type DiskSource, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
 import {
   guestName,
   type GuestDisk,
@@ -19,39 +18,26 @@ import { absentTap, ensureTap } from '../vif/tap';
 import { Commands } from './commands';
 import { ConsoleKeeper, consoleTail, trimLog } from './console-log';
 import { ensureLibvirtd, qemuLogDir, socketOfUri } from './daemon';
-import { definedTaps, domainXml } from './domain-xml';
+import { DiskTransfers } from './disk-transfers';
+import { definedTaps, domainXml, type DomainPlan } from './domain-xml';
 import { legacyDiagnostics, powerOf } from './domain-stats';
 import { GuestBlock } from './guest-block';
 import { notFound, notRunning } from './guest-errors';
 import { GuestDevices } from './guest-devices';
+import { GuestDisks } from './guest-disks';
 import { GuestFiles } from './guest-files';
-import { GuestResizes } from './guest-resizes';
+import { GuestMoves } from './guest-moves';
 import { shutDown } from './guest-shutdown';
 import { GuestSnapshots } from './guest-snapshots';
-import { planOf, plainImage, roomOf, rootDeviceOf } from './guest-plan';
-import { hardwareOf } from './hardware';
+import { planOf, roomOf, rootDeviceOf } from './guest-plan';
 import { hostFacts } from './host-facts';
 import { ImageCache } from './image-cache';
 import { KvmProbe } from './kvm-probe';
 import { isUp, PowerWatch } from './power-watch';
+import type { LibvirtOptions } from './libvirt-options';
 import { LibvirtError } from './remote/connection';
 import { LibvirtClient } from './remote/libvirt-client';
 import { displayOf, vncSocket } from './vnc-display';
-
-export interface LibvirtOptions {
-  readonly host: string;
-  readonly hostIp: string;
-  /** A libvirt that others run; null: the host starts a daemon of its own below `stateDir`. */
-  readonly uri: string | null;
-  /** Guests' disks and consoles, images, sockets: everything of the host. */
-  readonly stateDir: string;
-  /** `auto`: KVM where a guest really boots with it. */
-  readonly virtType: 'auto' | 'kvm' | 'qemu';
-  /** Kernel and initial RAM disk of the small guest image, to try KVM with. */
-  readonly probeKernel: string | null;
-  readonly probeInitrd: string | null;
-  readonly log: Logger;
-}
 
 const EMULATOR = '/usr/bin/qemu-system-x86_64';
 const IMAGES = '_base';
@@ -66,7 +52,8 @@ export class LibvirtDriver implements HypervisorDriver {
   private readonly devices: GuestDevices;
   private readonly block: GuestBlock;
   private readonly images: ImageCache;
-  private readonly resizes: GuestResizes;
+  private readonly disks: GuestDisks;
+  private readonly moves: GuestMoves;
   private readonly snapshots: GuestSnapshots;
   private readonly consoles: ConsoleKeeper;
   private readonly power: PowerWatch;
@@ -86,7 +73,9 @@ export class LibvirtDriver implements HypervisorDriver {
     this.devices = new GuestDevices(this.libvirt);
     this.block = new GuestBlock(this.libvirt);
     this.images = new ImageCache(path.join(this.instancesDir, IMAGES), this.commands);
-    this.resizes = new GuestResizes((uuid) => this.files(uuid), this, this.commands);
+    this.disks = new GuestDisks(this.images);
+    const transfers = new DiskTransfers(options.hostIp, this.commands);
+    this.moves = new GuestMoves((uuid) => this.files(uuid), this, transfers, this.commands);
     this.snapshots = new GuestSnapshots((uuid) => this.files(uuid), this.libvirt, this.commands);
     this.consoles = new ConsoleKeeper(log);
     this.power = new PowerWatch(() => this.powers(), log);
@@ -135,7 +124,7 @@ export class LibvirtDriver implements HypervisorDriver {
       const found = await this.powerNow(spec.uuid);
       const rootDevice = rootDeviceOf(spec);
       if (isUp(found)) return { power: found, rootDevice };
-      await this.ensureDisks(ctx, spec, fetch);
+      await this.disks.ensure(ctx, this.files(spec.uuid), spec, fetch);
       return { power: await this.start(ctx, spec), rootDevice };
     });
   }
@@ -152,6 +141,7 @@ export class LibvirtDriver implements HypervisorDriver {
       for (const tap of taps) await absentTap(tap);
       const files = this.files(uuid);
       this.consoles.forget(files.console);
+      await this.moves.absentTransfers(uuid);
       const screen = vncSocket(this.vncDir, uuid);
       if (screen !== null) await rm(screen, { force: true });
       await rm(path.join(qemuLogDir(await this.socket()), `${guestName(uuid)}.log`), { force: true });
@@ -229,12 +219,7 @@ export class LibvirtDriver implements HypervisorDriver {
       const up = isUp(await this.powerNow(spec.uuid));
       const definition = (await this.libvirt.xml(spec.uuid, 'current')) ?? '';
       if (up && definition.includes(files.rescueDisk)) return POWER_STATE.running;
-      await this.ensureDisksOf(ctx, rescue, spec.flavor.root_gb, fetch, {
-        disk: files.rescueDisk,
-        kernel: files.rescueKernel,
-        ramdisk: files.rescueRamdisk,
-        files,
-      });
+      await this.disks.ensureRescue(ctx, files, rescue, spec.flavor.root_gb, fetch);
       if (up) await this.destroy(ctx, spec.uuid);
       await this.ensureTaps(spec.nics);
       return this.start(ctx, spec);
@@ -266,23 +251,55 @@ export class LibvirtDriver implements HypervisorDriver {
       if (isUp(await this.powerNow(spec.uuid))) await this.destroy(ctx, spec.uuid);
       await this.files(spec.uuid).absentDisks();
       await this.ensureTaps(spec.nics);
-      await this.ensureDisks(ctx, spec, fetch);
+      await this.disks.ensure(ctx, this.files(spec.uuid), spec, fetch);
       const power = await this.start(ctx, spec);
       await this.removeUnusedImages();
       return { power, rootDevice: rootDeviceOf(spec) };
     });
   }
 
-  ensureResized(ctx: RequestContext, spec: GuestSpec, how: Parameters<GuestResizes['ensure']>[2]): Promise<PowerState> {
-    return this.resizes.ensure(ctx, spec, how);
+  prepareArrival(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<void> {
+    return this.disks.prepare(ctx, spec, fetch);
   }
 
-  revertResized(ctx: RequestContext, spec: GuestSpec, how: Parameters<GuestResizes['revert']>[2]): Promise<PowerState> {
-    return this.resizes.revert(ctx, spec, how);
+  async ensureSetAside(
+    ctx: RequestContext,
+    uuid: string,
+    how: { readonly keep: string; readonly timeoutS: number; readonly absentNics: readonly Nic[] },
+  ): Promise<void> {
+    await this.moves.setAside(ctx, uuid, how);
+    for (const nic of how.absentNics) await absentTap(nic.devname);
   }
 
-  absentKept(_ctx: RequestContext, uuid: string, keep: string): Promise<void> {
-    return this.resizes.absent(uuid, keep);
+  openSetAside(ctx: RequestContext, uuid: string, keep: string): Promise<DiskSource> {
+    return this.moves.open(ctx, uuid, keep);
+  }
+
+  async ensureArrived(
+    ctx: RequestContext,
+    spec: GuestSpec,
+    { running, fetch, ...how }: Parameters<HypervisorDriver['ensureArrived']>[2],
+  ): Promise<PowerState> {
+    if (isUp(await this.powerNow(spec.uuid))) return POWER_STATE.running;
+    // First, so that the network agent wires them while the disks come.
+    if (running) await this.ensureTaps(spec.nics);
+    await this.moves.bring(ctx, spec, how);
+    await this.disks.ensure(ctx, this.files(spec.uuid), spec, fetch);
+    if (running) return this.powerOn(ctx, spec);
+    await this.define(ctx, spec);
+    return POWER_STATE.shutdown;
+  }
+
+  ensureReturned(
+    ctx: RequestContext,
+    spec: GuestSpec,
+    how: Parameters<GuestMoves['takeBack']>[2],
+  ): Promise<PowerState> {
+    return this.moves.takeBack(ctx, spec, how);
+  }
+
+  absentSetAside(_ctx: RequestContext, uuid: string, keep: string): Promise<void> {
+    return this.moves.absent(uuid, keep);
   }
 
   ensureSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void> {
@@ -365,16 +382,7 @@ export class LibvirtDriver implements HypervisorDriver {
     how: { readonly fromMemory: boolean } = { fromMemory: false },
   ): Promise<PowerState> {
     const files = this.files(spec.uuid);
-    await files.ensureDir();
-    if (spec.image !== null && !existsSync(files.disk))
-      throw new Error(`the disk of the guest ${spec.uuid} is not on this host`);
-    await files.ensureExtraDisks(ctx, spec.flavor.ephemeral_gb, spec.flavor.swap_mb);
-    if (spec.configDrive !== null) await files.ensureConfigDrive(ctx, spec.configDrive);
-    // QEMU would make it, too, but then it could not be watched yet.
-    await writeFile(files.console, '', { flag: 'a', mode: 0o600 });
-    await trimLog(files.console);
-    const screen = vncSocket(this.vncDir, spec.uuid);
-    const plan = planOf(spec, files, { virtType: await this.virtType(), vncSocket: screen });
+    const plan = await this.plan(ctx, spec, files);
     try {
       await this.libvirt.define(ctx, spec.uuid, domainXml(plan));
       if (!how.fromMemory) await this.libvirt.managedSaveRemove(ctx, spec.uuid);
@@ -393,34 +401,24 @@ export class LibvirtDriver implements HypervisorDriver {
     return POWER_STATE.running;
   }
 
-  /** What is made from images. */
-  private async ensureDisks(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<void> {
-    const files = this.files(spec.uuid);
-    await files.ensureDir();
-    if (spec.image === null) return;
-    const { disk, kernel, ramdisk } = files;
-    await this.ensureDisksOf(ctx, spec.image, spec.flavor.root_gb, fetch, { disk, kernel, ramdisk, files });
+  /** Makes a guest known that is not to run: libvirt has it, as it has others that are off. */
+  private async define(ctx: RequestContext, spec: GuestSpec): Promise<void> {
+    await this.libvirt.define(ctx, spec.uuid, domainXml(await this.plan(ctx, spec, this.files(spec.uuid))));
   }
 
-  private async ensureDisksOf(
-    ctx: RequestContext,
-    image: ImageSnapshotWire,
-    rootGib: number,
-    fetch: ImageFetch,
-    { disk, kernel, ramdisk, files }: { disk: string; kernel: string; ramdisk: string; files: GuestFiles },
-  ): Promise<void> {
-    const { kernelId, ramdiskId } = hardwareOf(image.properties);
-    for (const [id, file] of [
-      [kernelId, kernel],
-      [ramdiskId, ramdisk],
-    ] as const) {
-      if (id === null || existsSync(file)) continue;
-      await files.ensureLinked(await this.images.ensure(ctx, plainImage(id), null, fetch), file);
-    }
-    if (existsSync(disk)) return;
-    const room = roomOf(rootGib);
-    const base = await this.images.ensure(ctx, image, room, fetch);
-    await files.ensureOverlay(ctx, base, room ?? base.bytes, disk);
+  /** The guest as libvirt is told of it; its files are there. */
+  private async plan(ctx: RequestContext, spec: GuestSpec, files: GuestFiles): Promise<DomainPlan> {
+    await files.ensureDir();
+    await this.moves.restore(spec.uuid);
+    if (spec.image !== null && !existsSync(files.disk))
+      throw new Error(`the disk of the guest ${spec.uuid} is not on this host`);
+    await files.ensureExtraDisks(ctx, spec.flavor.ephemeral_gb, spec.flavor.swap_mb);
+    if (spec.configDrive !== null) await files.ensureConfigDrive(ctx, spec.configDrive);
+    // QEMU would make it, too, but then it could not be watched yet.
+    await writeFile(files.console, '', { flag: 'a', mode: 0o600 });
+    await trimLog(files.console);
+    const screen = vncSocket(this.vncDir, spec.uuid);
+    return planOf(spec, files, { virtType: await this.virtType(), vncSocket: screen });
   }
 
   private shutDown(ctx: RequestContext, uuid: string, timeoutS: number): Promise<boolean> {

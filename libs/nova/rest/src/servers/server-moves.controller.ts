@@ -7,6 +7,7 @@ import {
   confirmResize,
   listMigrations,
   listServerMigrations,
+  migrateServer,
   resizeServer,
   revertResize,
   shelveOffloadServer,
@@ -56,6 +57,16 @@ export class ServerMovesController {
   @Handles(revertResize)
   async revert(request: ApiRequest) {
     await this.resizes.revert(request.ctx, id(request));
+    return new ApiReply(null, { status: 202 });
+  }
+
+  @Handles(migrateServer)
+  async migrate(request: ApiRequest) {
+    const { migrate } = request.body as { migrate: { host?: string | null } | null };
+    const host = request.version.atLeast('2.56') ? (migrate?.host ?? null) : null;
+    const to = 'os_compute_api:os-migrate-server:migrate:host';
+    if (host !== null && !this.policy.allows(request.ctx, to)) throw NovaError.PolicyForbidden({ rule: to });
+    await this.resizes.migrate(request.ctx, id(request), host);
     return new ApiReply(null, { status: 202 });
   }
 
@@ -157,7 +168,7 @@ function migrationView(migration: ServerMigration, version: ApiVersion): Record<
     source_node: migration.source_node,
     dest_compute: migration.dest_compute,
     dest_node: migration.dest_node,
-    dest_host: null,
+    dest_host: migration.dest_host,
     old_instance_type_id: numberOf(migration.old_flavor.id),
     new_instance_type_id: numberOf(migration.new_flavor.id),
     created_at: isoMicros(migration.created_at),

@@ -18,14 +18,15 @@ type Methods = (typeof ComputeRpc)['methods'];
 /** Commands that are older were left here while the host was away; what they are about may be decided otherwise by now. */
 const FRESH_MS = 5000;
 
-/** A host that does not answer is given up after a minute. */
-const GIVEN_UP_MS = 45_000;
+/** How long another host is asked to show disks. */
+const OPEN_MS = 60_000;
 
 /** Serves `compute.<host>`. */
 @Controller()
 @HandlesRpc(ComputeRpc, { queues: 'host' })
 export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
   private readonly conductor: RpcClient<typeof ConductorRpc>;
+  private readonly compute: RpcClient<typeof ComputeRpc>;
 
   constructor(
     @Inject(ComputeManager) private readonly manager: ComputeManager,
@@ -34,6 +35,7 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     @Inject(RPC_CLIENTS) clients: RpcClients,
   ) {
     this.conductor = clients.client(ConductorRpc);
+    this.compute = clients.client(ComputeRpc);
   }
 
   async build_and_run_instance(
@@ -94,19 +96,51 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return { power_state: power, root_device_name: rootDevice };
   }
 
-  async resize_instance(ctx: RequestContext, args: RpcArgs<Methods['resize_instance']>) {
-    this.assertFresh(ctx, args.instance.uuid);
-    const how = { keep: args.migration_uuid, running: args.running, timeoutS: args.timeout_s };
-    return { power_state: await this.manager.resize(ctx, args.instance, how) };
+  async prep_resize(ctx: RequestContext, args: RpcArgs<Methods['prep_resize']>) {
+    return { host_ip: await this.manager.prepareArrival(ctx, args.instance) };
   }
 
-  async revert_resize(ctx: RequestContext, args: RpcArgs<Methods['revert_resize']>) {
+  async resize_instance(ctx: RequestContext, args: RpcArgs<Methods['resize_instance']>, info: RpcMessageInfo) {
+    await this.assertMoving(ctx, args.instance_uuid, args.migration_uuid, info);
+    const { migration_uuid: keep, timeout_s: timeoutS, dest_host: to, nics } = args;
+    await this.manager.setAside(ctx, args.instance_uuid, { keep, timeoutS, to, nics });
+    return null;
+  }
+
+  async finish_resize(ctx: RequestContext, args: RpcArgs<Methods['finish_resize']>, info: RpcMessageInfo) {
+    const { instance, migration_uuid: keep, running, source_host: from } = args;
+    await this.assertMoving(ctx, instance.uuid, keep, info);
+    const wanted = { instance_uuid: instance.uuid, migration_uuid: keep };
+    const open = () =>
+      this.compute.open_disks(childContext(ctx, { deadline: null }), wanted, { host: from, timeoutMs: OPEN_MS });
+    return { power_state: await this.manager.arrive(ctx, instance, { keep, running, from, open }) };
+  }
+
+  async open_disks(ctx: RequestContext, args: RpcArgs<Methods['open_disks']>) {
+    return this.manager.openSetAside(ctx, args.instance_uuid, args.migration_uuid);
+  }
+
+  async revert_resize(ctx: RequestContext, args: RpcArgs<Methods['revert_resize']>, info: RpcMessageInfo) {
+    await this.assertMoving(ctx, args.instance_uuid, args.migration_uuid, info);
+    const how = { keep: args.migration_uuid, from: args.source_host, nics: args.nics };
+    await this.manager.leave(ctx, args.instance_uuid, how);
+    return null;
+  }
+
+  async finish_revert_resize(
+    ctx: RequestContext,
+    args: RpcArgs<Methods['finish_revert_resize']>,
+    info: RpcMessageInfo,
+  ) {
+    await this.assertMoving(ctx, args.instance.uuid, args.migration_uuid, info);
     const how = { keep: args.migration_uuid, running: args.running };
-    return { power_state: await this.manager.revertResize(ctx, args.instance, how) };
+    return { power_state: await this.manager.takeBack(ctx, args.instance, how) };
   }
 
-  async confirm_resize(ctx: RequestContext, args: RpcArgs<Methods['confirm_resize']>) {
-    await this.manager.confirmResize(ctx, args.instance_uuid, args.migration_uuid);
+  async confirm_resize(ctx: RequestContext, args: RpcArgs<Methods['confirm_resize']>, info: RpcMessageInfo) {
+    await this.assertMoving(ctx, args.instance_uuid, args.migration_uuid, info);
+    const how = { keep: args.migration_uuid, to: args.dest_host, nics: args.nics };
+    await this.manager.forget(ctx, args.instance_uuid, how);
     return null;
   }
 
@@ -177,10 +211,21 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return { uptime: (await this.driver.facts()).uptime ?? '' };
   }
 
-  /** A resize that waited as long as it takes to give a host up may have been undone already. */
-  private assertFresh(ctx: RequestContext, uuid: string): void {
-    const age = ctx.deadline === null ? 0 : COMPUTE_COMMAND_MS - (ctx.deadline - Date.now());
-    if (age > GIVEN_UP_MS) throw NovaError.ResizeOutdated({ instance_uuid: uuid });
+  /** Commands of a move must not be carried out once it is over: they may have waited here while the host was away. */
+  private async assertMoving(
+    ctx: RequestContext,
+    uuid: string,
+    migration: string,
+    info: RpcMessageInfo,
+  ): Promise<void> {
+    if (info.host === null) return;
+    const { wanted } = await this.conductor.guest_wanted(
+      childContext(ctx, { deadline: null }),
+      { host: info.host, instance_uuid: uuid, migration_uuid: migration },
+      { timeoutMs: 20_000 },
+    );
+    if (!wanted)
+      throw NovaError.MigrationNotWanted({ migration_uuid: migration, instance_uuid: uuid, host: info.host });
   }
 
   /** Commands that make a guest must not make one that was given up while they waited. */

@@ -26,7 +26,12 @@ export class ConductorHandler implements RpcHandlers<typeof ConductorRpc> {
   }
 
   async guest_wanted(_ctx: RequestContext, args: RpcArgs<Methods['guest_wanted']>) {
-    return { wanted: await this.hosts.wants(args.host, args.instance_uuid) };
+    const { host, instance_uuid: guest, migration_uuid: migration } = args;
+    return {
+      wanted: await (migration === undefined
+        ? this.hosts.wants(host, guest)
+        : this.hosts.wantsMigration(host, migration)),
+    };
   }
 
   async power_state_changed(ctx: RequestContext, args: RpcArgs<Methods['power_state_changed']>) {
