@@ -286,6 +286,114 @@ describe('chapter 7.3.10 to 7.3.16, disks and sizes', () => {
   });
 });
 
+describe('chapter 7.3.15 and 7.3.16, from host to host', () => {
+  let id: string;
+  let hosts: readonly string[];
+
+  beforeAll(async () => {
+    const added = await lab.cloud.nestack('compute', 'add', 'node-2');
+    if (added.code !== 0) throw new Error(`${added.stdout}${added.stderr}`);
+    id = String((await shown())['id']);
+    hosts = await lab.admin.column('hypervisor list', 'Hypervisor Hostname');
+  }, 240_000);
+
+  const host = (): Promise<string> => lab.admin.field(`server show ${id}`, 'OS-EXT-SRV-ATTR:host');
+  const other = (than: string): string => hosts.find((one) => one !== than) ?? '';
+  const states = (): Promise<string> => lab.demo.field(`server show ${id}`, 'OS-EXT-STS:task_state');
+  /** The memory that each host holds for the server and for what it may go back to. */
+  async function held(): Promise<Record<string, number>> {
+    const session = await lab.cloud.session('admin');
+    const placement = session.endpoint('placement');
+    const { resource_providers: found } = await session.get<{ resource_providers: { uuid: string; name: string }[] }>(
+      `${placement}/resource_providers`,
+    );
+    const usages = found.map(async ({ uuid, name }) => {
+      const told = await session.get<{ usages: Record<string, number> }>(
+        `${placement}/resource_providers/${uuid}/usages`,
+      );
+      return [name, told.usages['MEMORY_MB'] ?? 0] as const;
+    });
+    return Object.fromEntries(await Promise.all(usages));
+  }
+  /** The messages of a move. */
+  const way = (from: string, to: string): readonly RegExp[] => [
+    API,
+    /=> scheduler select_destinations/,
+    new RegExp(`=> compute@${to} prep_resize`),
+    new RegExp(`=> compute@${from} resize_instance`),
+    new RegExp(`=> compute@${to} finish_resize`),
+    new RegExp(`compute@${to} => compute@${from} open_disks`),
+  ];
+
+  it('S-7.3.15.1 a cold migration moves a server to another host', async () => {
+    const from = await host();
+    const before = await shown();
+    expect(await lab.demo.refused(`server migrate ${id}`)).toMatch(/403/);
+    await lab.admin.run(`server migrate ${id}`);
+    await turns('VERIFY_RESIZE');
+    expect(await host()).toBe(other(from));
+    expect(await shown()).toMatchObject({
+      'OS-EXT-STS:vm_state': 'resized',
+      addresses: before['addresses'],
+      flavor: before['flavor'],
+    });
+    expect(await held()).toEqual({ [from]: 2048, [other(from)]: 2048 });
+    await lab.flow(await lab.request('c1', 'migrate'), way(from, other(from)));
+    const ports = await lab.admin.json<Rows>(`port list --server ${id}`);
+    expect(await lab.admin.json(`port show ${String(ports[0]?.['ID'])}`)).toMatchObject({
+      status: 'ACTIVE',
+      binding_host_id: other(from),
+    });
+  });
+
+  it('S-7.3.15.4 confirming a migration clears the source', async () => {
+    const to = await host();
+    await operation('resize confirm', 'ACTIVE', 'confirmResize', [
+      API,
+      new RegExp(`=> compute@${other(to)} confirm_resize`),
+    ]);
+    expect(await held()).toEqual({ [to]: 2048, [other(to)]: 0 });
+    expect(await lab.newAdmin.json<Rows>(`server migration list --server ${id} --type migration`)).toEqual([
+      expect.objectContaining({ Status: 'confirmed', 'Source Compute': other(to), 'Dest Compute': to }),
+    ]);
+  });
+
+  it('S-7.3.15.2 a migration never ends on the host where it began', async () => {
+    const from = await host();
+    expect(await lab.newAdmin.refused(`server migrate --host ${from} ${id}`)).toMatch(/400/);
+    await lab.admin.run(`compute service set --disable ${other(from)} nova-compute`);
+    await lab.admin.run(`server migrate ${id}`);
+    await until('the migration to end', async () => (await states()) === 'None');
+    expect([await host(), (await shown())['status']]).toEqual([from, 'ACTIVE']);
+    const event = await lab.newAdmin.json(`server event show ${id} ${await lab.request('c1', 'migrate')}`);
+    expect(JSON.stringify(event)).toMatch(/No valid host/);
+    expect(await held()).toEqual({ [from]: 2048, [other(from)]: 0 });
+    await lab.admin.run(`compute service set --enable ${other(from)} nova-compute`);
+  });
+
+  it('S-7.3.16.1 resize is scheduled like a migration', async () => {
+    const from = await host();
+    await lab.demo.run('server resize --flavor m1.medium c1');
+    await turns('VERIFY_RESIZE');
+    await lab.flow(await lab.request('c1', 'resize'), way(from, other(from)));
+    expect(await host()).toBe(other(from));
+    expect(String((await shown())['flavor'])).toContain('m1.medium');
+    expect(await held()).toEqual({ [from]: 2048, [other(from)]: 4096 });
+  });
+
+  it('S-7.3.15.5 reverting goes back', async () => {
+    const to = await host();
+    await operation('resize revert', 'ACTIVE', 'revertResize', [
+      API,
+      new RegExp(`=> compute@${to} revert_resize`),
+      new RegExp(`=> compute@${other(to)} finish_revert_resize`),
+    ]);
+    expect(await host()).toBe(other(to));
+    expect(String((await shown())['flavor'])).toContain('m1.small');
+    expect(await held()).toEqual({ [to]: 0, [other(to)]: 2048 });
+  });
+});
+
 describe('chapter 7.3.19, all operations', () => {
   it('S-7.3.19.1 each operation is allowed in some states only', async () => {
     const refusedIn = async (state: string, commands: readonly string[]): Promise<void> => {

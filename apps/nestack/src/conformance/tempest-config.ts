@@ -82,7 +82,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
     },
     'compute-feature-enabled': {
       resize: 'true',
-      cold_migration: 'false',
+      cold_migration: 'true',
       live_migration: 'false',
       vnc_console: 'true',
       spice_console: 'false',

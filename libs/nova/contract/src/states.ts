@@ -130,6 +130,8 @@ const TOLD_TASKS: readonly TaskState[] = [
   'rebuild_spawning',
   'resize_prep',
   'resize_migrating',
+  'resize_migrated',
+  'resize_finish',
   'resize_reverting',
 ];
 

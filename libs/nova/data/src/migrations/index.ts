@@ -233,7 +233,7 @@ export const novaMigrations: readonly Migration[] = [
     ],
   },
   {
-    name: '0005-moves-between-hosts',
+    name: '0008-moves-between-hosts',
     up: [
       'ALTER TABLE server_migration ADD COLUMN dest_host text, ALTER COLUMN dest_compute DROP NOT NULL, ALTER COLUMN dest_node DROP NOT NULL',
     ],
