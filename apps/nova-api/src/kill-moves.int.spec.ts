@@ -8,7 +8,7 @@ let bench: Bench;
 let large = '';
 
 beforeAll(async () => {
-  bench = await Bench.start({ hosts: 2, allowResizeToSameHost: true });
+  bench = await Bench.start({ hosts: 1, allowResizeToSameHost: true });
   large = await bench.addFlavor({ vcpus: 2, ram: 128, disk: 2 });
 }, 60_000);
 

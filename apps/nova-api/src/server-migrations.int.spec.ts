@@ -229,12 +229,32 @@ describe('a host that dies', () => {
     await bench.until(made.id, 'VERIFY_RESIZE');
     await made.to.stop();
     await made.to.forceDown(true);
-    await act(made.id, { revertResize: null });
+    expect((await act(made.id, { revertResize: null })).status).toBe(202);
     await bench.until(made.id, 'ACTIVE');
     await isOn(made.id, made.from, made);
     const returned = await bench.restartHost(made.to);
     await returned.forceDown(false);
     await bench.eventually('nothing is left there', () => returned.driver.diskOf(made.id) === undefined);
+    await remove(made.id);
+  }, 90_000);
+
+  it('and returns before an operation is over that has passed it by has nothing of the guest in the end', async () => {
+    const made = await active();
+    await migrate(made.id);
+    await bench.until(made.id, 'VERIFY_RESIZE');
+    await made.to.stop();
+    await made.to.forceDown(true);
+    const calls = bench.networks.faults.count('ensurePorts');
+    const go = bench.networks.faults.hold('ensurePorts');
+    expect((await act(made.id, { revertResize: null })).status).toBe(202);
+    await bench.eventually('its ports are to follow', () => bench.networks.faults.count('ensurePorts') > calls);
+    const returned = await bench.restartHost(made.to);
+    await returned.forceDown(false);
+    expect(returned.driver.diskOf(made.id)).toBe(made.disk);
+    go();
+    await bench.until(made.id, 'ACTIVE');
+    await bench.eventually('nothing is left there', () => returned.driver.diskOf(made.id) === undefined);
+    await isOn(made.id, made.from, made);
     await remove(made.id);
   }, 90_000);
 });

@@ -72,6 +72,10 @@ const migrationsOf = async (id: string, version = '2.80') =>
   ] as readonly Record<string, unknown>[];
 
 describe('resize', () => {
+  // The other host would be preferred: it is empty.
+  beforeAll(() => bench.hosts[1]?.forceDown(true));
+  afterAll(() => bench.hosts[1]?.forceDown(false));
+
   it('shows RESIZE at once, holds both flavors until it is confirmed, and gives up the old one then', async () => {
     const id = await active();
     const host = (await bench.show(id, { as: `${bench.project}:admin` }))?.['OS-EXT-SRV-ATTR:host'];
@@ -354,6 +358,9 @@ describe('shelve', () => {
 });
 
 describe('migrations', () => {
+  beforeAll(() => bench.hosts[1]?.forceDown(true));
+  afterAll(() => bench.hosts[1]?.forceDown(false));
+
   it('are listed as each microversion shows them, newest first and in pages', async () => {
     const id = await resized();
     await act(id, { confirmResize: null });

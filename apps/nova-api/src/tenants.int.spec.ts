@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await bench.tidy();
   await bench.close();
-});
+}, 60_000);
 
 /** Bodies that pass validation, by operation. */
 const BODIES: Readonly<Record<string, unknown>> = {

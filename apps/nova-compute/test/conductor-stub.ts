@@ -44,6 +44,7 @@ export function conductorStub(state: ConductorState) {
       return {
         instances: state.wanted.map((one) => ({ ...one, vm_state: 'active', task_state: null })),
         orphans: present.filter((uuid) => state.orphans.has(uuid)).map((uuid) => ({ uuid, nics: [], volumes: [] })),
+        undecided: state.wanted.filter(({ busy }) => busy).map(({ instance }) => instance.uuid),
       };
     }
 

@@ -137,8 +137,9 @@ describe('the guests of a host', () => {
       await test.database.run('start', (tx) =>
         sagas.start(ctx, tx, 'server.stop', { params: { instance_uuid: uuid }, resourceId: uuid }),
       );
-    const { instances: wanted, orphans } = await hosts.guests(HOST, [building.uuid, stopping.uuid]);
+    const { instances: wanted, orphans, undecided } = await hosts.guests(HOST, [building.uuid, stopping.uuid]);
     expect(orphans).toEqual([]);
+    expect([...undecided].sort()).toEqual([building.uuid, stopping.uuid].sort());
     expect(wanted).toMatchObject([{ instance: { uuid: stopping.uuid }, busy: true }]);
   });
 });

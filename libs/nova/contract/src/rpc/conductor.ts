@@ -43,6 +43,8 @@ export const ConductorRpc = defineRpc({
         orphans: Type.Array(
           Type.Object({ uuid: Type.String(), nics: Type.Array(Nic), volumes: Type.Array(GuestVolume) }),
         ),
+        /** Guests that an operation is at work on: where they belong is known when it is over. */
+        undecided: Type.Array(Type.String()),
       }),
     },
     /**

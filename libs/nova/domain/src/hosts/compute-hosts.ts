@@ -100,7 +100,11 @@ export class ComputeHosts {
   guests(
     host: string,
     present: readonly string[],
-  ): Promise<{ readonly instances: WantedGuest[]; readonly orphans: OrphanGuest[] }> {
+  ): Promise<{
+    readonly instances: WantedGuest[];
+    readonly orphans: OrphanGuest[];
+    readonly undecided: string[];
+  }> {
     const { deps } = this;
     return deps.tx.read('compute_host.guests', async (tx) => {
       const known = await deps.instances.ofHost(tx, host, present);
@@ -132,6 +136,7 @@ export class ComputeHosts {
           if (instance.deleted_at === null && left.has(uuid)) return [];
           return [{ uuid, nics: [...instance.nics], volumes: toGuestVolumes(devices.get(uuid) ?? []) }];
         }),
+        undecided: [...busy],
       };
     });
   }

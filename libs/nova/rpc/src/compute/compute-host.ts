@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isoMicros } from '@nestack/kernel/clock';
-import { SYSTEM_ACTOR, newContext } from '@nestack/kernel/context';
+import { SYSTEM_ACTOR, newContext, type RequestContext } from '@nestack/kernel/context';
 import type { Logger } from '@nestack/kernel/log';
 import type { RpcClient } from '@nestack/kernel/rpc';
 import type { ConductorRpc, HostAccounting, PowerState } from '@nestack/nova/contract';
@@ -19,6 +19,8 @@ export interface ComputeHostDeps {
 const HEARTBEAT_MS = 10_000;
 const RETRY_MS = { first: 250, most: 5000 };
 const CALL_MS = 20_000;
+/** How often guests are asked about that an operation was at work on when this host returned. */
+const UNDECIDED_MS = 2000;
 
 /** A host's life in the cloud: it reports itself, puts itself in order, beats, and tells what its guests do by themselves. */
 export class ComputeHost {
@@ -53,28 +55,41 @@ export class ComputeHost {
   }
 
   private async join(): Promise<void> {
-    const { host, log } = this.deps;
+    const { driver, conductor, host, accounting } = this.deps;
+    let undecided: ReadonlySet<string> = new Set();
     await this.untilDone('compute.waiting', async () => {
-      const { present, orphans } = await this.putInOrder();
-      log.info(null, 'compute.joined', { host, guests: present, orphans });
+      const facts = { ...(await driver.facts()), accounting };
+      const ctx = newContext({ actor: SYSTEM_ACTOR });
+      await conductor.compute_host_up(ctx, { host, facts }, { timeoutMs: CALL_MS });
+      undecided = await this.putInOrder(ctx, null);
     });
     if (this.stopping.signal.aborted) return;
     this.timer = setInterval(() => void this.beat(), HEARTBEAT_MS);
+    // An operation that met this host while it was down has passed it by: what it left here is seen when it is over.
+    while (undecided.size > 0 && !this.stopping.signal.aborted) {
+      await delay(UNDECIDED_MS, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+      await this.untilDone('compute.undecided', async () => {
+        undecided = await this.putInOrder(newContext({ actor: SYSTEM_ACTOR }), undecided);
+      });
+    }
   }
 
-  /** Reports the host and brings its guests in line with what the conductor says. */
-  private async putInOrder(): Promise<{ readonly present: number; readonly orphans: number }> {
-    const { conductor, driver, host, manager, accounting, log } = this.deps;
-    const ctx = newContext({ actor: SYSTEM_ACTOR });
-    const facts = { ...(await driver.facts()), accounting };
-    await conductor.compute_host_up(ctx, { host, facts }, { timeoutMs: CALL_MS });
+  /** Brings all guests, or only some, in line with what the conductor says; answers those of which it cannot say so yet. */
+  private async putInOrder(ctx: RequestContext, only: ReadonlySet<string> | null): Promise<ReadonlySet<string>> {
+    const { conductor, driver, host, manager, log } = this.deps;
     manager.beginReconciliation();
     const present = [...(await driver.present())];
-    const { instances, orphans } = await conductor.instances_of_host(ctx, { host, present }, { timeoutMs: CALL_MS });
+    const told = await conductor.instances_of_host(ctx, { host, present }, { timeoutMs: CALL_MS });
+    const meant = (uuid: string): boolean => only?.has(uuid) ?? true;
+    const instances = told.instances.filter((one) => meant(one.instance.uuid));
+    const orphans = told.orphans.filter((one) => meant(one.uuid));
+    const undecided = told.undecided.filter(meant);
     const { known, failed } = await manager.reconcile(ctx, instances, orphans);
     for (const { uuid, power } of known) this.tellPower(uuid, power);
     for (const { uuid, error } of failed) log.error(ctx, 'compute.guest_not_in_order', { uuid, error });
-    return { present: present.length, orphans: orphans.length };
+    const guests = { guests: present.length, orphans: orphans.length, undecided: undecided.length };
+    log.info(ctx, only === null ? 'compute.joined' : 'compute.in_order', { host, ...guests });
+    return new Set(undecided);
   }
 
   private async beat(): Promise<void> {
