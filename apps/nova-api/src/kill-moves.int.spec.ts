@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(async () => {
   cutWorkers(null);
   await bench.close();
-});
+}, 60_000);
 
 afterEach(async () => {
   cutWorkers(null);

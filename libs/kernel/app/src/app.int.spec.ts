@@ -197,6 +197,15 @@ describe('apps that share a service', () => {
     await expect(get(api.port, '/v1/slow')).rejects.toThrow();
   });
 
+  it('give back what they share once, however often they are closed', async () => {
+    const extra = await start(front, { port: 0 });
+    running.splice(running.indexOf(extra), 1);
+    for (let times = 0; times < 4; times += 1) await extra.close();
+    expect(await get(running.find((one) => one.port !== null)?.port ?? null, '/healthcheck')).toMatchObject({
+      status: 200,
+    });
+  });
+
   it('refuse settings that are wrong, all at once and by name', async () => {
     const bad = { ...settings(), port: 'eighty', databse: {} };
     await expect(startApp(front, bad)).rejects.toThrow(/unknown key 'databse'[\s\S]*port must be integer/);

@@ -70,7 +70,8 @@ export async function startApp<C extends TObject>(
     const withoutApi = app.api === undefined || app.servesApi?.(config) === false;
     const port = withoutApi ? await serveHealth(nest, common, checks) : await serve(nest, app, common, log, checks);
     log.info(null, 'started', { port });
-    return { name: app.name, port, close: () => closeApp(nest, kernel) };
+    let closing: Promise<void> | null = null;
+    return { name: app.name, port, close: () => (closing ??= closeApp(nest, kernel)) };
   } catch (error) {
     await closeApp(nest, kernel).catch(() => undefined);
     throw error;

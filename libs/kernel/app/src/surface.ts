@@ -29,7 +29,7 @@ export interface AppParts {
   readonly log: Logger;
 }
 
-/** An app that runs. `close` drains: no new requests and messages, what is under way ends, then connections close. */
+/** An app that runs. `close` drains: no new requests and messages, what is under way ends, then connections close; once, however often it is called. */
 export interface RunningApp {
   readonly name: string;
   /** The bound port when it serves REST. */
