@@ -19,33 +19,9 @@ import type {
   VncDisplay,
 } from '@nestack/nova/domain';
 import { emptyQcow2 } from './empty-qcow2';
+import type { FakeOperation } from './fake-operations';
 import { serveRfb } from './fake-rfb';
 import { FakeScreen } from './fake-screen';
-
-/** Operations that can be slowed down or made to fail. */
-export const FAKE_OPERATIONS = [
-  'spawn',
-  'destroy',
-  'power_on',
-  'power_off',
-  'reboot',
-  'suspend',
-  'resume',
-  'rescue',
-  'unrescue',
-  'rebuild',
-  'prep_resize',
-  'resize',
-  'finish_resize',
-  'revert_resize',
-  'snapshot',
-  'attach_volume',
-  'detach_volume',
-  'extend_volume',
-  'attach_interface',
-  'detach_interface',
-] as const;
-export type FakeOperation = (typeof FAKE_OPERATIONS)[number];
 
 export interface FakeOptions {
   readonly dir: string;
