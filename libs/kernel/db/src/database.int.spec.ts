@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@nestack/kernel/testing';
 import { afterCommit, execute, isUniqueViolation, sql, sqlOne } from './index';
@@ -56,7 +57,25 @@ describe('a database', () => {
     expect(Object.keys((await change())[0] ?? {})).toEqual(['id', 'n']);
   });
 
+  it('tells of references to what is not there, and of what others refer to, as conflicts', async () => {
+    const run = (text: string) => test.database.run('refer', (tx) => execute(tx, text));
+    await run('CREATE TABLE part (thing int REFERENCES thing (id))');
+    await run('INSERT INTO part VALUES (2)');
+    await expect(run('INSERT INTO part VALUES (99)')).rejects.toMatchObject({
+      kind: 'conflict',
+      message: 'A resource that the request refers to is not there.',
+    });
+    await expect(run('DELETE FROM thing WHERE id = 2')).rejects.toMatchObject({
+      kind: 'conflict',
+      message: 'Something else still refers to this resource.',
+    });
+    await run('DROP TABLE part');
+  });
+
   it('blames whoever sent text or numbers that cannot be stored', async () => {
+    for (const table of ['short (text varchar(3))', 'keyed (text text UNIQUE)']) {
+      await test.database.run('make', (tx) => execute(tx, `CREATE TABLE ${table}`));
+    }
     for (const [text, value] of [
       ['SELECT $1::int', 1e30],
       ['SELECT $1::int', Infinity],
@@ -65,8 +84,10 @@ describe('a database', () => {
       ['SELECT $1::int * 2', 2 ** 31 - 1],
       ['SELECT $1::text', 'a\u0000b'],
       ['SELECT $1::jsonb', JSON.stringify({ a: '\u0000' })],
+      ['INSERT INTO short (text) VALUES ($1)', 'three'],
+      ['INSERT INTO keyed (text) VALUES ($1)', randomBytes(20_000).toString('hex')],
     ] as const) {
-      const attempt = test.database.read('nul', (tx) => sql(tx, text, [value]));
+      const attempt = test.database.run('nul', (tx) => sql(tx, text, [value]));
       await expect(attempt).rejects.toMatchObject({ kind: 'badRequest' });
     }
   });

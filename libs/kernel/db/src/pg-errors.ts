@@ -70,6 +70,25 @@ function isUnstorableNumber(error: unknown): boolean {
   return codeOf(error) === '22P02' && / for type (smallint|integer|bigint): "/.test(String(driverError(error).message));
 }
 
+/** Longer than its column, or than an index over it can hold. */
+const TOO_LONG = new Set(['22001', '54000']);
+
+/**
+ * What a foreign key stopped. Use cases look before they write and tell it in upstream's words; here comes what has changed
+ * between the look and the write, and whatever nobody looks at.
+ */
+function referenceConflict(error: unknown): DomainError {
+  const held = String(driverError(error).message).startsWith('update or delete on table');
+  return new DomainError({
+    kind: 'conflict',
+    code: 'Conflict',
+    message: held
+      ? 'Something else still refers to this resource.'
+      : 'A resource that the request refers to is not there.',
+    cause: error,
+  });
+}
+
 /** Database errors as the layers above know them. */
 export function toDomainError(error: unknown, what: string): DomainError {
   if (error instanceof DomainError) return error;
@@ -87,6 +106,15 @@ export function toDomainError(error: unknown, what: string): DomainError {
       kind: 'badRequest',
       code: 'InvalidInput',
       message: 'Text with the character U+0000 cannot be stored.',
+      cause: error,
+    });
+  }
+  if (codeOf(error) === '23503') return referenceConflict(error);
+  if (TOO_LONG.has(codeOf(error))) {
+    return new DomainError({
+      kind: 'badRequest',
+      code: 'InvalidInput',
+      message: 'The text is longer than what can be stored.',
       cause: error,
     });
   }
