@@ -54,6 +54,28 @@ describe('unified limits', () => {
   });
 });
 
+describe('what others refer to', () => {
+  it('stays, and what refers to nothing is refused', async () => {
+    const service = await keystone.make('services', 'service', { type: 'referred', name: 'referred' });
+    const region = await keystone.make('regions', 'region', {});
+    const limit = { service_id: service, region_id: region, resource_name: 'things', default_limit: 1 };
+    expect((await keystone.call('POST', '/registered_limits', { body: { registered_limits: [limit] } })).status).toBe(
+      201,
+    );
+    const refused = await keystone.call('DELETE', `/regions/${region}`);
+    expect([refused.status, refused.json['error']?.['message']]).toEqual([
+      409,
+      'Something else still refers to this resource.',
+    ]);
+    const { user } = await keystone.someone('owner');
+    const credential = await keystone.make('credentials', 'credential', { type: 'cert', blob: 'x', user_id: user });
+    const given = await keystone.call('PATCH', `/credentials/${credential}`, {
+      body: { credential: { user_id: UNKNOWN } },
+    });
+    expect([given.status, given.json['error']?.['message']]).toEqual([404, `Could not find user: ${UNKNOWN}.`]);
+  });
+});
+
 describe('endpoint filters', () => {
   it('show a project the endpoints that it was given, itself or in groups, and no others', async () => {
     const service = await keystone.make('services', 'service', { type: 'image', name: 'glance' });

@@ -111,8 +111,7 @@ export class Credentials extends Shelf<Credential> {
 
   create(_ctx: RequestContext, fields: Omit<Credential, 'id'>): Promise<Credential> {
     return this.db.run('credentials.create', async (tx) => {
-      if ((await this.stores.users.find(tx, fields.user_id)) === null)
-        throw KeystoneError.UserNotFound({ user_id: fields.user_id });
+      await this.requireUser(tx, fields.user_id);
       const ec2 = fields.type === 'ec2';
       if (ec2 && fields.project_id === null) {
         throw KeystoneError.ValidationError({ attribute: 'project_id', target: 'credential' });
@@ -124,7 +123,14 @@ export class Credentials extends Shelf<Credential> {
 
   update(_ctx: RequestContext, id: string, fields: Partial<Omit<Credential, 'id'>>): Promise<Credential> {
     const sealed = fields.blob === undefined ? fields : { ...fields, blob: this.vault.seal(fields.blob) };
-    return this.db.run('credentials.update', (tx) => this.change(tx, id, sealed));
+    return this.db.run('credentials.update', async (tx) => {
+      if (fields.user_id !== undefined) await this.requireUser(tx, fields.user_id);
+      return this.change(tx, id, sealed);
+    });
+  }
+
+  private async requireUser(tx: Tx, id: string): Promise<void> {
+    if ((await this.stores.users.find(tx, id)) === null) throw KeystoneError.UserNotFound({ user_id: id });
   }
 
   /** The secret in clear, for its owner. */
