@@ -340,6 +340,18 @@ describe('shelve', () => {
     expect((await unshelve({ host: bench.hosts[1]?.name }, '2.90')).status).toBe(400);
     expect((await unshelve({ host: 'nowhere' }, '2.91')).status).toBe(400);
     expect((await unshelve({ host: bench.hosts[1]?.name }, '2.91', bench.project)).status).toBe(403);
+    const group = { aggregate: { name: 'far', availability_zone: 'far' } };
+    const made = (await bench.call('POST', '/os-aggregates', { as, body: group })).json['aggregate'] as { id: number };
+    const change = (body: Record<string, unknown>) =>
+      bench.call('POST', `/os-aggregates/${String(made.id)}/action`, { as, body });
+    await change({ add_host: { host: bench.hosts[0]?.name } });
+    const apart = await unshelve({ host: bench.hosts[1]?.name, availability_zone: 'far' }, '2.91');
+    expect([apart.status, JSON.stringify(apart.json)]).toEqual([
+      409,
+      expect.stringMatching(/is not in the availability zone/),
+    ]);
+    expect(await stateOf(id)).toEqual(['SHELVED_OFFLOADED', 'shelved_offloaded', null]);
+    await change({ remove_host: { host: bench.hosts[0]?.name } });
     expect((await unshelve({ host: bench.hosts[1]?.name, availability_zone: 'nova' }, '2.91')).status).toBe(202);
     expect((await bench.until(id, 'ACTIVE'))['OS-EXT-SRV-ATTR:host']).toBe(bench.hosts[1]?.name);
     await remove(id);

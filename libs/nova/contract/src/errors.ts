@@ -128,6 +128,10 @@ export const NovaError = defineErrors({
   },
   MoveGivenUp: { kind: 'conflict', template: 'The migration {migration_uuid} was given up.' },
   ServiceUnavailable: { kind: 'conflict', template: 'Service is unavailable at this time.' },
+  UnshelveHostNotInAZ: {
+    kind: 'conflict',
+    template: 'Host "{host}" is not in the availability zone "{availability_zone}".',
+  },
   NotResized: { kind: 'badRequest', template: 'Instance has not been resized.' },
   MigrationNotFoundForInstance: {
     kind: 'notFound',

@@ -42,8 +42,10 @@ export function unshelveSaga(deps: SagaDeps) {
         type: 'effect',
         name: 'schedule',
         do: async (ctx, run): Promise<Selection> => {
+          const { host } = run.params;
           const spec = requestSpec(await loadInstance(deps, run.params.instance_uuid), []);
-          const request_spec = { ...spec, force_host: run.params.host };
+          // Where it was first made to go binds it no longer.
+          const request_spec = { ...spec, force_host: null, ...(host === null ? {} : { requested_host: host }) };
           return (await deps.scheduler.select_destinations(ctx, { request_spec })).selection;
         },
         undo: (ctx, run) => deps.placement.release(ctx, run.params.instance_uuid),

@@ -1,5 +1,5 @@
 import { newUuid } from '@nestack/kernel/ids';
-import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import { NovaError, NovaSagas } from '@nestack/nova/contract';
 import type { BlockDeviceRepository, ServiceRepository } from '../ports';
 import { begin, type BeginDeps } from './begin';
@@ -45,7 +45,11 @@ export class Shelve {
     checkStates(instance, { action: 'shelveOffload', vm_states: ['shelved'] });
   }
 
-  /** A zone that is given is kept as the one that the user wants; null wants none any more. Throws AvailabilityZoneNotFound, ComputeHostNotFound. */
+  /**
+   * A zone that is given is kept as the one that the user wants; null wants none any more. A host that is given must be in
+   * that zone, and pass the scheduler's filters like any other. Throws AvailabilityZoneNotFound, ComputeHostNotFound,
+   * UnshelveHostNotInAZ.
+   */
   async unshelve(
     ctx: RequestContext,
     id: string,
@@ -53,16 +57,10 @@ export class Shelve {
   ): Promise<void> {
     const { deps } = this;
     await deps.tx.run('server.unshelve', async (tx) => {
-      if (typeof target.zone === 'string' || target.host !== null) {
-        const services = await deps.services.list(tx, { binary: 'nova-compute' });
-        const { host, zone } = target;
-        if (host !== null && !services.some((one) => one.host === host)) throw NovaError.ComputeHostNotFound({ host });
-        if (typeof zone === 'string' && !services.some((one) => one.availability_zone === zone))
-          throw NovaError.AvailabilityZoneNotFound();
-      }
       await deps.operations.lock(tx, id);
       const gate = { action: 'unshelve', vm_states: ['shelved', 'shelved_offloaded'] as const };
       const instance = await enter(ctx, tx, deps.instances, id, gate, { task_state: 'unshelving' });
+      await this.assertTarget(tx, target, instance.request.availability_zone);
       if (target.zone !== undefined) {
         const request = { ...instance.request, availability_zone: target.zone };
         await deps.instances.update(tx, instance.uuid, { request });
@@ -74,5 +72,23 @@ export class Shelve {
         action: NovaSagas.serverUnshelve.action,
       });
     });
+  }
+
+  /** upstream: unshelve and _validate_unshelve_az of nova/compute/api.py */
+  private async assertTarget(
+    tx: Tx,
+    target: { readonly zone: string | null | undefined; readonly host: string | null },
+    kept: string | null,
+  ): Promise<void> {
+    const { host } = target;
+    if (typeof target.zone !== 'string' && host === null) return;
+    const services = await this.deps.services.list(tx, { binary: 'nova-compute' });
+    const wanted = services.find((one) => one.host === host);
+    if (host !== null && wanted === undefined) throw NovaError.ComputeHostNotFound({ host });
+    if (typeof target.zone === 'string' && !services.some((one) => one.availability_zone === target.zone))
+      throw NovaError.AvailabilityZoneNotFound();
+    const zone = target.zone === undefined ? kept : target.zone;
+    if (host !== null && zone !== null && wanted?.availability_zone !== zone)
+      throw NovaError.UnshelveHostNotInAZ({ host, availability_zone: zone });
   }
 }
