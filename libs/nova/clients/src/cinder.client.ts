@@ -57,6 +57,7 @@ export class CinderClient implements VolumePort {
       size: Number(volume['size']),
       bootable: String(volume['bootable']) === 'true',
       multiattach: volume['multiattach'] === true,
+      readonly: (volume['metadata'] as { readonly?: string } | undefined)?.readonly === 'True',
       availability_zone: String(volume['availability_zone'] ?? 'nova'),
       attached_to: attachments.map((one) => one.server_id),
       image_metadata: (volume['volume_image_metadata'] ?? {}) as Readonly<Record<string, string>>,

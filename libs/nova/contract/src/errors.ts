@@ -104,6 +104,12 @@ export const NovaError = defineErrors({
   VolumeLimitExceeded: { kind: 'forbidden', template: '{reason}' },
   VolumeNotReady: { kind: 'unavailable', template: 'Volume {volume_id} is not yet ready: {status}.' },
   VolumeAttachmentNotFound: { kind: 'notFound', template: 'Volume attachment {volume_id} could not be found.' },
+  VolumeBdmNotFound: { kind: 'notFound', template: 'No volume Block Device Mapping with id {volume_id}.' },
+  VolumeUnknown: { kind: 'badRequest', template: 'Volume {volume_id} could not be found.' },
+  MultiattachSwapVolumeNotSupported: {
+    kind: 'badRequest',
+    template: 'Swapping multi-attach volumes with more than one read/write attachment is not supported.',
+  },
   VolumeNotAttached: { kind: 'notFound', template: 'Instance {instance_uuid} is not attached to volume {volume_id}' },
   VolumeIsDetaching: { kind: 'badRequest', template: 'Invalid volume: volume {volume_id} is already being detached.' },
   VolumeIsRoot: { kind: 'badRequest', template: 'Cannot detach a root device volume' },
@@ -196,6 +202,15 @@ export const NovaError = defineErrors({
   GroupMemberLimitExceeded: { kind: 'overQuota', template: 'Quota exceeded, too many servers in group' },
   KeypairLimitExceeded: { kind: 'overQuota', template: 'Quota exceeded, too many key pairs.' },
   MetadataLimitExceeded: { kind: 'overQuota', template: 'Maximum number of metadata items exceeds {allowed}' },
+  OnsetFileLimitExceeded: { kind: 'overQuota', template: 'Personality file limit exceeded' },
+  OnsetFilePathLimitExceeded: {
+    kind: 'overQuota',
+    template: 'Personality file path exceeds maximum {allowed}',
+  },
+  OnsetFileContentLimitExceeded: {
+    kind: 'overQuota',
+    template: 'Personality file content exceeds maximum {allowed}',
+  },
   MetadataItemNotFound: { kind: 'notFound', template: 'Metadata item was not found' },
   ListMarkerNotFound: { kind: 'badRequest', template: 'marker [{marker}] not found' },
   MarkerNotFound: { kind: 'badRequest', template: 'Marker {marker} could not be found.' },

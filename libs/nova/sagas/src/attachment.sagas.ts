@@ -270,7 +270,7 @@ function detachInterface(deps: SagaDeps) {
 }
 
 /** Takes a device out of a guest. A host that is down is left out: its guest is given the right devices when it returns. */
-async function takeOut(
+export async function takeOut(
   deps: SagaDeps,
   host: string | null,
   command: (host: string) => Promise<unknown>,
@@ -283,7 +283,7 @@ async function takeOut(
   }
 }
 
-async function unlessRefused(call: Promise<void>): Promise<void> {
+export async function unlessRefused(call: Promise<void>): Promise<void> {
   try {
     await call;
   } catch (error) {

@@ -12,6 +12,7 @@ export interface FakeVolume {
   size: number;
   bootable: boolean;
   multiattach: boolean;
+  readonly: boolean;
 }
 
 export interface FakeAttachment {
@@ -44,6 +45,7 @@ export class FakeVolumes implements VolumePort {
       size: 1,
       bootable: false,
       multiattach: false,
+      readonly: false,
       ...fields,
     };
     this.volumes.set(volume.id, volume);

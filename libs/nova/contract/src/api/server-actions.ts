@@ -1,6 +1,6 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Any, LooseBoolean, Metadata, Name, Nullable, Strict, versions } from './common';
+import { Any, LooseBoolean, Metadata, Name, NonNegativeInteger, Nullable, Strict, versions } from './common';
 import { AccessIpV4, AccessIpV6 } from './servers';
 
 const IpAddress = Type.Union([AccessIpV4, AccessIpV6]);
@@ -69,6 +69,23 @@ export const createServerImage = action(
   'createServerImage',
   'os_compute_api:servers:create_image',
   Strict({ name: Name, metadata: Type.Optional(Metadata) }),
+  { errors: ['MetadataLimitExceeded'] },
+);
+
+/**
+ * An image, and of the server's images of this type (`daily`, `weekly`) only so many are kept. Below 2.45 the image's address
+ * is in the header `Location`. upstream: nova/api/openstack/compute/create_backup.py
+ */
+export const createServerBackup = action(
+  'createBackup',
+  'createServerBackup',
+  'os_compute_api:os-create-backup',
+  Strict({
+    name: Name,
+    backup_type: Type.String(),
+    rotation: NonNegativeInteger,
+    metadata: Type.Optional(Metadata),
+  }),
   { errors: ['MetadataLimitExceeded'] },
 );
 
@@ -307,6 +324,22 @@ export const removeFloatingIp = action(
   { maxVersion: '2.43', errors: ['NotFound', 'Conflict'] },
 );
 
+/** upstream: nova/api/openstack/compute/schemas/multinic.py */
+export const addFixedIp = action(
+  'addFixedIp',
+  'addFixedIp',
+  'os_compute_api:os-multinic:add',
+  Strict({ networkId: Type.Union([Type.String({ minLength: 1, maxLength: 36 }), Type.Number()]) }),
+  { maxVersion: '2.43', errors: ['BadRequest', 'NotFound'] },
+);
+export const removeFixedIp = action(
+  'removeFixedIp',
+  'removeFixedIp',
+  'os_compute_api:os-multinic:remove',
+  Strict({ address: IpAddress }),
+  { maxVersion: '2.43', errors: ['BadRequest'] },
+);
+
 export const serverActionOperations = [
   startServer,
   stopServer,
@@ -318,6 +351,7 @@ export const serverActionOperations = [
   rescueServer,
   unrescueServer,
   createServerImage,
+  createServerBackup,
   rebuildServer,
   shelveServer,
   shelveOffloadServer,
@@ -338,4 +372,6 @@ export const serverActionOperations = [
   removeSecurityGroup,
   addFloatingIp,
   removeFloatingIp,
+  addFixedIp,
+  removeFixedIp,
 ];

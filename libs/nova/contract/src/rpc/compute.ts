@@ -285,6 +285,24 @@ export const ComputeRpc = defineRpc({
         connection_info: Type.Union([ConnectionInfo, Type.Null()]),
       }),
     },
+    /**
+     * Ensures that the guest's disk is the new volume, with what was on the old one if it runs; the guest goes on meanwhile.
+     * Fails with the old one in place.
+     */
+    swap_volume: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({
+        instance_uuid: Uuid,
+        old_volume_id: Uuid,
+        new_volume_id: Uuid,
+        connection_info: ConnectionInfo,
+        /** Bytes. */
+        new_size: Type.Integer(),
+      }),
+    },
     /** Ensures the guest, if it runs, uses this connection of a volume of its and sees a disk of this many bytes; never a smaller one. */
     extend_volume: {
       kind: 'call',

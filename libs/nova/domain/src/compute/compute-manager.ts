@@ -227,6 +227,15 @@ export class ComputeManager {
     return this.command(uuid, () => this.deps.driver.absentVolume(ctx, uuid, volumeId));
   }
 
+  swapVolume(
+    ctx: RequestContext,
+    uuid: string,
+    from: string,
+    to: { readonly volumeId: string; readonly connection: ConnectionInfo; readonly bytes: number },
+  ): Promise<void> {
+    return this.command(uuid, () => this.deps.driver.ensureSwapped(ctx, uuid, from, to));
+  }
+
   extendVolume(
     ctx: RequestContext,
     uuid: string,

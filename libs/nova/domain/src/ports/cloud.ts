@@ -30,6 +30,11 @@ export interface ImagePort {
   upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void>;
   /** Adds properties to an image, or gives them other values. */
   setProperties(ctx: RequestContext, imageId: string, properties: Readonly<Record<string, string>>): Promise<void>;
+  /** Ids of a server's backups of one type, the newest first. */
+  backups(
+    ctx: RequestContext,
+    about: { readonly instance_uuid: string; readonly project_id: string; readonly backup_type: string },
+  ): Promise<readonly string[]>;
   /** Gone already is no error. */
   remove(ctx: RequestContext, imageId: string): Promise<void>;
 }
@@ -144,6 +149,8 @@ export interface VolumeSummary {
   readonly size: number;
   readonly bootable: boolean;
   readonly multiattach: boolean;
+  /** Its attachments may only read. */
+  readonly readonly: boolean;
   readonly availability_zone: string;
   readonly attached_to: readonly string[];
   /** Glance properties of the image that it was made from. */

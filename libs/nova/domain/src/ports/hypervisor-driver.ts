@@ -153,6 +153,16 @@ export interface HypervisorDriver {
     uuid: string,
     volume: { readonly volumeId: string; readonly connection: ConnectionInfo; readonly bytes: number },
   ): Promise<void>;
+  /**
+   * Ensures the guest's disk that was the volume `from` is another one of at least so many bytes; one that runs is copied
+   * there first, without a halt. Fails with the former in place.
+   */
+  ensureSwapped(
+    ctx: RequestContext,
+    uuid: string,
+    from: string,
+    to: { readonly volumeId: string; readonly connection: ConnectionInfo; readonly bytes: number },
+  ): Promise<void>;
   absentVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void>;
   ensureInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void>;
   absentInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void>;

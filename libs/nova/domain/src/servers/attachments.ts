@@ -13,6 +13,7 @@ import type {
 } from '../ports';
 import { nextDevice } from './create-servers';
 import { assertUnlocked, checkStates, enter, visible } from './gate';
+import { VOLUME_SWAP } from './volume-swaps';
 
 export interface AttachmentsDeps {
   readonly tx: TransactionRunner;
@@ -98,7 +99,8 @@ export class Attachments {
         {},
       );
       const devices = await deps.devices.ofInstance(tx, instance.uuid);
-      if (devices.some((device) => device.volume_id === volume.id)) {
+      const swaps = await deps.events.of(tx, instance.uuid, VOLUME_SWAP);
+      if (devices.some((device) => device.volume_id === volume.id) || swaps.has(volume.id)) {
         throw NovaError.InvalidVolume({ reason: `volume ${volume.id} already attached` });
       }
       const taken = new Set<string | null>([

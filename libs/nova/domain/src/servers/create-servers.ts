@@ -88,6 +88,7 @@ export class CreateServers {
     const { flavor, keyData } = await deps.tx.read('server.create.lookup', async (tx) => {
       if (target.zone !== null || target.host !== null) await this.assertTarget(tx, target);
       if (groupId !== null) await groupToJoin(ctx, tx, deps.groups, groupId);
+      await deps.quotas.assertInjectedFiles(tx, ctx.actor?.projectId ?? '', fields.personality ?? []);
       return this.lookUp(ctx, tx, flavorId, keyName);
     });
     const { zone, host } = target;

@@ -361,6 +361,22 @@ export class FakeDriver implements HypervisorDriver {
     await this.save(uuid);
   }
 
+  async ensureSwapped(
+    _ctx: RequestContext,
+    uuid: string,
+    from: string,
+    { volumeId }: { readonly volumeId: string },
+  ): Promise<void> {
+    const guest = this.guest(uuid);
+    const device = guest.volumes[from];
+    if (guest.volumes[volumeId] !== undefined || device === undefined) return;
+    await this.act('swap_volume');
+    delete guest.volumes[from];
+    guest.volumes[volumeId] = device;
+    guest.console.push(`virtio_blk: ${device} is on volume ${volumeId}`);
+    await this.save(uuid);
+  }
+
   async absentVolume(_ctx: RequestContext, uuid: string, volumeId: string): Promise<void> {
     const guest = this.guestsByUuid[uuid];
     if (guest?.volumes[volumeId] === undefined) return;

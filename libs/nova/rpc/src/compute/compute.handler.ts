@@ -192,6 +192,12 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return null;
   }
 
+  async swap_volume(ctx: RequestContext, args: RpcArgs<Methods['swap_volume']>) {
+    const { old_volume_id: from, new_volume_id: volumeId, connection_info: connection, new_size: bytes } = args;
+    await this.manager.swapVolume(ctx, args.instance_uuid, from, { volumeId, connection, bytes });
+    return null;
+  }
+
   async extend_volume(ctx: RequestContext, args: RpcArgs<Methods['extend_volume']>) {
     await this.manager.extendVolume(ctx, args.instance_uuid, args.volume_id, args.connection_info, args.new_size);
     return null;
