@@ -97,6 +97,49 @@ describe('a volume that grows in use', () => {
   });
 });
 
+describe('a shelved server', () => {
+  it('takes volumes from 2.20 on, and has them when it is back', async () => {
+    const id = await active();
+    await act(id, { shelve: null });
+    await bench.until(id, 'SHELVED_OFFLOADED');
+    const [one, two] = [volume(), volume()];
+    const at = { version: '2.60' };
+    expect((await attach(id, one.id, {}, { version: '2.19' })).status).toBe(409);
+    expect((await attach(id, volume({ multiattach: true }).id, {}, at)).status).toBe(400);
+    expect((await attach(id, one.id, { tag: 'data' }, at)).status).toBe(400);
+    for (const { id: volumeId } of [one, two]) expect((await attach(id, volumeId, {}, at)).status).toBe(200);
+    await idle(bench, id);
+    expect([one.status, two.status]).toEqual(['reserved', 'reserved']);
+    const gone = `/servers/${id}/os-volume_attachments/${one.id}`;
+    expect((await bench.call('DELETE', gone)).status).toBe(409);
+    expect((await bench.call('DELETE', gone, at)).status).toBe(202);
+    await idle(bench, id);
+    expect(one.status).toBe('available');
+    await act(id, { unshelve: null });
+    await bench.until(id, 'ACTIVE');
+    await idle(bench, id);
+    expect(two.status).toBe('in-use');
+    expect((await bench.call('GET', `/servers/${id}/os-volume_attachments`)).json['volumeAttachments']).toMatchObject([
+      { volumeId: two.id, device: expect.stringMatching(/^\/dev\/vd[bc]$/) },
+    ]);
+  });
+});
+
+describe('a volume for several servers', () => {
+  it('is shared from 2.60 on', async () => {
+    const [first, second] = [await active(), await active()];
+    const shared = volume({ multiattach: true });
+    const refused = await attach(first, shared.id, {}, { version: '2.59' });
+    const message = 'Multiattach volumes are only supported starting with compute API version 2.60.';
+    expect([refused.status, refused.json]).toEqual([400, { badRequest: { code: 400, message } }]);
+    for (const id of [first, second]) {
+      expect((await attach(id, shared.id, {}, { version: '2.60' })).status).toBe(200);
+      await idle(bench, id);
+    }
+    expect(bench.volumes.of(shared.id)).toMatchObject([{ attached: true }, { attached: true }]);
+  });
+});
+
 describe('an attachment', () => {
   const put = (id: string, volumeId: string, fields: Record<string, unknown>, options: CallOptions = {}) =>
     bench.call('PUT', `/servers/${id}/os-volume_attachments/${volumeId}`, {

@@ -156,7 +156,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
 const BUILD_TIMEOUT = '300';
 
 /** Those of the scheduler's filters that tests ask for. */
-const SCHEDULER_FILTERS = 'DifferentHostFilter,SameHostFilter';
+const SCHEDULER_FILTERS = 'DifferentHostFilter,SameHostFilter,ServerGroupAffinityFilter,ServerGroupAntiAffinityFilter';
 
 /** What Tempest looks at inside guests: it logs in over floating IPs. Simulated guests have no inside. */
 function validation(guests: TempestCloud['guests']): Readonly<Record<string, string>> {

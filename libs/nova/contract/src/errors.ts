@@ -85,6 +85,31 @@ export const NovaError = defineErrors({
   FloatingIpLimitExceeded: { kind: 'forbidden', template: 'IP allocation over quota{where}.' },
   InvalidBDM: { kind: 'badRequest', template: 'Block Device Mapping is Invalid.' },
   InvalidBDMVolume: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: failed to get volume {id}.' },
+  InvalidBDMFormat: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: {details}' },
+  /** The family's own error in other words. */
+  InvalidBDMText: { kind: 'badRequest', template: '{reason}' },
+  InvalidBDMImage: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: failed to get image {id}.' },
+  InvalidBDMSnapshot: {
+    kind: 'badRequest',
+    template: 'Block Device Mapping is Invalid: failed to get snapshot {id}.',
+  },
+  InvalidBDMDiskBus: {
+    kind: 'badRequest',
+    template: 'Block Device Mapping is invalid: The provided disk bus {disk_bus} is not valid.',
+  },
+  InvalidBDMEphemeralSize: {
+    kind: 'badRequest',
+    template:
+      'Ephemeral disks requested are larger than the instance type allows. If no size is given in one block device mapping, flavor ephemeral size will be used.',
+  },
+  InvalidBDMSwapSize: {
+    kind: 'badRequest',
+    template: 'Swap drive requested is larger than instance type allows.',
+  },
+  InvalidBDMLocalsLimit: {
+    kind: 'badRequest',
+    template: 'Block Device Mapping is Invalid: You specified more local devices than the limit allows',
+  },
   InvalidBDMBootSequence: {
     kind: 'badRequest',
     template:
@@ -109,6 +134,18 @@ export const NovaError = defineErrors({
   MultiattachSwapVolumeNotSupported: {
     kind: 'badRequest',
     template: 'Swapping multi-attach volumes with more than one read/write attachment is not supported.',
+  },
+  MultiattachNotSupportedOldMicroversion: {
+    kind: 'badRequest',
+    template: 'Multiattach volumes are only supported starting with compute API version 2.60.',
+  },
+  MultiattachToShelvedNotSupported: {
+    kind: 'badRequest',
+    template: 'Attaching multiattach volumes is not supported for shelved-offloaded instances.',
+  },
+  VolumeTaggedAttachToShelvedNotSupported: {
+    kind: 'badRequest',
+    template: 'Tagged volume attachment is not supported for shelved-offloaded instances.',
   },
   VolumeNotAttached: { kind: 'notFound', template: 'Instance {instance_uuid} is not attached to volume {volume_id}' },
   VolumeIsDetaching: { kind: 'badRequest', template: 'Invalid volume: volume {volume_id} is already being detached.' },

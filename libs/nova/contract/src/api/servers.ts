@@ -160,6 +160,9 @@ export interface BlockDeviceFields {
   readonly device_name?: string | null;
   readonly delete_on_termination?: unknown;
   readonly volume_type?: string | null;
+  readonly guest_format?: string | null;
+  readonly disk_bus?: string | null;
+  readonly no_device?: unknown;
   readonly tag?: string;
 }
 

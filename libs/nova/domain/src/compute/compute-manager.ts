@@ -319,6 +319,7 @@ export class ComputeManager {
       name: instance.name,
       flavor: instance.flavor,
       image: instance.image,
+      ...(instance.root_image_properties === undefined ? {} : { rootImageProperties: instance.root_image_properties }),
       nics: instance.nics,
       disks: instance.volumes.map((volume, at): GuestDisk => ({
         volumeId: volume.volume_id,

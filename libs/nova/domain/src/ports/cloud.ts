@@ -168,6 +168,8 @@ export interface VolumeSnapshot {
 /** Cinder, as nova needs it. */
 export interface VolumePort {
   get(ctx: RequestContext, volumeId: string, as: As): Promise<VolumeSummary | null>;
+  /** Null when there is none that the caller may use. */
+  snapshot(ctx: RequestContext, snapshotId: string): Promise<VolumeSnapshot | null>;
   /** Creates a volume for a boot in the caller's name; it becomes available later. */
   createVolume(
     ctx: RequestContext,

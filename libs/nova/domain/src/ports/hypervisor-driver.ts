@@ -29,6 +29,8 @@ export interface GuestSpec {
   readonly flavor: FlavorSnapshot;
   /** Null when it boots from a volume. */
   readonly image: ImageSnapshotWire | null;
+  /** Properties of the image on a root that is a volume. */
+  readonly rootImageProperties?: Readonly<Record<string, unknown>>;
   readonly nics: readonly Nic[];
   readonly disks: readonly GuestDisk[];
   /** Null when the guest has no config drive. */

@@ -30,12 +30,11 @@ import {
   isNoRootImage,
   mappingOf,
   parseZone,
-  resolveDevices,
   resolveImage,
   resolveNetworks,
   resolveSecurityGroups,
-  type WantedDevice,
 } from './boot-request';
+import { resolveDevices, type WantedDevice } from './block-devices';
 import { groupHint } from '../server-groups/group-policy';
 import { groupToJoin } from '../server-groups/server-groups';
 import { callerOf } from './gate';
@@ -67,13 +66,14 @@ export class CreateServers {
   constructor(private readonly deps: CreateServersDeps) {}
 
   /**
-   * Validates against the other services first, then takes quota, inserts and starts in one transaction. Throws
+   * Volumes for several servers are taken with `multiattach`. Validates against the other services first, then takes quota, inserts and starts in one transaction. Throws
    * upstream's errors; nothing is left of a refused request.
    */
   async create(
     ctx: RequestContext,
     fields: CreateServerFields,
     hints: Readonly<Record<string, unknown>>,
+    multiattach: boolean,
   ): Promise<readonly Instance[]> {
     const { deps } = this;
     const min = fields.min_count === undefined ? 1 : toInteger(fields.min_count);
@@ -93,11 +93,12 @@ export class CreateServers {
     });
     const { zone, host } = target;
 
-    const { devices, rootIsVolume, rootImage } = await resolveDevices(ctx, deps.volumes, fields);
+    const resolved = await resolveDevices(ctx, deps, fields, { flavor, multiattach });
+    const { devices, rootIsVolume, rootImage } = resolved;
     const imageRef =
       fields.imageRef === undefined || fields.imageRef === '' ? rootImage : fields.imageRef.replace(/^.*\//, '');
     if (imageRef === null && !rootIsVolume) throw NovaError.InvalidImageRef();
-    if (rootIsVolume && count > 1 && devices.some((device) => device.source_type === 'volume')) {
+    if (count > 1 && devices.some((device) => device.source_type === 'volume')) {
       throw NovaError.BadRequest({ reason: 'Cannot attach one or more volumes to multiple instances' });
     }
     if (imageRef !== null && !rootIsVolume && flavor.root_gb === 0 && !callerOf(ctx).isAdmin)
@@ -111,7 +112,8 @@ export class CreateServers {
     if (ofImage !== null) {
       const { imageRef: _, ...rest } = fields;
       const mapping = [...ofImage, ...(fields.block_device_mapping_v2 ?? [])];
-      return this.create(ctx, { ...rest, block_device_mapping_v2: mapping.filter(isNoRootImage) }, hints);
+      const again = { ...rest, block_device_mapping_v2: mapping.filter(isNoRootImage) };
+      return this.create(ctx, again, hints, multiattach);
     }
     const request = bootRequest(
       fields,
@@ -121,6 +123,8 @@ export class CreateServers {
         security_group_names: groups.names,
         availability_zone: zone,
         force_host: host,
+        local: resolved.local,
+        ...(rootIsVolume ? { root_image_properties: resolved.imageProperties } : {}),
       },
       hints,
     );

@@ -15,7 +15,13 @@ import {
   updateVolumeAttachment,
   type Nic,
 } from '@nestack/nova/contract';
-import { Attachments, VolumeSwaps, type AttachmentUpdate, type BlockDevice } from '@nestack/nova/domain';
+import {
+  Attachments,
+  VolumeSwaps,
+  type AttachmentUpdate,
+  type BlockDevice,
+  type VolumeVersion,
+} from '@nestack/nova/domain';
 
 const id = (request: ApiRequest): string => request.params['server_id'] ?? '';
 
@@ -34,6 +40,11 @@ function attachmentView(device: BlockDevice, version: ApiVersion): Record<string
     ...(version.atLeast('2.89') ? { attachment_id: device.attachment_id, bdm_uuid: bdmUuid(device) } : {}),
   };
 }
+
+const knows = (version: ApiVersion): VolumeVersion => ({
+  shelved: version.atLeast('2.20'),
+  multiattach: version.atLeast('2.60'),
+});
 
 /** A stable UUID for a mapping, which has a number in our schema. */
 function bdmUuid(device: BlockDevice): string {
@@ -85,12 +96,13 @@ export class AttachmentsController {
     const { volumeAttachment: wanted } = request.body as {
       volumeAttachment: { volumeId: string; device?: string | null; tag?: string; delete_on_termination?: unknown };
     };
-    const device = await this.attachments.attachVolume(request.ctx, id(request), {
+    const attached = {
       volumeId: wanted.volumeId,
       device: wanted.device ?? null,
       tag: wanted.tag ?? null,
       deleteOnTermination: isTrue(wanted.delete_on_termination ?? false),
-    });
+    };
+    const device = await this.attachments.attachVolume(request.ctx, id(request), attached, knows(request.version));
     return { volumeAttachment: attachmentView(device, request.version) };
   }
 
@@ -119,7 +131,8 @@ export class AttachmentsController {
 
   @Handles(deleteVolumeAttachment)
   async detach(request: ApiRequest) {
-    await this.attachments.detachVolume(request.ctx, id(request), request.params['volume_id'] ?? '');
+    const volumeId = request.params['volume_id'] ?? '';
+    await this.attachments.detachVolume(request.ctx, id(request), volumeId, knows(request.version));
     return new ApiReply(null, { status: 202 });
   }
 
