@@ -29,6 +29,11 @@ export const NovaSagas = {
   },
   serverPause: { kind: 'server.pause', action: 'pause', params: Type.Object({ instance_uuid: Uuid }) },
   serverUnpause: { kind: 'server.unpause', action: 'unpause', params: Type.Object({ instance_uuid: Uuid }) },
+  crashDump: {
+    kind: 'server.trigger_crash_dump',
+    action: 'trigger_crash_dump',
+    params: Type.Object({ instance_uuid: Uuid }),
+  },
   serverSuspend: { kind: 'server.suspend', action: 'suspend', params: Type.Object({ instance_uuid: Uuid }) },
   serverResume: { kind: 'server.resume', action: 'resume', params: Type.Object({ instance_uuid: Uuid }) },
   /** What is rescued with is kept in the instance's request; `was` is where a failure leads back to. */

@@ -97,9 +97,14 @@ export class FakeNetworks implements NetworkPort {
         status: port.status,
         fixed_ips: [{ ip_address: port.ip, subnet_id: this.subnetOf(port) }],
         mac_address: port.mac_address,
+        security_groups: [...port.groups],
         port_security_enabled: true,
       };
     });
+  }
+
+  groupNames(_ctx: RequestContext, ids: readonly string[]): Promise<readonly string[]> {
+    return this.faults.run('groupNames', () => ids.flatMap((id) => this.groups.get(id)?.name ?? []));
   }
 
   securityGroup(

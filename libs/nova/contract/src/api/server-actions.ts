@@ -48,6 +48,15 @@ export const unpauseServer = action('unpause', 'unpauseServer', 'os_compute_api:
 export const suspendServer = action('suspend', 'suspendServer', 'os_compute_api:os-suspend-server:suspend', Any);
 export const resumeServer = action('resume', 'resumeServer', 'os_compute_api:os-suspend-server:resume', Any);
 
+/** What a guest does with the interrupt is its own matter; its states stay. */
+export const triggerCrashDump = action(
+  'trigger_crash_dump',
+  'triggerCrashDump',
+  'os_compute_api:servers:trigger_crash_dump',
+  Type.Null(),
+  { minVersion: '2.17' },
+);
+
 /** upstream: nova/api/openstack/compute/schemas/rescue.py */
 export const rescueServer = action(
   'rescue',
@@ -348,6 +357,7 @@ export const serverActionOperations = [
   unpauseServer,
   suspendServer,
   resumeServer,
+  triggerCrashDump,
   rescueServer,
   unrescueServer,
   createServerImage,

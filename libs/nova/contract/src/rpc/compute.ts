@@ -79,6 +79,13 @@ export const ComputeRpc = defineRpc({
       args: Type.Object({ instance_uuid: Uuid }),
       reply: Power,
     },
+    /** Interrupts a running guest so that it writes its memory down. Repeated with the same message id it does so once. */
+    trigger_crash_dump: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid }),
+    },
     /** Writes the guest's memory to disk and ends its process. */
     suspend_instance: {
       kind: 'call',

@@ -68,6 +68,10 @@ export class ComputeManager {
     return this.command(uuid, () => this.deps.driver.unpause(ctx, uuid));
   }
 
+  triggerCrashDump(ctx: RequestContext, uuid: string): Promise<void> {
+    return this.command(uuid, () => this.deps.driver.injectNmi(ctx, uuid));
+  }
+
   suspend(ctx: RequestContext, uuid: string): Promise<PowerState> {
     return this.command(uuid, () => this.deps.driver.suspend(ctx, uuid));
   }

@@ -46,6 +46,7 @@ export interface PortSummary {
   readonly status: string;
   readonly fixed_ips: readonly { readonly ip_address: string; readonly subnet_id: string }[];
   readonly mac_address: string;
+  readonly security_groups: readonly string[];
   readonly port_security_enabled: boolean;
 }
 
@@ -84,6 +85,8 @@ export interface NetworkPort {
   available(ctx: RequestContext): Promise<readonly NetworkSummary[]>;
   network(ctx: RequestContext, id: string): Promise<NetworkSummary | null>;
   port(ctx: RequestContext, id: string, as: As): Promise<PortSummary | null>;
+  /** Names of the groups with these ids that the caller may see; the id of one without a name. */
+  groupNames(ctx: RequestContext, ids: readonly string[]): Promise<readonly string[]>;
   /** A security group given by name or id, null when there is none; throws when the name is ambiguous. */
   securityGroup(ctx: RequestContext, projectId: string, nameOrId: string): Promise<SecurityGroupSummary | null>;
   /**

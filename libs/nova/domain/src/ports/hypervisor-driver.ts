@@ -84,6 +84,8 @@ export interface HypervisorDriver {
   reboot(ctx: RequestContext, spec: GuestSpec, type: 'SOFT' | 'HARD', timeoutS: number): Promise<PowerState>;
   pause(ctx: RequestContext, uuid: string): Promise<PowerState>;
   unpause(ctx: RequestContext, uuid: string): Promise<PowerState>;
+  /** Sends a running guest a non-maskable interrupt; throws for one that does not run. */
+  injectNmi(ctx: RequestContext, uuid: string): Promise<void>;
   /** Keeps the guest's memory on disk and ends its process. */
   suspend(ctx: RequestContext, uuid: string): Promise<PowerState>;
   /** Goes on from the kept memory; boots when there is none. */

@@ -55,19 +55,18 @@ export async function resolveDevices(
   const blanks = given.filter((one) => one.source_type === 'blank' && placeOf(one) === 'local');
   const rootImages = given.filter((one) => one.source_type === 'image' && placeOf(one) === 'local');
   const wanted = given.filter((one) => placeOf(one) === 'volume');
-  const found = await Promise.all(wanted.map((one) => volumeDevice(ctx, ports, one, about.multiattach)));
-  const devices = found.map(({ device }) => device);
-  const root = found.find(({ device }) => device.boot_index === 0);
+  const rootIsVolume = wanted.some((one) => bootIndexOf(one) === 0);
   // Who names none of them in the newer form gets no root disk from the image. The older form has no such word.
-  const byImage =
-    rootImages.length > 0 || (hasImage && root === undefined && (given.length === 0 || newer === undefined));
+  const byImage = rootImages.length > 0 || (hasImage && !rootIsVolume && (given.length === 0 || newer === undefined));
   assertBootOrder([...given.map(bootIndexOf), ...(byImage && rootImages.length === 0 ? [0] : [])], hasImage);
+  const local = localDisks(blanks, about.flavor, byImage);
+  const found = await Promise.all(wanted.map((one) => volumeDevice(ctx, ports, one, about.multiattach)));
   return {
-    devices,
-    rootIsVolume: root !== undefined,
+    devices: found.map(({ device }) => device),
+    rootIsVolume,
     rootImage: rootImages[0]?.uuid ?? null,
-    local: localDisks(blanks, about.flavor, byImage),
-    imageProperties: root?.imageProperties ?? {},
+    local,
+    imageProperties: found.find(({ device }) => device.boot_index === 0)?.imageProperties ?? {},
   };
 }
 

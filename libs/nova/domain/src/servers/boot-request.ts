@@ -184,3 +184,18 @@ export function mappingOf(image: ImageSnapshot): readonly BlockDeviceFields[] | 
 export function isNoRootImage(one: BlockDeviceFields): boolean {
   return !(one.source_type === 'image' && Number(one.boot_index) === 0);
 }
+
+/** Names of the groups of a server's ports: those of the user's own ports stay theirs, those that nova makes get the named ones. */
+export async function shownGroups(
+  ctx: RequestContext,
+  networks: NetworkPort,
+  requests: readonly NetworkRequest[] | 'none',
+  named: readonly string[],
+): Promise<readonly string[]> {
+  const own = requests === 'none' ? [] : requests.flatMap(({ port_id: id }) => id ?? []);
+  if (own.length === 0) return named;
+  const ports = await Promise.all(own.map((id) => networks.port(ctx, id, 'user')));
+  const ids = [...new Set(ports.flatMap((port) => port?.security_groups ?? []))];
+  const names = await networks.groupNames(ctx, ids);
+  return [...new Set([...(own.length < requests.length ? named : []), ...names])];
+}

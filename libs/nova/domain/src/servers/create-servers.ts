@@ -9,7 +9,7 @@ import {
   type CreateServerFields,
   type FlavorSnapshot,
 } from '@nestack/nova/contract';
-import { isUp, type Flavor, type Instance } from '../instance';
+import { isUp, type Flavor, type ImageSnapshot, type Instance } from '../instance';
 import type { Quotas } from '../quotas/quotas';
 import type {
   BlockDeviceRepository,
@@ -33,6 +33,7 @@ import {
   resolveImage,
   resolveNetworks,
   resolveSecurityGroups,
+  shownGroups,
 } from './boot-request';
 import { resolveDevices, type WantedDevice } from './block-devices';
 import { groupHint } from '../server-groups/group-policy';
@@ -93,6 +94,8 @@ export class CreateServers {
     });
     const { zone, host } = target;
 
+    const remapped = await this.remapped(ctx, fields);
+    if (remapped !== null) return this.create(ctx, remapped, hints, multiattach);
     const resolved = await resolveDevices(ctx, deps, fields, { flavor, multiattach });
     const { devices, rootIsVolume, rootImage } = resolved;
     const imageRef =
@@ -108,19 +111,14 @@ export class CreateServers {
       resolveNetworks(ctx, deps.networks, fields.networks, count),
       resolveSecurityGroups(ctx, deps.networks, fields.security_groups),
     ]);
-    const ofImage = image === null ? null : mappingOf(image);
-    if (ofImage !== null) {
-      const { imageRef: _, ...rest } = fields;
-      const mapping = [...ofImage, ...(fields.block_device_mapping_v2 ?? [])];
-      const again = { ...rest, block_device_mapping_v2: mapping.filter(isNoRootImage) };
-      return this.create(ctx, again, hints, multiattach);
-    }
+    if (image !== null && mappingOf(image) !== null)
+      return this.create(ctx, withMappingOf(image, fields), hints, multiattach);
     const request = bootRequest(
       fields,
       {
         networks,
         security_groups: groups.ids,
-        security_group_names: groups.names,
+        security_group_names: await shownGroups(ctx, deps.networks, networks, groups.names),
         availability_zone: zone,
         force_host: host,
         local: resolved.local,
@@ -266,6 +264,14 @@ export class CreateServers {
     );
   }
 
+  /** A request whose mapping has no disk to boot from, but whose image names one; null otherwise. */
+  private async remapped(ctx: RequestContext, fields: CreateServerFields): Promise<CreateServerFields | null> {
+    const { imageRef = '', block_device_mapping_v2: given = [] } = fields;
+    if (imageRef === '' || given.length === 0 || given.some((one) => Number(one.boot_index ?? -1) === 0)) return null;
+    const found = await this.deps.images.get(ctx, imageRef.replace(/^.*\//, ''), 'user');
+    return found === null || mappingOf(found.image) === null ? null : withMappingOf(found.image, fields);
+  }
+
   private async lookUp(ctx: RequestContext, tx: Tx, flavorId: string, keyName: string | null) {
     const { deps } = this;
     const flavor = await deps.flavors.find(tx, flavorId);
@@ -291,6 +297,13 @@ export class CreateServers {
     if (host !== null && !known.some((service) => service.host === host && isUp(service, now)))
       throw NovaError.ComputeHostNotFound({ host });
   }
+}
+
+/** The request with the disks that its image names in place of the image. */
+function withMappingOf(image: ImageSnapshot, fields: CreateServerFields): CreateServerFields {
+  const { imageRef: _, ...rest } = fields;
+  const mapping = [...(mappingOf(image) ?? []), ...(fields.block_device_mapping_v2 ?? [])];
+  return { ...rest, block_device_mapping_v2: mapping.filter(isNoRootImage) };
 }
 
 /** Where a server shall be, as far as its request says. */

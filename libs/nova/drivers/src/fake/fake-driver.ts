@@ -169,6 +169,18 @@ export class FakeDriver implements HypervisorDriver {
     return this.setPower(uuid, POWER_STATE.running);
   }
 
+  async injectNmi(_ctx: RequestContext, uuid: string): Promise<void> {
+    const guest = this.guest(uuid);
+    if (!isUp(guest.power))
+      throw new DomainError({
+        kind: 'conflict',
+        code: 'InstanceNotRunning',
+        message: `Instance ${uuid} is not running.`,
+      });
+    guest.console.push('Uhhuh. NMI received for unknown reason 30 on CPU 0.');
+    await this.save(uuid);
+  }
+
   async suspend(_ctx: RequestContext, uuid: string): Promise<PowerState> {
     await this.act('suspend');
     return this.setPower(uuid, POWER_STATE.shutdown);

@@ -196,6 +196,10 @@ export class LibvirtDriver implements HypervisorDriver {
     });
   }
 
+  async injectNmi(ctx: RequestContext, uuid: string): Promise<void> {
+    await this.libvirt.monitor(ctx, uuid, 'inject-nmi');
+  }
+
   suspend(ctx: RequestContext, uuid: string): Promise<PowerState> {
     return this.power.during(uuid, async () => {
       if (await this.requireDefined(uuid)) await this.libvirt.managedSave(ctx, uuid);
@@ -261,6 +265,7 @@ export class LibvirtDriver implements HypervisorDriver {
   prepareArrival(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<void> {
     return this.disks.prepare(ctx, spec, fetch);
   }
+  ensureResized = (...args: Parameters<GuestResizes['ensure']>): Promise<PowerState> => this.resizes.ensure(...args);
 
   async ensureSetAside(
     ctx: RequestContext,
@@ -301,6 +306,7 @@ export class LibvirtDriver implements HypervisorDriver {
   absentSetAside(_ctx: RequestContext, uuid: string, keep: string): Promise<void> {
     return this.moves.absent(uuid, keep);
   }
+  absentKept = (_ctx: RequestContext, uuid: string, keep: string): Promise<void> => this.resizes.absent(uuid, keep);
 
   ensureSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void> {
     return this.power.during(uuid, async () => {

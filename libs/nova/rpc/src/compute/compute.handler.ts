@@ -75,6 +75,11 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return { power_state: await this.manager.unpause(ctx, args.instance_uuid) };
   }
 
+  async trigger_crash_dump(ctx: RequestContext, args: RpcArgs<Methods['trigger_crash_dump']>) {
+    await this.manager.triggerCrashDump(ctx, args.instance_uuid);
+    return null;
+  }
+
   async suspend_instance(ctx: RequestContext, args: RpcArgs<Methods['suspend_instance']>) {
     return { power_state: await this.manager.suspend(ctx, args.instance_uuid) };
   }
