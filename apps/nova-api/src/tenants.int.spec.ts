@@ -57,6 +57,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   request_id: 'req-00000000-0000-0000-0000-000000000000',
   volume_id: newUuid(),
   port_id: newUuid(),
+  migration_id: '1',
 };
 
 const onServers = novaApi.operations.filter(

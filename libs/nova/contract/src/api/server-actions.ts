@@ -111,7 +111,11 @@ function rebuildBody(since: string): { since: string; schema: Type.TSchema } {
     accessIPv4: Type.Optional(AccessIpV4),
     accessIPv6: Type.Optional(AccessIpV6),
     ...(minor < 57
-      ? { personality: Type.Optional(Type.Array(Strict({ path: Type.String(), contents: Type.String() }))) }
+      ? {
+          personality: Type.Optional(
+            Type.Array(Strict({ path: Type.String(), contents: Type.String({ format: 'base64' }) })),
+          ),
+        }
       : {}),
     ...(minor >= 19 ? { description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) } : {}),
     ...(minor >= 54 ? { key_name: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255 }))) } : {}),
