@@ -358,11 +358,8 @@ export class FakeDriver implements HypervisorDriver {
     return guest.volumes[disk.volumeId] ?? disk.device;
   }
 
-  async ensureVolumeSize(
-    _ctx: RequestContext,
-    uuid: string,
-    { volumeId, bytes }: { readonly volumeId: string; readonly bytes: number },
-  ): Promise<void> {
+  async ensureVolumeSize(...[, uuid, volume]: Parameters<HypervisorDriver['ensureVolumeSize']>): Promise<void> {
+    const { volumeId, bytes } = volume;
     const guest = this.guest(uuid);
     const device = guest.volumes[volumeId];
     if (device === undefined || guest.power !== POWER_STATE.running) return;
@@ -373,12 +370,7 @@ export class FakeDriver implements HypervisorDriver {
     await this.save(uuid);
   }
 
-  async ensureSwapped(
-    _ctx: RequestContext,
-    uuid: string,
-    from: string,
-    { volumeId }: { readonly volumeId: string },
-  ): Promise<void> {
+  async ensureSwapped(...[, uuid, from, { volumeId }]: Parameters<HypervisorDriver['ensureSwapped']>): Promise<void> {
     const guest = this.guest(uuid);
     const device = guest.volumes[from];
     if (guest.volumes[volumeId] !== undefined || device === undefined) return;

@@ -265,7 +265,6 @@ export class LibvirtDriver implements HypervisorDriver {
   prepareArrival(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<void> {
     return this.disks.prepare(ctx, spec, fetch);
   }
-  ensureResized = (...args: Parameters<GuestResizes['ensure']>): Promise<PowerState> => this.resizes.ensure(...args);
 
   async ensureSetAside(
     ctx: RequestContext,
@@ -306,7 +305,6 @@ export class LibvirtDriver implements HypervisorDriver {
   absentSetAside(_ctx: RequestContext, uuid: string, keep: string): Promise<void> {
     return this.moves.absent(uuid, keep);
   }
-  absentKept = (_ctx: RequestContext, uuid: string, keep: string): Promise<void> => this.resizes.absent(uuid, keep);
 
   ensureSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void> {
     return this.power.during(uuid, async () => {
