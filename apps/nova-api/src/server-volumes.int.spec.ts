@@ -109,7 +109,7 @@ describe('a shelved server', () => {
     expect((await attach(id, one.id, { tag: 'data' }, at)).status).toBe(400);
     for (const { id: volumeId } of [one, two]) expect((await attach(id, volumeId, {}, at)).status).toBe(200);
     await idle(bench, id);
-    expect([one.status, two.status]).toEqual(['reserved', 'reserved']);
+    expect([one.status, two.status]).toEqual(['in-use', 'in-use']);
     const gone = `/servers/${id}/os-volume_attachments/${one.id}`;
     expect((await bench.call('DELETE', gone)).status).toBe(409);
     expect((await bench.call('DELETE', gone, at)).status).toBe(202);

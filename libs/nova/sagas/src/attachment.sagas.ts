@@ -119,7 +119,7 @@ function attachVolume(deps: SagaDeps) {
       {
         type: 'effect',
         name: 'complete',
-        when: onAHost,
+        // Of a shelved server as well, so that the volume is in use. upstream: _attach_volume_shelved_offloaded
         do: (ctx, run) => deps.volumes.complete(ctx, run.out<Reserved>('reserve').id),
       },
       {
