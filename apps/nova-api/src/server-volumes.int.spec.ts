@@ -1,9 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
 import { Bench, type CallOptions } from './testing/bench';
 import { idle } from './testing/survival';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
+jest.setTimeout(30_000);
 
 let bench: Bench;
 

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
 import { Bench } from './testing/bench';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
+jest.setTimeout(30_000);
 
 /** Disks that a create request names, in all their forms. */
 let bench: Bench;
