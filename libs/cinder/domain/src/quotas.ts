@@ -97,6 +97,12 @@ export class Quotas {
     );
   }
 
+  /** The defaults, to whoever may see the project's limits. upstream: cinder/api/contrib/quotas.py defaults */
+  async defaultsFor(ctx: RequestContext, projectId: string): Promise<Readonly<Record<string, number>>> {
+    this.parts.policy.enforce(ctx, 'volume_extension:quotas:show', targetOf({ project_id: projectId }));
+    return this.defaults();
+  }
+
   async defaults(): Promise<Readonly<Record<string, number>>> {
     return this.parts.db.read('quota.defaults', (tx) => this.limits(tx, 'default'));
   }

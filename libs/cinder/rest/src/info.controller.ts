@@ -123,7 +123,8 @@ export class InfoController {
 
   @Handles(showQuotaDefaults)
   async quotaDefaults(request: ApiRequest) {
-    return { quota_set: { id: target(request), ...(await this.quotas.defaults()) } };
+    const id = target(request);
+    return { quota_set: { id, ...(await this.quotas.defaultsFor(request.ctx, id)) } };
   }
 
   @Handles(updateQuota)

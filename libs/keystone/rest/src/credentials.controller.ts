@@ -69,10 +69,9 @@ export class CredentialsController {
     return null;
   }
 
-  private async allowed(request: ApiRequest, rule: string): Promise<Credential> {
-    const found = await this.credentials.show(request.ctx, param(request, 'credential_id'));
-    this.guard.enforce(request.ctx, rule, subjectOf(found));
-    return found;
+  private allowed(request: ApiRequest, rule: string): Promise<Credential> {
+    const looking = this.credentials.show(request.ctx, param(request, 'credential_id'));
+    return this.guard.found(request.ctx, rule, looking, subjectOf);
   }
 
   private view(request: ApiRequest, credential: Credential) {

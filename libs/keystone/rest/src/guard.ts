@@ -1,4 +1,5 @@
 import type { RequestContext } from '@nestack/kernel/context';
+import { DomainError } from '@nestack/kernel/errors';
 import type { PolicyEnforcer } from '@nestack/kernel/policy';
 import type { Group, Project, Role, User } from '@nestack/keystone/domain';
 
@@ -23,6 +24,27 @@ export class Guard {
   /** Throws `forbidden`; `rule` is without its `identity:`. */
   enforce(ctx: RequestContext, rule: string, subjects: Subjects = {}): void {
     this.policy.enforce(ctx, `identity:${rule}`, targetOf(subjects));
+  }
+
+  /**
+   * What a request names, when the rule allows it for that. What is not there is refused as what belongs to others is, but for
+   * those who need not own it. upstream: keystone/api/credentials.py _build_target_enforcement
+   */
+  async found<T>(
+    ctx: RequestContext,
+    rule: string,
+    looking: Promise<T>,
+    subjectsOf: (found: T) => Subjects,
+  ): Promise<T> {
+    let found: T;
+    try {
+      found = await looking;
+    } catch (error) {
+      if (error instanceof DomainError && error.kind === 'notFound') this.enforce(ctx, rule);
+      throw error;
+    }
+    this.enforce(ctx, rule, subjectsOf(found));
+    return found;
   }
 
   /** The same as a question. */

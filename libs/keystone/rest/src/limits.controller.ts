@@ -113,8 +113,8 @@ export class LimitsController {
 
   @Handles(showLimit)
   async show(request: ApiRequest) {
-    const found = await this.limits.show(request.ctx, param(request, 'limit_id'));
-    this.guard.enforce(request.ctx, 'get_limit', subjectsOf(found));
+    const looking = this.limits.show(request.ctx, param(request, 'limit_id'));
+    const found = await this.guard.found(request.ctx, 'get_limit', looking, subjectsOf);
     return { limit: limitView(request.baseUrl, found) };
   }
 
