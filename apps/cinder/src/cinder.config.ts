@@ -7,18 +7,19 @@ export type Role = (typeof ROLES)[number];
 const whole = (fallback: number, description: string) =>
   Type.Optional(Type.Integer({ minimum: 0, default: fallback, description }));
 
-const FakeNumbers = Type.Record(
-  Type.Union([
-    Type.Literal('create_volume'),
-    Type.Literal('delete_volume'),
-    Type.Literal('extend_volume'),
-    Type.Literal('create_snapshot'),
-    Type.Literal('delete_snapshot'),
-    Type.Literal('initialize_connection'),
-    Type.Literal('terminate_connection'),
-    Type.Literal('copy_volume_to_image'),
-  ]),
-  Type.Number({ minimum: 0 }),
+const fakeNumber = Type.Optional(Type.Number({ minimum: 0 }));
+const FakeNumbers = Type.Object(
+  {
+    create_volume: fakeNumber,
+    delete_volume: fakeNumber,
+    extend_volume: fakeNumber,
+    create_snapshot: fakeNumber,
+    delete_snapshot: fakeNumber,
+    initialize_connection: fakeNumber,
+    terminate_connection: fakeNumber,
+    copy_volume_to_image: fakeNumber,
+  },
+  { additionalProperties: false },
 );
 
 const driver = Type.Union([Type.Literal('nbd'), Type.Literal('fake')], {

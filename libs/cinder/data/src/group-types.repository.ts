@@ -49,6 +49,10 @@ export class GroupTypesRepository implements GroupTypeRepository {
     return made === 1;
   }
 
+  async lock(tx: Tx, id: string): Promise<void> {
+    await execute(tx, 'SELECT 1 FROM group_type WHERE id = $1 FOR UPDATE', [id]);
+  }
+
   async update(tx: Tx, type: GroupType): Promise<void> {
     await execute(
       tx,

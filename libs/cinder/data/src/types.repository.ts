@@ -67,12 +67,18 @@ export class TypesRepository implements TypeRepository {
     );
   }
 
-  async insert(tx: Tx, type: Omit<VolumeType, 'created_at'>): Promise<void> {
-    await execute(
+  async insert(tx: Tx, type: Omit<VolumeType, 'created_at'>): Promise<boolean> {
+    const made = await execute(
       tx,
-      'INSERT INTO volume_type (id, name, description, is_public, extra_specs, qos_spec_id) VALUES ($1, $2, $3, $4, $5, $6)',
+      `INSERT INTO volume_type (id, name, description, is_public, extra_specs, qos_spec_id) VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (name) DO NOTHING`,
       [type.id, type.name, type.description, type.is_public, JSON.stringify(type.extra_specs), type.qos_specs_id],
     );
+    return made === 1;
+  }
+
+  async lock(tx: Tx, id: string): Promise<void> {
+    await execute(tx, 'SELECT 1 FROM volume_type WHERE id = $1 FOR UPDATE', [id]);
   }
 
   async update(tx: Tx, type: VolumeType): Promise<void> {

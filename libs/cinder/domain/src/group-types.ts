@@ -36,8 +36,18 @@ export class GroupTypes {
     id: string,
     changes: Partial<Pick<GroupType, 'name' | 'description' | 'is_public' | 'group_specs'>>,
   ): Promise<GroupType> {
+    return this.change(id, () => changes);
+  }
+
+  /** Changes are worked out from the type as no other request can change it meanwhile. */
+  private change(
+    id: string,
+    changesOf: (type: GroupType) => Partial<Pick<GroupType, 'name' | 'description' | 'is_public' | 'group_specs'>>,
+  ): Promise<GroupType> {
     return this.parts.db.run('group_type.update', async (tx) => {
+      if (isUuidLike(id)) await this.parts.groupTypes.lock(tx, id);
       const type = await this.found(tx, id);
+      const changes = changesOf(type);
       if (changes.name !== undefined && changes.name !== type.name) {
         if ((await this.parts.groupTypes.find(tx, changes.name)) !== null)
           throw CinderError.GroupTypeExists({ id: changes.name });
@@ -62,14 +72,15 @@ export class GroupTypes {
 
   /** Adds specs or changes them. */
   async setSpecs(id: string, specs: Specs): Promise<void> {
-    const group_specs = { ...(await this.specs(id)), ...specs };
-    await this.update(id, { group_specs });
+    await this.change(id, (type) => ({ group_specs: { ...type.group_specs, ...specs } }));
   }
 
   async removeSpec(id: string, key: string): Promise<void> {
-    const { [key]: removed, ...rest } = await this.specs(id);
-    if (removed === undefined) throw CinderError.GroupTypeSpecsNotFound({ group_type_id: id, group_specs_key: key });
-    await this.update(id, { group_specs: rest });
+    await this.change(id, (type) => {
+      const { [key]: removed, ...rest } = type.group_specs;
+      if (removed === undefined) throw CinderError.GroupTypeSpecsNotFound({ group_type_id: id, group_specs_key: key });
+      return { group_specs: rest };
+    });
   }
 
   private async found(tx: Tx, id: string): Promise<GroupType> {

@@ -130,7 +130,10 @@ export interface TypeRepository {
   list(tx: Tx, query: TypeQuery): Promise<readonly VolumeType[]>;
   /** All names, for the quotas that each type has. */
   names(tx: Tx): Promise<readonly string[]>;
-  insert(tx: Tx, type: Omit<VolumeType, 'created_at'>): Promise<void>;
+  /** False when its name is taken. */
+  insert(tx: Tx, type: Omit<VolumeType, 'created_at'>): Promise<boolean>;
+  /** Keeps others from changing it until the transaction ends. */
+  lock(tx: Tx, id: string): Promise<void>;
   update(tx: Tx, type: VolumeType): Promise<void>;
   remove(tx: Tx, id: string): Promise<void>;
   /** Whether volumes or groups have it. */
@@ -173,6 +176,8 @@ export interface GroupTypeRepository {
   list(tx: Tx, query: GroupTypeQuery): Promise<readonly GroupType[]>;
   /** False when the name is taken. */
   insert(tx: Tx, type: Omit<GroupType, 'created_at'>): Promise<boolean>;
+  /** Keeps others from changing it until the transaction ends. */
+  lock(tx: Tx, id: string): Promise<void>;
   update(tx: Tx, type: GroupType): Promise<void>;
   remove(tx: Tx, id: string): Promise<void>;
   inUse(tx: Tx, id: string): Promise<boolean>;

@@ -44,10 +44,10 @@ export class Snapshots {
     return this.parts.db.run('snapshot.create', async (tx) => {
       const volume = await findVolume(this.parts, ctx, tx, request.volume_id, { lock: true });
       enforceOn(this.parts.policy, ctx, 'volume:create_snapshot', volume);
-      const inUse: readonly string[] = ['in-use', 'reserved', 'attaching', 'detaching'];
-      if (volume.status !== 'available' && !(request.force && inUse.includes(volume.status))) {
+      const allowed: readonly string[] = request.force ? ['available', 'in-use'] : ['available'];
+      if (!allowed.includes(volume.status)) {
         throw CinderError.InvalidVolume({
-          reason: `Volume ${volume.id} status must be available, but current status is: ${volume.status}.`,
+          reason: `Volume ${volume.id} status must be ${allowed.join(', ')}, but current status is: ${volume.status}.`,
         });
       }
       await this.quotas.reserve(tx, volume.project_id, consumptionOf('snapshots', volume.size, volume.volume_type));

@@ -263,16 +263,22 @@ export class VolumeActions {
       visibility: image.visibility,
       protected: image.protected,
     });
-    await this.parts.db.run('volume.upload', async (tx) => {
-      const locked = await findVolume(this.parts, ctx, tx, id, { lock: true });
-      if (locked.status !== 'available') throw wrongStatus('Volume status must be available to upload it', locked);
-      await this.parts.volumes.setStatus(tx, id, 'uploading');
-      await this.parts.operations.start(ctx, tx, 'volume.upload_image', {
-        params: { volume_id: id, image_id: created.id, disk_format: image.disk_format, status: locked.status },
-        resourceId: id,
-        action: 'upload_image',
+    try {
+      await this.parts.db.run('volume.upload', async (tx) => {
+        const locked = await findVolume(this.parts, ctx, tx, id, { lock: true });
+        if (locked.status !== 'available') throw wrongStatus('Volume status must be available to upload it', locked);
+        await this.parts.volumes.setStatus(tx, id, 'uploading');
+        await this.parts.operations.start(ctx, tx, 'volume.upload_image', {
+          params: { volume_id: id, image_id: created.id, disk_format: image.disk_format, status: locked.status },
+          resourceId: id,
+          action: 'upload_image',
+        });
       });
-    });
+    } catch (error) {
+      // Another request was faster: nothing will fill this image.
+      await this.parts.images.remove(ctx, created.id);
+      throw error;
+    }
     return { volume: { ...volume, status: 'uploading' }, image_id: created.id };
   }
 

@@ -28,17 +28,25 @@ export class VolumeTypes {
 
   create(type: Pick<VolumeType, 'name' | 'description' | 'is_public' | 'extra_specs'>): Promise<VolumeType> {
     return this.parts.db.run('type.create', async (tx) => {
-      if ((await this.parts.types.find(tx, type.name, null)) !== null)
-        throw CinderError.VolumeTypeExists({ id: type.name });
       const made = { ...type, id: newUuid(), qos_specs_id: null };
-      await this.parts.types.insert(tx, made);
+      if (!(await this.parts.types.insert(tx, made))) throw CinderError.VolumeTypeExists({ id: type.name });
       return this.found(tx, made.id, null, made.id);
     });
   }
 
   update(id: string, changes: Partial<Omit<VolumeType, 'id' | 'created_at'>>): Promise<VolumeType> {
+    return this.change(id, () => changes);
+  }
+
+  /** Changes are worked out from the type as no other request can change it meanwhile. */
+  private change(
+    id: string,
+    changesOf: (type: VolumeType) => Partial<Omit<VolumeType, 'id' | 'created_at'>>,
+  ): Promise<VolumeType> {
     return this.parts.db.run('type.update', async (tx) => {
+      if (isUuidLike(id)) await this.parts.types.lock(tx, id);
       const type = await this.byId(tx, id);
+      const changes = changesOf(type);
       if (changes.name !== undefined && changes.name !== type.name) {
         if (type.name === DEFAULT_TYPE)
           throw CinderError.InvalidInput({ reason: 'The default volume type cannot be renamed.' });
@@ -67,16 +75,16 @@ export class VolumeTypes {
   }
 
   async setExtraSpecs(id: string, specs: Metadata): Promise<Metadata> {
-    const type = await this.parts.db.read('type.show', (tx) => this.byId(tx, id));
-    await this.update(id, { extra_specs: { ...type.extra_specs, ...specs } });
+    await this.change(id, (type) => ({ extra_specs: { ...type.extra_specs, ...specs } }));
     return specs;
   }
 
   async removeExtraSpec(id: string, key: string): Promise<void> {
-    const type = await this.parts.db.read('type.show', (tx) => this.byId(tx, id));
-    const { [key]: removed, ...rest } = type.extra_specs;
-    if (removed === undefined) throw CinderError.ExtraSpecsNotFound({ volume_type_id: id, extra_specs_key: key });
-    await this.update(id, { extra_specs: rest });
+    await this.change(id, (type) => {
+      const { [key]: removed, ...rest } = type.extra_specs;
+      if (removed === undefined) throw CinderError.ExtraSpecsNotFound({ volume_type_id: id, extra_specs_key: key });
+      return { extra_specs: rest };
+    });
   }
 
   /** Null for an unencrypted type. */

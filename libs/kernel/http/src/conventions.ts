@@ -31,7 +31,6 @@ const TABLE: Readonly<Record<string, Conventions>> = {
     unknownPathPublic: false,
     requestIdAlias: 'x-compute-request-id',
     unknownMethodIsNotFound: true,
-    trailingSlashIsNotFound: true,
   },
   volume: {
     serviceTypes: ['block-storage', 'volumev3', 'volume'],

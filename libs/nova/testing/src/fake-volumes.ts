@@ -12,7 +12,6 @@ export interface FakeVolume {
   size: number;
   bootable: boolean;
   multiattach: boolean;
-  readonly: boolean;
 }
 
 export interface FakeAttachment {
@@ -45,7 +44,6 @@ export class FakeVolumes implements VolumePort {
       size: 1,
       bootable: false,
       multiattach: false,
-      readonly: false,
       ...fields,
     };
     this.volumes.set(volume.id, volume);
@@ -67,10 +65,6 @@ export class FakeVolumes implements VolumePort {
     });
   }
 
-  snapshot(_ctx: RequestContext, snapshotId: string): Promise<VolumeSnapshot | null> {
-    return this.faults.run('snapshot', () => [...this.snapshots.values()].find(({ id }) => id === snapshotId) ?? null);
-  }
-
   createVolume(
     ctx: RequestContext,
     about: { size: number; image_id: string | null; snapshot_id: string | null },
@@ -79,7 +73,7 @@ export class FakeVolumes implements VolumePort {
       const made = this.add({
         project_id: ctx.actor?.projectId ?? '',
         size: about.size,
-        bootable: about.image_id !== null || about.snapshot_id !== null,
+        bootable: about.image_id !== null,
       });
       if (about.image_id !== null) this.contents.set(made.id, about.image_id);
       return made;

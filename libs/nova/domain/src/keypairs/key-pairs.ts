@@ -1,14 +1,16 @@
 import type { Clock } from '@nestack/kernel/clock';
-import type { TransactionRunner } from '@nestack/kernel/context';
-import { NovaError, QUOTA_DEFAULTS } from '@nestack/nova/contract';
+import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import { NovaError } from '@nestack/nova/contract';
 import type { KeyPair } from '../instance';
 import type { KeyPairRepository } from '../ports';
+import type { Quotas } from '../quotas/quotas';
 import { certificateFingerprint, fingerprint, generateSshKey } from './ssh-keys';
 
 export interface KeyPairsDeps {
   readonly tx: TransactionRunner;
   readonly clock: Clock;
   readonly keyPairs: KeyPairRepository;
+  readonly quotas: Quotas;
 }
 
 /** Key pairs of users. */
@@ -25,8 +27,12 @@ export class KeyPairs {
     return found;
   }
 
-  /** Imports the given public key, or makes a pair and answers its private key this once. */
+  /**
+   * Imports the given public key, or makes a pair and answers its private key this once. Users' pairs are counted, by the limit of
+   * the caller's project. Throws KeypairLimitExceeded, KeyPairExists, InvalidKeypair. upstream: nova/quota.py limit_check_project_and_user
+   */
   async create(
+    ctx: RequestContext,
     userId: string,
     wanted: { readonly name: string; readonly type: 'ssh' | 'x509'; readonly publicKey: string | null },
   ): Promise<{ readonly keyPair: KeyPair; readonly privateKey: string | null }> {
@@ -36,9 +42,10 @@ export class KeyPairs {
     const generated = wanted.publicKey === null ? await this.generate(wanted.type, userId) : null;
     const publicKey = generated?.public_key ?? wanted.publicKey ?? '';
     const print = wanted.type === 'ssh' ? fingerprint(publicKey) : certificateFingerprint(publicKey);
-    const limit = QUOTA_DEFAULTS['key_pairs'] ?? 100;
     const keyPair = await this.deps.tx.run('keypair.create', async (tx) => {
-      if ((await this.deps.keyPairs.lockCount(tx, userId)) >= limit) throw NovaError.KeypairLimitExceeded();
+      const limit = (await this.deps.quotas.limits(tx, ctx.actor?.projectId ?? ''))['key_pairs'] ?? -1;
+      const used = await this.deps.keyPairs.lockCount(tx, userId);
+      if (limit >= 0 && used >= limit) throw NovaError.KeypairLimitExceeded();
       return this.deps.keyPairs.insert(tx, {
         user_id: userId,
         name: wanted.name,

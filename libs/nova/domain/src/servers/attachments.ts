@@ -13,7 +13,6 @@ import type {
 } from '../ports';
 import { nextDevice } from './create-servers';
 import { assertUnlocked, checkStates, enter, visible } from './gate';
-import { VOLUME_SWAP } from './volume-swaps';
 
 export interface AttachmentsDeps {
   readonly tx: TransactionRunner;
@@ -32,8 +31,6 @@ export const RESERVATION_REFUSED = 'refused';
 
 /** States in which disks come and go. upstream: nova/compute/api.py attach_volume */
 const DISK_STATES: readonly VmState[] = ['active', 'paused', 'stopped', 'resized', 'suspended', 'soft-delete'];
-/** From 2.20 on. */
-const SHELVED_DISK_STATES: readonly VmState[] = [...DISK_STATES, 'shelved_offloaded'];
 const NIC_STATES: readonly VmState[] = ['active', 'paused', 'stopped'];
 
 /** Throws InvalidVolume unless a server has the volume. upstream: nova/volume/cinder.py check_attached */
@@ -42,12 +39,6 @@ export function assertInUse(volume: Pick<VolumeSummary, 'id' | 'status'>): void 
     throw NovaError.InvalidVolume({
       reason: `volume '${volume.id}' status must be 'in-use'. Currently in '${volume.status}' status`,
     });
-}
-
-/** What an API version lets its callers do with volumes: from 2.20 on with shelved servers, from 2.60 on several servers with one. */
-export interface VolumeVersion {
-  readonly shelved: boolean;
-  readonly multiattach: boolean;
 }
 
 /** Volumes and interfaces of servers after boot. */
@@ -80,23 +71,15 @@ export class Attachments {
       readonly tag: string | null;
       readonly deleteOnTermination: boolean;
     },
-    version: VolumeVersion,
   ): Promise<BlockDevice> {
     const { deps } = this;
-    const gate = { action: 'attach_volume', vm_states: version.shelved ? SHELVED_DISK_STATES : DISK_STATES };
-    const before = await deps.tx.read('volume_attachments.check', async (tx) => {
+    await deps.tx.read('volume_attachments.check', async (tx) => {
       const instance = visible(ctx, await deps.instances.find(tx, id), id);
       assertUnlocked(ctx, instance);
-      checkStates(instance, gate);
-      return instance;
+      checkStates(instance, { action: 'attach_volume', vm_states: DISK_STATES });
     });
     const volume = await deps.volumes.get(ctx, wanted.volumeId, 'user');
     if (volume === null) throw NovaError.VolumeNotFound({ volume_id: wanted.volumeId });
-    if (volume.multiattach && !version.multiattach) throw NovaError.MultiattachNotSupportedOldMicroversion();
-    if (before.vm_state === 'shelved_offloaded') {
-      if (volume.multiattach) throw NovaError.MultiattachToShelvedNotSupported();
-      if (wanted.tag !== null) throw NovaError.VolumeTaggedAttachToShelvedNotSupported();
-    }
     if (volume.attached_to.includes(id))
       throw NovaError.InvalidVolume({ reason: `volume ${volume.id} already attached` });
     if (volume.status !== 'available' && !(volume.multiattach && volume.status === 'in-use')) {
@@ -106,10 +89,16 @@ export class Attachments {
     }
     const device = await deps.tx.run('server.attach_volume', async (tx) => {
       await deps.operations.lock(tx, `${id}/${volume.id}`);
-      const instance = await enter(ctx, tx, deps.instances, id, gate, {});
+      const instance = await enter(
+        ctx,
+        tx,
+        deps.instances,
+        id,
+        { action: 'attach_volume', vm_states: DISK_STATES },
+        {},
+      );
       const devices = await deps.devices.ofInstance(tx, instance.uuid);
-      const swaps = await deps.events.of(tx, instance.uuid, VOLUME_SWAP);
-      if (devices.some((device) => device.volume_id === volume.id) || swaps.has(volume.id)) {
+      if (devices.some((device) => device.volume_id === volume.id)) {
         throw NovaError.InvalidVolume({ reason: `volume ${volume.id} already attached` });
       }
       const taken = new Set<string | null>([
@@ -164,7 +153,7 @@ export class Attachments {
   }
 
   /** Starts the detachment; asked again while it is under way it is refused with 400, which Terraform's polling needs. */
-  detachVolume(ctx: RequestContext, id: string, volumeId: string, version: VolumeVersion): Promise<void> {
+  detachVolume(ctx: RequestContext, id: string, volumeId: string): Promise<void> {
     const { deps } = this;
     return deps.tx.run('server.detach_volume', async (tx) => {
       await deps.operations.lock(tx, `${id}/${volumeId}`);
@@ -176,8 +165,7 @@ export class Attachments {
       if (device.state === 'reserved')
         throw NovaError.InvalidVolume({ reason: `volume ${volumeId} is still being attached` });
       assertUnlocked(ctx, instance);
-      const vm_states = version.shelved ? SHELVED_DISK_STATES : DISK_STATES;
-      checkStates(instance, { action: 'detach_volume', vm_states });
+      checkStates(instance, { action: 'detach_volume', vm_states: DISK_STATES });
       await deps.devices.update(tx, device.id, { state: 'detaching' });
       await deps.operations.start(ctx, tx, NovaSagas.detachVolume.kind, {
         params: { instance_uuid: instance.uuid, volume_id: volumeId, bdm_id: device.id },
@@ -273,16 +261,17 @@ export class Attachments {
     });
   }
 
+  /** Unknown networks and ports are 404 here, 400 at boot. upstream: nova/api/openstack/compute/attach_interfaces.py */
   private async networkFor(ctx: RequestContext, request: NetworkRequest): Promise<NetworkRequest> {
     if (request.port_id !== null) {
       const port = await this.deps.networks.port(ctx, request.port_id, 'user');
-      if (port === null) throw NovaError.PortNotFound({ port_id: request.port_id });
+      if (port === null) throw NovaError.InterfacePortNotFound({ port_id: request.port_id });
       if (port.device_id !== '') throw NovaError.PortInUse({ port_id: request.port_id });
       return { ...request, network_id: port.network_id };
     }
     if (request.network_id !== null) {
       const network = await this.deps.networks.network(ctx, request.network_id);
-      if (network === null) throw NovaError.NetworkNotFound({ network_id: request.network_id });
+      if (network === null) throw NovaError.InterfaceNetworkNotFound({ network_id: request.network_id });
       if (network.subnets.length === 0) throw NovaError.NetworkRequiresSubnet({ network_uuid: request.network_id });
       return request;
     }

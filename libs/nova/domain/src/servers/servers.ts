@@ -1,6 +1,6 @@
 import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
-import { NovaError, NovaSagas, POWER_STATE, type InstanceSpec } from '@nestack/nova/contract';
+import { NovaError, NovaSagas, POWER_STATE, type InstanceSpec, type VmState } from '@nestack/nova/contract';
 import type { Instance, InstancePatch } from '../instance';
 import type {
   BlockDeviceRepository,
@@ -26,6 +26,14 @@ type Fields = Pick<
   InstancePatch,
   'display_name' | 'display_description' | 'access_ip_v4' | 'access_ip_v6' | 'disk_config' | 'hostname'
 >;
+
+/** States in which metadata and tags change. upstream: nova/compute/api.py update_instance_metadata, server_tags.py */
+const LABEL_STATES: readonly VmState[] = ['active', 'paused', 'suspended', 'stopped'];
+
+/** Throws InstanceInvalidState unless the labels of the instance may change; `action` is the message's word. */
+function assertLabels(instance: Instance, action: string): void {
+  checkStates(instance, { action, vm_states: LABEL_STATES, task_states: 'any' });
+}
 
 /** Servers after their creation: reading, changing, and starting their long operations. */
 export class Servers {
@@ -127,11 +135,6 @@ export class Servers {
       { task_state: 'unpausing' },
       NovaSagas.serverUnpause,
     );
-  }
-
-  triggerCrashDump(ctx: RequestContext, id: string): Promise<void> {
-    const vm_states = ['active', 'paused', 'rescued', 'resized', 'error'] as const;
-    return this.begin(ctx, id, { action: 'trigger_crash_dump', vm_states }, {}, NovaSagas.crashDump);
   }
 
   suspend(ctx: RequestContext, id: string): Promise<void> {
@@ -239,6 +242,7 @@ export class Servers {
     return this.deps.tx.run('server.metadata', async (tx) => {
       const instance = visible(ctx, await this.deps.instances.find(tx, id, { lock: true }), id);
       assertUnlocked(ctx, instance);
+      assertLabels(instance, 'update metadata');
       const next = replace ? { ...metadata } : { ...instance.metadata, ...metadata };
       if (limit >= 0 && Object.keys(next).length > limit) throw NovaError.MetadataLimitExceeded({ allowed: limit });
       return this.changed(await this.deps.instances.update(tx, id, { metadata: next }), id);
@@ -248,12 +252,21 @@ export class Servers {
   deleteMetadataItem(ctx: RequestContext, id: string, key: string): Promise<void> {
     return this.change(ctx, id, (instance) => {
       if (!Object.hasOwn(instance.metadata, key)) throw NovaError.MetadataItemNotFound();
+      assertUnlocked(ctx, instance);
+      assertLabels(instance, 'delete metadata');
       return { metadata: Object.fromEntries(Object.entries(instance.metadata).filter(([name]) => name !== key)) };
     });
   }
 
-  setTags(ctx: RequestContext, id: string, edit: (tags: readonly string[]) => readonly string[]): Promise<void> {
+  /** Changes tags; a lock does not keep them. `action` is the word of the message for states in which they stay. */
+  setTags(
+    ctx: RequestContext,
+    id: string,
+    action: string,
+    edit: (tags: readonly string[]) => readonly string[],
+  ): Promise<void> {
     return this.change(ctx, id, (instance) => {
+      assertLabels(instance, action);
       const tags = [...new Set(edit(instance.tags))];
       if (tags.length > 50)
         throw NovaError.BadRequest({ reason: `The number of tags exceeded the per-server limit 50` });

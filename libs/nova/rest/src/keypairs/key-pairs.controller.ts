@@ -41,7 +41,7 @@ export class KeyPairsController {
       keypair: { name: string; public_key?: string; type?: 'ssh' | 'x509'; user_id?: string };
     };
     const userId = this.owner(request, keypair.user_id);
-    const { keyPair, privateKey } = await this.keyPairs.create(userId, {
+    const { keyPair, privateKey } = await this.keyPairs.create(request.ctx, userId, {
       name: keypair.name.trim(),
       type: keypair.type ?? 'ssh',
       publicKey: keypair.public_key ?? null,

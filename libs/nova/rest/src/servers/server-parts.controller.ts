@@ -114,13 +114,13 @@ export class ServerPartsController {
   @Handles(replaceServerTags)
   async replaceTags(request: ApiRequest) {
     const { tags } = request.body as { tags: string[] };
-    await this.servers.setTags(request.ctx, id(request), () => tags);
+    await this.servers.setTags(request.ctx, id(request), 'update tags', () => tags);
     return { tags };
   }
 
   @Handles(deleteServerTags)
   async deleteTags(request: ApiRequest) {
-    await this.servers.setTags(request.ctx, id(request), () => []);
+    await this.servers.setTags(request.ctx, id(request), 'delete tags', () => []);
     return new ApiReply(null, { status: 204 });
   }
 
@@ -138,7 +138,7 @@ export class ServerPartsController {
         reason: `Tag '${tag}' is invalid. It must be a non empty string without characters '/' and ','. Maximum length is 60`,
       });
     const known = (await this.servers.get(request.ctx, id(request))).tags.includes(tag);
-    await this.servers.setTags(request.ctx, id(request), (tags) => [...tags, tag]);
+    await this.servers.setTags(request.ctx, id(request), 'update tag', (tags) => [...tags, tag]);
     if (known) return new ApiReply(null, { status: 204 });
     return new ApiReply(null, {
       status: 201,
@@ -149,7 +149,7 @@ export class ServerPartsController {
   @Handles(deleteServerTag)
   async deleteTag(request: ApiRequest) {
     const tag = await this.assertTag(request);
-    await this.servers.setTags(request.ctx, id(request), (tags) => tags.filter((one) => one !== tag));
+    await this.servers.setTags(request.ctx, id(request), 'delete tag', (tags) => tags.filter((one) => one !== tag));
     return new ApiReply(null, { status: 204 });
   }
 
