@@ -175,7 +175,7 @@ async function perform(
   plan: string,
   log: string,
 ): Promise<Omit<RunTotals, 'service' | 'version' | 'seconds'>> {
-  const child = spawn(python, [script, plan], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(python, ['-B', script, plan], { stdio: ['ignore', 'pipe', 'inherit'] });
   const output = createWriteStream(log);
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
