@@ -99,11 +99,11 @@ class Pools:
         return self.facts[name] if name in self.facts else self.pick(name, False)
 
     def newest(self, name, back=0):
-        """The resource that was made last, or `back` before it; of others one that is known."""
+        """The resource that was made last, or `back` before it; of others the first that was known."""
         if back == 0 and name in self.facts:
             return self.facts[name]
-        values = self.own.get(name) or self.known.get(name) or []
-        return values[-1 - back] if len(values) > back else None
+        values = self.own.get(name, [])[::-1] or self.known.get(name, [])
+        return values[back] if len(values) > back else None
 
     def named(self, operation, given, writes):
         """Path parameters for a walk: those given, and the newest ids. None where one is missing, or is not ours to write to."""
