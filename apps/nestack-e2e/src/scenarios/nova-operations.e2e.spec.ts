@@ -348,12 +348,13 @@ describe('chapter 7.3.15 and 7.3.16, from host to host', () => {
 
   it('S-7.3.15.4 confirming a migration clears the source', async () => {
     const to = await host();
-    await operation('resize confirm', 'ACTIVE', 'confirmResize', [
-      API,
-      new RegExp(`=> compute@${other(to)} confirm_resize`),
-    ]);
+    await operation('resize confirm', 'ACTIVE', 'confirmResize', [API, /=> compute\S* confirm_resize/]);
+    const request = await lab.request('c1', 'confirmResize');
+    await until('the source to be asked', async () =>
+      (await lab.logs('nova-compute')).some((line) => line.request_id === request && line['host'] === other(to)),
+    );
     expect(await held()).toEqual({ [to]: 2048, [other(to)]: 0 });
-    expect(await lab.newAdmin.json<Rows>(`server migration list --server ${id} --type migration`)).toEqual([
+    expect(await lab.newAdmin.json<Rows>(`server migration list --server ${id} --type cold-migration`)).toEqual([
       expect.objectContaining({ Status: 'confirmed', 'Source Compute': other(to), 'Dest Compute': to }),
     ]);
   });
