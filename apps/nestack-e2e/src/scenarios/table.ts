@@ -41,10 +41,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   debug: 'The level of detail is a setting; not automated yet.',
   replicas: 'The apps can run several times (docker-compose.yml); not automated yet.',
   netnode: 'Routers live on the controller; network nodes of their own are not there yet.',
-  guests: 'Is about real guests and the devices on their host; not part of the automated tests yet.',
   faults: 'faults.e2e.spec.ts kills each service under load, the conductor too.',
-  flat: "Works for the external network; the host's side of it is not part of the automated tests yet.",
-  twoguests: 'Works between two hosts; guests on two hosts are not part of the automated tests yet.',
 };
 
 /** Reads `rows.tsv`. */
@@ -104,7 +101,7 @@ export function document(chapters: readonly Chapter[], tests: ReadonlyMap<string
     '',
     `Whoever learns OpenStack with 《每天5分钟玩转OpenStack》 can do its scenarios here. Of ${all.length}, ${running} are shown by a test named after`,
     'the number of the chapter and the scenario in it (`./nestack test --only e2e,guests`); for the others stands why not.',
-    'Files `*.e2e.spec.ts` need no rights, since guests, networks and volumes are simulated; `*.guest.spec.ts` have real ones.',
+    'Files `*.e2e.spec.ts` need no rights, since guests, networks and volumes are simulated; all others have real ones.',
     'Written by `npm run scenarios` from `apps/nestack-e2e/src/scenarios/rows.tsv` and the tests.',
     ...chapters.flatMap(({ title, scenarios }) => [
       '',
