@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { cutWorkers } from '@nestack/kernel/saga';
+import { refusal } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
 import { idle, survives } from './testing/survival';
 
-/** The law, for what happens to the volumes of servers; see kill.int.spec.ts. */
+/** The law, for what happens to the volumes and disks of servers; see kill.int.spec.ts. */
 let bench: Bench;
 
 beforeAll(async () => {
@@ -70,6 +71,97 @@ describe('a cut worker', () => {
         },
       }),
     120_000,
+  );
+
+  const exchange = ({ id, volume, other }: { id: string; volume: string; other: string }) =>
+    bench.call('PUT', `/servers/${id}/os-volume_attachments/${volume}`, {
+      as: `${bench.project}:admin`,
+      body: { volumeAttachment: { volumeId: other } },
+    });
+  const twoVolumes = async () => ({
+    ...(await withVolume()),
+    other: bench.volumes.add({ project_id: bench.project }).id,
+  });
+  const statuses = (...ids: string[]) => ids.map((one) => bench.volumes.volumes.get(one)?.status);
+
+  it(
+    'of server.swap_volume: the guest has the other volume, and the first one is free',
+    () =>
+      survives(bench, {
+        kind: 'server.swap_volume',
+        places: 18,
+        prepare: twoVolumes,
+        act: exchange,
+        check: async ({ id, volume, other }) => {
+          await idle(bench, id);
+          expect(statuses(volume, other)).toEqual(['available', 'in-use']);
+          expect(bench.volumes.of(volume)).toEqual([]);
+          expect(bench.volumes.of(other)).toMatchObject([{ attached: true }]);
+          const { json } = await bench.call('GET', `/servers/${id}/os-volume_attachments`);
+          expect(json['volumeAttachments']).toMatchObject([{ volumeId: other, device: '/dev/vdb' }]);
+          expect((await consoleOf(id)).match(/is on volume/g)).toHaveLength(1);
+          const { rows } = await bench.query(
+            "SELECT 1 FROM external_event WHERE instance_uuid = $1 AND name = 'volume-swap'",
+            [id],
+          );
+          expect(rows).toEqual([]);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.swap_volume that cannot be completed: the guest has the first volume again',
+    () =>
+      survives(bench, {
+        kind: 'server.swap_volume',
+        places: 18,
+        prepare: async () => {
+          const made = await twoVolumes();
+          bench.volumes.faults.fail('complete', refusal('cinder'), { times: 2 });
+          return made;
+        },
+        act: exchange,
+        check: async ({ id, volume, other }) => {
+          await idle(bench, id);
+          bench.volumes.faults.forget();
+          expect(statuses(volume, other)).toEqual(['in-use', 'available']);
+          expect(bench.volumes.of(other)).toEqual([]);
+          const { json } = await bench.call('GET', `/servers/${id}/os-volume_attachments`);
+          expect(json['volumeAttachments']).toMatchObject([{ volumeId: volume }]);
+          expect(await consoleOf(id)).toMatch(new RegExp(`is on volume ${other}[^]*is on volume ${volume}`));
+          expect((await bench.call('DELETE', `/servers/${id}/os-volume_attachments/${volume}`)).status).toBe(202);
+          await idle(bench, id);
+        },
+      }),
+    180_000,
+  );
+
+  it(
+    'of server.create_backup: the image is active, and the one before it is gone',
+    () =>
+      survives(bench, {
+        kind: 'server.create_backup',
+        places: 24,
+        prepare: async () => {
+          const id = await bench.boot();
+          await bench.until(id, 'ACTIVE');
+          await act(id, { createBackup: { name: 'before', backup_type: 'daily', rotation: 1 } });
+          await idle(bench, id);
+          return { id };
+        },
+        act: ({ id }) => act(id, { createBackup: { name: 'after', backup_type: 'daily', rotation: 1 } }),
+        check: async ({ id }) => {
+          await idle(bench, id);
+          await bench.until(id, 'ACTIVE');
+          const made = [...bench.images.images.values()].filter(
+            ({ image }) => image.properties['instance_uuid'] === id,
+          );
+          expect(made).toMatchObject([{ status: 'active', image: { properties: { name: 'after' } } }]);
+          for (const { image } of made) bench.images.images.delete(image.id);
+        },
+      }),
+    180_000,
   );
 
   it(

@@ -46,7 +46,9 @@ import {
   Servers,
   Shelve,
   TenantUsages,
+  UsageAuditLog,
   VOLUME_PORT,
+  VolumeSwaps,
   type ImagePort,
   type ImageProxyPort,
   type NetworkPort,
@@ -161,6 +163,7 @@ export function novaApiProviders(
     from(Rebuild, (parts) => new Rebuild(parts)),
     from(ServerImages, (parts) => new ServerImages(parts)),
     from(Attachments, (parts) => new Attachments(parts)),
+    from(VolumeSwaps, (parts) => new VolumeSwaps(parts)),
     from(
       ConsoleTokens,
       (parts) =>
@@ -176,6 +179,7 @@ export function novaApiProviders(
     from(Aggregates, (parts) => new Aggregates(parts)),
     from(Hosts, (parts) => new Hosts(parts)),
     from(Quotas, (parts) => parts.quotas),
+    from(UsageAuditLog, (parts) => new UsageAuditLog(parts)),
     from(TenantUsages, (parts) => new TenantUsages({ ...parts, usages: new UsagesRepository() })),
     {
       provide: MetadataServer,

@@ -52,6 +52,36 @@ describe('floating IPs', () => {
   });
 });
 
+describe('fixed IPs', () => {
+  it('are added to a server on a network of its and taken away', async () => {
+    const server = await bench.boot();
+    await bench.until(server, 'ACTIVE');
+    const addresses = async (): Promise<readonly string[]> => {
+      const { json } = await get(`/servers/${server}/ips`);
+      return Object.values(json['addresses'] as Record<string, { addr: string }[]>).flatMap((all) =>
+        all.map(({ addr }) => addr),
+      );
+    };
+    const before = await addresses();
+    const networkId = bench.networks.of(server)[0]?.network_id;
+    expect((await post(`/servers/${server}/action`, { addFixedIp: { networkId } })).status).toBe(202);
+    const after = await addresses();
+    expect(after).toEqual([...before, expect.any(String)]);
+    const remove = { removeFixedIp: { address: after[1] } };
+    expect((await post(`/servers/${server}/action`, remove)).status).toBe(202);
+    expect(await addresses()).toEqual(before);
+    const again = await post(`/servers/${server}/action`, remove);
+    expect([again.status, message(again)]).toEqual([
+      400,
+      [`Instance ${server} does not have fixed IP '${String(after[1])}'.`],
+    ]);
+    const nowhere = await post(`/servers/${server}/action`, { addFixedIp: { networkId: newUuid() } });
+    expect(nowhere.status).toBe(404);
+    const newer = { version: '2.44', body: { addFixedIp: { networkId } } };
+    expect((await bench.call('POST', `/servers/${server}/action`, newer)).status).toBe(400);
+  });
+});
+
 describe('security groups', () => {
   it('are made with rules, changed and deleted', async () => {
     const text = { name: 'web', description: 'of the web' };

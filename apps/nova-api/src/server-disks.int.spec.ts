@@ -232,6 +232,10 @@ describe('rebuild', () => {
     await act(id, { lock: null });
     for (const body of [{ rebuild: { imageRef: bench.image } }, { rescue: null }, { suspend: null }])
       expect([(await act(id, body)).status, body]).toEqual([409, body]);
+    const copied = await act(id, { createImage: { name: 'x' } }, { version: '2.45' });
+    expect(copied.status).toBe(202);
+    await bench.until(id, 'ACTIVE');
+    bench.images.images.delete(String(copied.json['image_id']));
     await act(id, { unlock: null });
     await remove(id);
   }, 30_000);
@@ -276,6 +280,47 @@ describe('an image of a server', () => {
     expect((await actions(id))[0]).toBe('createImage');
     await remove(id);
     bench.images.images.delete(image);
+  }, 30_000);
+
+  it('as a backup of a type is one of so many', async () => {
+    const id = await active();
+    const backup = async (name: string, backup_type: string, rotation: number | string, version = '2.45') => {
+      const made = await act(id, { createBackup: { name, backup_type, rotation } }, { version });
+      expect(made.status).toBe(202);
+      await bench.until(id, 'ACTIVE');
+      return made;
+    };
+    const kept = () =>
+      [...bench.images.images.values()].flatMap(({ image: { properties }, status }) =>
+        properties['instance_uuid'] === id ? [`${String(properties['name'])} ${status}`] : [],
+      );
+    await act(id, { lock: null });
+    const first = await backup('one', 'daily', '2');
+    expect(first.json).toEqual({ image_id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(bench.images.images.get(String(first.json['image_id']))?.image.properties).toMatchObject({
+      image_type: 'backup',
+      backup_type: 'daily',
+    });
+    await backup('two', 'daily', 2);
+    await backup('week', 'weekly', 1);
+    const third = await backup('three', 'daily', 2, '2.44');
+    expect(third.headers['location']).toMatch(/\/images\/[0-9a-f-]{36}$/);
+    expect(kept()).toEqual(['two active', 'week active', 'three active']);
+    const none = await backup('four', 'daily', 0, '2.1');
+    expect(none.headers['location']).toBeUndefined();
+    expect(kept()).toEqual(['week active']);
+    expect((await actions(id))[0]).toBe('createBackup');
+    for (const createBackup of [
+      { name: 'x', backup_type: 'daily', rotation: -1 },
+      { name: 'x', backup_type: 'daily' },
+      { name: 'x', rotation: 1 },
+    ])
+      expect([(await act(id, { createBackup })).status, createBackup]).toEqual([400, createBackup]);
+    await act(id, { unlock: null });
+    await remove(id);
+    bench.images.images.forEach(({ image }, key) => {
+      if (image.properties['instance_uuid'] === id) bench.images.images.delete(key);
+    });
   }, 30_000);
 
   it('is named in the body from 2.45 on', async () => {

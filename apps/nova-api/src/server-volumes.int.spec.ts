@@ -1,8 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { newUuid } from '@nestack/kernel/ids';
 import { Bench, type CallOptions } from './testing/bench';
 import { idle } from './testing/survival';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
+jest.setTimeout(30_000);
 
 let bench: Bench;
 
@@ -93,6 +95,138 @@ describe('a volume that grows in use', () => {
     const { json } = await bench.call('GET', `/servers/${id}/os-instance-actions`, { version: '2.51' });
     expect(json['instanceActions']).toMatchObject([{ action: 'extend_volume', message: 'Error' }, {}, {}]);
     await bench.until(id, 'ACTIVE');
+  });
+});
+
+describe('a shelved server', () => {
+  it('takes volumes from 2.20 on, and has them when it is back', async () => {
+    const id = await active();
+    await act(id, { shelve: null });
+    await bench.until(id, 'SHELVED_OFFLOADED');
+    const [one, two] = [volume(), volume()];
+    const at = { version: '2.60' };
+    expect((await attach(id, one.id, {}, { version: '2.19' })).status).toBe(409);
+    expect((await attach(id, volume({ multiattach: true }).id, {}, at)).status).toBe(400);
+    expect((await attach(id, one.id, { tag: 'data' }, at)).status).toBe(400);
+    for (const { id: volumeId } of [one, two]) expect((await attach(id, volumeId, {}, at)).status).toBe(200);
+    await idle(bench, id);
+    expect([one.status, two.status]).toEqual(['in-use', 'in-use']);
+    const gone = `/servers/${id}/os-volume_attachments/${one.id}`;
+    expect((await bench.call('DELETE', gone)).status).toBe(409);
+    expect((await bench.call('DELETE', gone, at)).status).toBe(202);
+    await idle(bench, id);
+    expect(one.status).toBe('available');
+    await act(id, { unshelve: null });
+    await bench.until(id, 'ACTIVE');
+    await idle(bench, id);
+    expect(two.status).toBe('in-use');
+    expect((await bench.call('GET', `/servers/${id}/os-volume_attachments`)).json['volumeAttachments']).toMatchObject([
+      { volumeId: two.id, device: expect.stringMatching(/^\/dev\/vd[bc]$/) },
+    ]);
+  });
+});
+
+describe('a volume for several servers', () => {
+  it('is shared from 2.60 on', async () => {
+    const [first, second] = [await active(), await active()];
+    const shared = volume({ multiattach: true });
+    const refused = await attach(first, shared.id, {}, { version: '2.59' });
+    const message = 'Multiattach volumes are only supported starting with compute API version 2.60.';
+    expect([refused.status, refused.json]).toEqual([400, { badRequest: { code: 400, message } }]);
+    for (const id of [first, second]) {
+      expect((await attach(id, shared.id, {}, { version: '2.60' })).status).toBe(200);
+      await idle(bench, id);
+    }
+    expect(bench.volumes.of(shared.id)).toMatchObject([{ attached: true }, { attached: true }]);
+  });
+});
+
+describe('an attachment', () => {
+  const put = (id: string, volumeId: string, fields: Record<string, unknown>, options: CallOptions = {}) =>
+    bench.call('PUT', `/servers/${id}/os-volume_attachments/${volumeId}`, {
+      ...options,
+      body: { volumeAttachment: fields },
+    });
+  const admin = { as: `${'0'.repeat(32)}:admin` };
+  const attachmentsOf = async (id: string) =>
+    (await bench.call('GET', `/servers/${id}/os-volume_attachments`, { version: '2.79' })).json['volumeAttachments'];
+
+  it('goes to another volume of the same size or larger, by who may', async () => {
+    const { id, one } = await withVolume();
+    const other = volume({ size: 2 });
+    expect((await put(id, one.id, { volumeId: other.id })).status).toBe(403);
+    expect((await put(id, one.id, { volumeId: other.id }, admin)).status).toBe(202);
+    const again = await put(id, one.id, { volumeId: volume().id }, admin);
+    expect([400, 404]).toContain(again.status);
+    await idle(bench, id);
+    expect(await attachmentsOf(id)).toMatchObject([{ volumeId: other.id, device: '/dev/vdb' }]);
+    expect([one.status, other.status]).toEqual(['available', 'in-use']);
+    expect(bench.volumes.of(one.id)).toEqual([]);
+    expect(await consoleOf(id)).toContain(`/dev/vdb is on volume ${other.id}`);
+    expect((await actions(id))[0]).toBe('swap_volume');
+    // It is a disk like any other.
+    expect((await bench.call('DELETE', `/servers/${id}/os-volume_attachments/${other.id}`)).status).toBe(202);
+    await idle(bench, id);
+    expect(other.status).toBe('available');
+  });
+
+  it('stays with its volume when the other one does not fit, or the host cannot', async () => {
+    const { id, one } = await withVolume();
+    one.size = 2;
+    const taken = volume({ status: 'in-use', size: 2 });
+    const refused = async (volumeId: string, to: string) => {
+      const { status, json } = await put(id, volumeId, { volumeId: to }, admin);
+      return [status, (Object.values(json)[0] as { message: string }).message];
+    };
+    expect(await refused(one.id, volume().id)).toEqual([
+      400,
+      'Invalid volume: New volume must be the same size or larger.',
+    ]);
+    expect(await refused(volume().id, one.id)).toEqual([
+      400,
+      'Invalid volume: Old volume is attached to a different instance.',
+    ]);
+    const unknown = newUuid();
+    expect(await refused(unknown, one.id)).toEqual([404, `Volume ${unknown} could not be found.`]);
+    expect(await refused(one.id, unknown)).toEqual([400, `Volume ${unknown} could not be found.`]);
+    expect((await refused(one.id, taken.id))[0]).toBe(400);
+    await idle(bench, id);
+    for (const { behaviour } of bench.hosts) behaviour.failures = { swap_volume: 100 };
+    const other = volume({ size: 2 });
+    expect((await put(id, one.id, { volumeId: other.id }, admin)).status).toBe(202);
+    await idle(bench, id);
+    for (const { behaviour } of bench.hosts) behaviour.failures = {};
+    expect([one.status, other.status]).toEqual(['in-use', 'available']);
+    expect(await attachmentsOf(id)).toMatchObject([{ volumeId: one.id }]);
+    const { json } = await bench.call('GET', `/servers/${id}/os-instance-actions`, { version: '2.51' });
+    expect((json['instanceActions'] as unknown[])[0]).toMatchObject({ action: 'swap_volume', message: 'Error' });
+  });
+
+  it('says from 2.85 on what becomes of the volume with its server, and nothing else', async () => {
+    const { id, one } = await withVolume();
+    const version = { version: '2.85' };
+    const same = { volumeId: one.id, id: one.id, serverId: id, device: '/dev/vdb' };
+    expect((await put(id, one.id, { ...same, delete_on_termination: true }, version)).status).toBe(202);
+    expect(await attachmentsOf(id)).toMatchObject([{ delete_on_termination: true }]);
+    for (const [key, value] of [
+      ['id', newUuid()],
+      ['serverId', newUuid()],
+      ['device', '/dev/vdz'],
+      ['tag', 'other'],
+    ] as const) {
+      const { status, json } = await put(id, one.id, { ...same, [key]: value }, version);
+      expect([status, json]).toEqual([
+        400,
+        { badRequest: { code: 400, message: `The ${key} property is not mutable` } },
+      ]);
+    }
+    expect((await put(id, one.id, { volumeId: one.id, delete_on_termination: true })).status).toBe(400);
+    const none = newUuid();
+    const missing = await put(id, none, { volumeId: none, delete_on_termination: false }, version);
+    expect([missing.status, missing.json]).toMatchObject([
+      404,
+      { itemNotFound: { message: `No volume Block Device Mapping with id ${none}.` } },
+    ]);
   });
 });
 

@@ -168,13 +168,39 @@ describe('the life of a server', () => {
 
   it('uses the port that the user made, and gives it back', async () => {
     const port = bench.networks.addPort(bench.project, bench.network);
+    port.groups.push(bench.networks.addGroup(bench.project, 'of the port'));
     const id = await bench.boot({ networks: [{ port: port.id }] });
-    await bench.until(id, 'ACTIVE');
+    const active = await bench.until(id, 'ACTIVE');
     expect(port.device_id).toBe(id);
+    expect(active['security_groups']).toEqual([{ name: 'of the port' }]);
+    const mixed = await bench.boot({
+      networks: [{ port: bench.networks.addPort(bench.project, bench.network).id }, { uuid: bench.network }],
+    });
+    expect((await bench.until(mixed, 'ACTIVE'))['security_groups']).toEqual([{ name: 'default' }]);
+    await remove(mixed);
     await remove(id);
     expect(bench.networks.ports.get(port.id)?.device_id).toBe('');
     expect(await bench.leftovers()).toEqual([]);
     bench.networks.ports.delete(port.id);
+  }, 30_000);
+});
+
+describe('a crash dump', () => {
+  it('is triggered in a server that runs, from 2.17 on, and changes nothing of it', async () => {
+    const id = await bench.boot();
+    await bench.until(id, 'ACTIVE');
+    const trigger = (version: string) =>
+      bench.call('POST', `/servers/${id}/action`, { version, body: { trigger_crash_dump: null } });
+    expect((await trigger('2.16')).status).toBe(400);
+    expect((await trigger('2.17')).status).toBe(202);
+    await bench.eventually('the interrupt', async () => (await consoleOf(id)).includes('NMI received'));
+    expect(await bench.show(id)).toMatchObject({ status: 'ACTIVE', 'OS-EXT-STS:task_state': null });
+    const { json } = await bench.call('GET', `/servers/${id}/os-instance-actions`);
+    expect((json['instanceActions'] as unknown[])[0]).toMatchObject({ action: 'trigger_crash_dump' });
+    await action(id, { 'os-stop': null });
+    await bench.until(id, 'SHUTOFF');
+    expect((await trigger('2.17')).status).toBe(409);
+    await remove(id);
   }, 30_000);
 });
 

@@ -27,6 +27,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   updateServerMetadataItem: { meta: { key: 'b' } },
   replaceServerTags: { tags: ['a'] },
   createVolumeAttachment: { volumeAttachment: { volumeId: newUuid() } },
+  updateVolumeAttachment: { volumeAttachment: { volumeId: newUuid() } },
   createInterface: { interfaceAttachment: {} },
   rebootServer: { reboot: { type: 'SOFT' } },
   getVncConsole: { 'os-getVNCConsole': { type: 'novnc' } },
@@ -35,6 +36,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   getSerialConsole: { 'os-getSerialConsole': { type: 'serial' } },
   createRemoteConsole: { remote_console: { protocol: 'vnc', type: 'novnc' } },
   getConsoleOutput: { 'os-getConsoleOutput': {} },
+  createServerBackup: { createBackup: { name: 'x', backup_type: 'daily', rotation: 1 } },
   createServerImage: { createImage: { name: 'x' } },
   rebuildServer: { rebuild: { imageRef: newUuid() } },
   resizeServer: { resize: { flavorRef: '1' } },
@@ -43,6 +45,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   resetServerState: { 'os-resetState': { state: 'active' } },
   addSecurityGroup: { addSecurityGroup: { name: 'x' } },
   removeSecurityGroup: { removeSecurityGroup: { name: 'x' } },
+  addFixedIp: { addFixedIp: { networkId: newUuid() } },
+  removeFixedIp: { removeFixedIp: { address: '10.0.0.3' } },
   addFloatingIp: { addFloatingIp: { address: '172.24.4.4' } },
   removeFloatingIp: { removeFloatingIp: { address: '172.24.4.4' } },
 };
@@ -53,6 +57,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   request_id: 'req-00000000-0000-0000-0000-000000000000',
   volume_id: newUuid(),
   port_id: newUuid(),
+  migration_id: '1',
 };
 
 const onServers = novaApi.operations.filter(

@@ -157,6 +157,33 @@ describe('usage', () => {
     expect((await list('&colour=red', '2.75')).status).toBe(400);
   });
 
+  it('is audited by no host, in whole months before a time', async () => {
+    const admin = { as: `${newUuid()}:admin` };
+    const log = '/os-instance_usage_audit_log';
+    expect((await bench.call('GET', log)).status).toBe(403);
+    expect((await bench.call('GET', `${log}/2026-03-01 00:00:00`)).status).toBe(403);
+    const host = bench.hosts[0]?.name;
+    const of = (begin: string, end: string) => ({
+      period_beginning: `${begin} 00:00:00`,
+      period_ending: `${end} 00:00:00`,
+      num_hosts: 1,
+      num_hosts_done: 0,
+      num_hosts_running: 0,
+      num_hosts_not_run: 1,
+      hosts_not_run: [host],
+      total_instances: 0,
+      total_errors: 0,
+      overall_status: '0 of 1 hosts done. 0 errors.',
+      log: {},
+    });
+    const at = async (time: string) => (await bench.call('GET', `${log}/${encodeURIComponent(time)}`, admin)).json;
+    expect(await at('2026-03-01 00:00:01')).toEqual({ instance_usage_audit_log: of('2026-02-01', '2026-03-01') });
+    expect(await at('2026-01-01 00:00:00')).toEqual({ instance_usage_audit_log: of('2025-11-01', '2025-12-01') });
+    expect(Object.keys((await bench.call('GET', log, admin)).json)).toEqual(['instance_usage_audit_logs']);
+    for (const time of ['yesterday', '2026-02-30 00:00:00', '2026-02-03T00:00:00'])
+      expect(await at(time)).toEqual({ badRequest: { code: 400, message: `Invalid timestamp for date ${time}` } });
+  });
+
   it('is shown to its own project, for periods that make sense', async () => {
     const stranger = newUuid();
     expect((await show('', '2.1', `${stranger}:member`)).status).toBe(403);

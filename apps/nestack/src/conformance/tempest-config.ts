@@ -34,7 +34,11 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
   const { extensions } = await rest.get<{ extensions: { alias: string }[] }>(`${network}/v2.0/extensions`);
   const { version } = await rest.get<{ version: { version: string } }>(`${compute}/`);
   const volume = new URL(rest.endpoint('block-storage'));
-  const { services } = await rest.get<{ services: { binary: string }[] }>(`${volume.href}/os-services`);
+  const { services } = await rest.get<{ services: { binary: string; host: string }[] }>(`${volume.href}/os-services`);
+  // `host@backend`; tests make types for the first two.
+  const backends = services.flatMap(({ binary, host }) =>
+    binary === 'cinder-volume' ? (host.split('@')[1] ?? []) : [],
+  );
   const root = await rest.call('GET', `${volume.origin}/`, { accept: [300] });
   const volumeVersion =
     (JSON.parse(root.text) as { versions: { version: string }[] }).versions.at(-1)?.version ?? '3.0';
@@ -92,9 +96,11 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       pause: 'true',
       snapshot: 'true',
       shelve: 'true',
-      swap_volume: 'false',
+      swap_volume: 'true',
+      stable_rescue: 'true',
+      volume_multiattach: 'true',
       attach_encrypted_volume: 'false',
-      personality: 'false',
+      personality: 'true',
       hostname_fqdn_sanitization: 'true',
       scheduler_enabled_filters: SCHEDULER_FILTERS,
       // The server metadata tests stand behind it, and nestack has what they test.
@@ -119,6 +125,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
     volume: {
       catalog_type: 'volumev3',
       backup_driver: 'posix',
+      ...(backends.length > 1 ? { backend_names: backends.join(',') } : {}),
       region: REGION,
       min_microversion: '3.0',
       max_microversion: volumeVersion,
@@ -132,7 +139,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       extend_attached_volume: 'true',
       manage_snapshot: 'true',
       manage_volume: 'true',
-      multi_backend: 'false',
+      multi_backend: String(backends.length > 1),
     },
     service_available: {
       cinder: 'true',
@@ -149,7 +156,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
 const BUILD_TIMEOUT = '300';
 
 /** Those of the scheduler's filters that tests ask for. */
-const SCHEDULER_FILTERS = 'DifferentHostFilter,SameHostFilter';
+const SCHEDULER_FILTERS = 'DifferentHostFilter,SameHostFilter,ServerGroupAffinityFilter,ServerGroupAntiAffinityFilter';
 
 /** What Tempest looks at inside guests: it logs in over floating IPs. Simulated guests have no inside. */
 function validation(guests: TempestCloud['guests']): Readonly<Record<string, string>> {

@@ -260,7 +260,7 @@ export class Bench {
     return { rows: await this.database.database.read('bench', (tx) => sql<Row>(tx, text, params)) };
   }
 
-  async addFlavor(fields: { vcpus: number; ram: number; disk: number }): Promise<string> {
+  async addFlavor(fields: { vcpus: number; ram: number; disk: number } & Record<string, number>): Promise<string> {
     const answer = await this.call('POST', '/flavors', {
       as: `${this.project}:admin`,
       body: { flavor: { name: `f-${newUuid()}`, ...fields } },

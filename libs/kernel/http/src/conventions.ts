@@ -31,6 +31,7 @@ const TABLE: Readonly<Record<string, Conventions>> = {
     unknownPathPublic: false,
     requestIdAlias: 'x-compute-request-id',
     unknownMethodIsNotFound: true,
+    trailingSlashIsNotFound: true,
   },
   volume: {
     serviceTypes: ['block-storage', 'volumev3', 'volume'],

@@ -103,8 +103,9 @@ describe('the HTTP side', () => {
     });
   });
 
-  it('serves project prefixes, refuses those of others, and takes trailing slashes and odd names', async () => {
-    expect((await call('GET', '/v2.1/p1/things/')).status).toBe(200);
+  it('serves project prefixes, refuses those of others, takes odd names, and no trailing slashes', async () => {
+    // A name that is empty is no name.
+    expect((await call('GET', '/v2.1/p1/things/')).status).toBe(404);
     const other = await call('GET', '/v2.1/p2/things');
     expect(other.status).toBe(400);
     expect(other.json).toEqual({

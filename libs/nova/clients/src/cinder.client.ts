@@ -16,6 +16,7 @@ import {
   listSnapshotsDetail,
   reimageVolume,
   rollDetaching,
+  showSnapshot,
   showVolume,
   updateAttachment,
 } from '@nestack/cinder/contract';
@@ -57,10 +58,17 @@ export class CinderClient implements VolumePort {
       size: Number(volume['size']),
       bootable: String(volume['bootable']) === 'true',
       multiattach: volume['multiattach'] === true,
+      readonly: (volume['metadata'] as { readonly?: string } | undefined)?.readonly === 'True',
       availability_zone: String(volume['availability_zone'] ?? 'nova'),
       attached_to: attachments.map((one) => one.server_id),
       image_metadata: (volume['volume_image_metadata'] ?? {}) as Readonly<Record<string, string>>,
     };
+  }
+
+  async snapshot(ctx: RequestContext, snapshotId: string): Promise<VolumeSnapshot | null> {
+    const call = { params: { snapshot_id: snapshotId }, version: VERSION };
+    const answer = await this.orNull(this.api.call(ctx, showSnapshot, call, 'user'));
+    return answer === null ? null : snapshotOf((answer as { snapshot: VolumeSnapshot }).snapshot);
   }
 
   async createVolume(
@@ -83,13 +91,15 @@ export class CinderClient implements VolumePort {
         ...(about.availability_zone === null ? {} : { availability_zone: about.availability_zone }),
       },
     };
-    const answer = (await this.api.call(
-      ctx,
-      createVolume,
-      { body: body as never, version: VERSION },
-      'user',
-    )) as unknown as { volume: { id: string } };
-    return { id: answer.volume.id };
+    try {
+      const call = { body: body as never, version: VERSION };
+      const answer = (await this.api.call(ctx, createVolume, call, 'user')) as unknown as { volume: { id: string } };
+      return { id: answer.volume.id };
+    } catch (error) {
+      if (error instanceof DomainError && error.kind === 'notFound')
+        throw NovaError.BadRequest({ reason: error.message }, { cause: error });
+      throw error;
+    }
   }
 
   async ensureAttachment(ctx: RequestContext, volumeId: string, instanceUuid: string, as: As): Promise<{ id: string }> {

@@ -6,6 +6,7 @@ import {
   deleteImage,
   downloadImageFile,
   glanceApi,
+  listImages,
   showImage,
   updateImage,
   uploadImageFile,
@@ -114,6 +115,16 @@ export class GlanceClient implements ImagePort {
     const patch = Object.entries(properties).map(([name, value]) => ({ op: 'add', path: `/${name}`, value }));
     const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
     await this.api.call(ctx, updateImage, { params: { image_id: imageId }, body: patch, headers }, 'service');
+  }
+
+  async backups(
+    ctx: RequestContext,
+    about: { readonly instance_uuid: string; readonly project_id: string; readonly backup_type: string },
+  ): Promise<readonly string[]> {
+    const { project_id: owner, instance_uuid, backup_type } = about;
+    const query = { owner, instance_uuid, backup_type, image_type: 'backup', sort: 'created_at:desc', limit: '1000' };
+    const { images } = await this.api.call(ctx, listImages, { query: query as never }, 'service');
+    return (images as readonly { readonly id: string }[]).map(({ id }) => id);
   }
 
   async remove(ctx: RequestContext, imageId: string): Promise<void> {

@@ -15,6 +15,7 @@ import {
   showFloatingIp,
   showSecurityGroup,
   updateFloatingIp,
+  updatePort,
   updateSecurityGroup,
 } from '@nestack/neutron/contract';
 import { NovaError } from '@nestack/nova/contract';
@@ -68,6 +69,15 @@ export class NetworkProxyClient implements NetworkProxyPort {
   ): Promise<void> {
     const body = { floatingip: to ?? { port_id: null } };
     await this.api.call(ctx, updateFloatingIp, { params: { floatingip_id: id }, body }, 'user');
+  }
+
+  async setFixedIps(
+    ctx: RequestContext,
+    portId: string,
+    ips: readonly { readonly subnet_id: string; readonly ip_address?: string }[],
+  ): Promise<void> {
+    const body = { port: { fixed_ips: ips.map((ip) => ({ ...ip })) } };
+    await this.api.call(ctx, updatePort, { params: { port_id: portId }, body }, 'user');
   }
 
   async release(ctx: RequestContext, id: string): Promise<boolean> {

@@ -93,6 +93,13 @@ export class NeutronClient implements NetworkPort {
     return answer === null ? null : (answer.port as PortView);
   }
 
+  async groupNames(ctx: RequestContext, ids: readonly string[]): Promise<readonly string[]> {
+    if (ids.length === 0) return [];
+    const query = { id: ids, fields: ['id', 'name'] };
+    const { security_groups: found } = await this.api.call(ctx, listSecurityGroups, { query }, 'user');
+    return (found as unknown as readonly SecurityGroupSummary[]).map(({ id, name }) => (name === '' ? id : name));
+  }
+
   async securityGroup(ctx: RequestContext, projectId: string, nameOrId: string): Promise<SecurityGroupSummary | null> {
     const find = async (by: 'id' | 'name'): Promise<readonly SecurityGroupSummary[]> => {
       const query = { [by]: nameOrId, project_id: projectId, fields: ['id', 'name'] };

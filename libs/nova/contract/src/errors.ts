@@ -87,6 +87,31 @@ export const NovaError = defineErrors({
   FloatingIpLimitExceeded: { kind: 'forbidden', template: 'IP allocation over quota{where}.' },
   InvalidBDM: { kind: 'badRequest', template: 'Block Device Mapping is Invalid.' },
   InvalidBDMVolume: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: failed to get volume {id}.' },
+  InvalidBDMFormat: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: {details}' },
+  /** The family's own error in other words. */
+  InvalidBDMText: { kind: 'badRequest', template: '{reason}' },
+  InvalidBDMImage: { kind: 'badRequest', template: 'Block Device Mapping is Invalid: failed to get image {id}.' },
+  InvalidBDMSnapshot: {
+    kind: 'badRequest',
+    template: 'Block Device Mapping is Invalid: failed to get snapshot {id}.',
+  },
+  InvalidBDMDiskBus: {
+    kind: 'badRequest',
+    template: 'Block Device Mapping is invalid: The provided disk bus {disk_bus} is not valid.',
+  },
+  InvalidBDMEphemeralSize: {
+    kind: 'badRequest',
+    template:
+      'Ephemeral disks requested are larger than the instance type allows. If no size is given in one block device mapping, flavor ephemeral size will be used.',
+  },
+  InvalidBDMSwapSize: {
+    kind: 'badRequest',
+    template: 'Swap drive requested is larger than instance type allows.',
+  },
+  InvalidBDMLocalsLimit: {
+    kind: 'badRequest',
+    template: 'Block Device Mapping is Invalid: You specified more local devices than the limit allows',
+  },
   InvalidBDMBootSequence: {
     kind: 'badRequest',
     template:
@@ -106,6 +131,24 @@ export const NovaError = defineErrors({
   VolumeLimitExceeded: { kind: 'forbidden', template: '{reason}' },
   VolumeNotReady: { kind: 'unavailable', template: 'Volume {volume_id} is not yet ready: {status}.' },
   VolumeAttachmentNotFound: { kind: 'notFound', template: 'Volume attachment {volume_id} could not be found.' },
+  VolumeBdmNotFound: { kind: 'notFound', template: 'No volume Block Device Mapping with id {volume_id}.' },
+  VolumeUnknown: { kind: 'badRequest', template: 'Volume {volume_id} could not be found.' },
+  MultiattachSwapVolumeNotSupported: {
+    kind: 'badRequest',
+    template: 'Swapping multi-attach volumes with more than one read/write attachment is not supported.',
+  },
+  MultiattachNotSupportedOldMicroversion: {
+    kind: 'badRequest',
+    template: 'Multiattach volumes are only supported starting with compute API version 2.60.',
+  },
+  MultiattachToShelvedNotSupported: {
+    kind: 'badRequest',
+    template: 'Attaching multiattach volumes is not supported for shelved-offloaded instances.',
+  },
+  VolumeTaggedAttachToShelvedNotSupported: {
+    kind: 'badRequest',
+    template: 'Tagged volume attachment is not supported for shelved-offloaded instances.',
+  },
   VolumeNotAttached: { kind: 'notFound', template: 'Instance {instance_uuid} is not attached to volume {volume_id}' },
   VolumeIsDetaching: { kind: 'badRequest', template: 'Invalid volume: volume {volume_id} is already being detached.' },
   VolumeIsRoot: { kind: 'badRequest', template: 'Cannot detach a root device volume' },
@@ -198,6 +241,15 @@ export const NovaError = defineErrors({
   GroupMemberLimitExceeded: { kind: 'overQuota', template: 'Quota exceeded, too many servers in group' },
   KeypairLimitExceeded: { kind: 'overQuota', template: 'Quota exceeded, too many key pairs.' },
   MetadataLimitExceeded: { kind: 'overQuota', template: 'Maximum number of metadata items exceeds {allowed}' },
+  OnsetFileLimitExceeded: { kind: 'overQuota', template: 'Personality file limit exceeded' },
+  OnsetFilePathLimitExceeded: {
+    kind: 'overQuota',
+    template: 'Personality file path exceeds maximum {allowed}',
+  },
+  OnsetFileContentLimitExceeded: {
+    kind: 'overQuota',
+    template: 'Personality file content exceeds maximum {allowed}',
+  },
   MetadataItemNotFound: { kind: 'notFound', template: 'Metadata item was not found' },
   ListMarkerNotFound: { kind: 'badRequest', template: 'marker [{marker}] not found' },
   MarkerNotFound: { kind: 'badRequest', template: 'Marker {marker} could not be found.' },

@@ -29,6 +29,11 @@ export const NovaSagas = {
   },
   serverPause: { kind: 'server.pause', action: 'pause', params: Type.Object({ instance_uuid: Uuid }) },
   serverUnpause: { kind: 'server.unpause', action: 'unpause', params: Type.Object({ instance_uuid: Uuid }) },
+  crashDump: {
+    kind: 'server.trigger_crash_dump',
+    action: 'trigger_crash_dump',
+    params: Type.Object({ instance_uuid: Uuid }),
+  },
   serverSuspend: { kind: 'server.suspend', action: 'suspend', params: Type.Object({ instance_uuid: Uuid }) },
   serverResume: { kind: 'server.resume', action: 'resume', params: Type.Object({ instance_uuid: Uuid }) },
   /** What is rescued with is kept in the instance's request; `was` is where a failure leads back to. */
@@ -92,6 +97,18 @@ export const NovaSagas = {
       image: Type.Record(Type.String(), Type.Unknown()),
     }),
   },
+  /** The same, and of the backups of this type of the server only the newest `rotation` are kept. */
+  createBackup: {
+    kind: 'server.create_backup',
+    action: 'createBackup',
+    params: Type.Object({
+      instance_uuid: Uuid,
+      image_id: Uuid,
+      image: Type.Record(Type.String(), Type.Unknown()),
+      backup_type: Type.String(),
+      rotation: Type.Integer({ minimum: 0 }),
+    }),
+  },
   /** The same of a server that boots from a volume: an image without data that names snapshots of its volumes. */
   createVolumeImage: {
     kind: 'server.create_volume_image',
@@ -112,6 +129,12 @@ export const NovaSagas = {
     kind: 'server.detach_volume',
     action: 'detach_volume',
     params: Type.Object({ instance_uuid: Uuid, volume_id: Uuid, bdm_id: Type.Integer() }),
+  },
+  /** Another volume takes the place of `volume_id`; what the request did of it is told by an event under the new one's id. */
+  swapVolume: {
+    kind: 'server.swap_volume',
+    action: 'swap_volume',
+    params: Type.Object({ instance_uuid: Uuid, volume_id: Uuid, new_volume_id: Uuid, bdm_id: Type.Integer() }),
   },
   /** Cinder has made the volume larger. */
   extendVolume: {

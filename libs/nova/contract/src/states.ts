@@ -47,6 +47,7 @@ export type TaskState =
   | 'shelving_image_uploading'
   | 'shelving_offloading'
   | 'unshelving'
+  | 'image_backup'
   | 'image_snapshot_pending'
   | 'image_snapshot'
   | 'image_pending_upload'

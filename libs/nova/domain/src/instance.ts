@@ -108,6 +108,12 @@ export interface NetworkRequest {
   readonly tag: string | null;
 }
 
+/** Sizes of a server's local disks where they are not its flavor's: GiB and MiB. */
+export interface LocalDisks {
+  readonly ephemeral_gb?: number;
+  readonly swap_mb?: number;
+}
+
 /** What the user asked beyond the instance's own fields; kept for scheduling and retries. */
 export interface BootRequest {
   /** `none` wants no NIC at all. */
@@ -120,6 +126,9 @@ export interface BootRequest {
   readonly availability_zone: string | null;
   readonly force_host: string | null;
   readonly personality: readonly { readonly path: string; readonly contents: string }[];
+  readonly local?: LocalDisks;
+  /** What is known of the image on a root that is a volume. */
+  readonly root_image_properties?: Readonly<Record<string, unknown>>;
   /** The image that it is rescued with, while it is. */
   readonly rescue?: ImageSnapshot;
   /** What a shelved server is made from again; no image when its root is a volume. */

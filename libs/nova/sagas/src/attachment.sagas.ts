@@ -13,7 +13,11 @@ interface Connected {
 }
 interface Reserved {
   readonly id: string;
+  /** The server is shelved: nobody connects the volume before it is brought back. */
+  readonly shelved?: boolean;
 }
+const onAHost = (run: { maybe<T>(step: string): T | undefined }): boolean =>
+  run.maybe<Reserved>('reserve')?.shelved !== true;
 
 /**
  * `server.attach_volume`: reserve, connect, hot-plug, complete; undone, the volume is available again. The request itself
@@ -49,13 +53,19 @@ function attachVolume(deps: SagaDeps) {
       {
         type: 'effect',
         name: 'reserve',
-        do: async (ctx, run): Promise<Reserved> =>
-          run.maybe<Reserved | null>('reserved') ??
-          deps.volumes.ensureAttachment(ctx, run.params.volume_id, run.params.instance_uuid, 'service'),
+        do: async (ctx, run): Promise<Reserved> => {
+          const { volume_id, instance_uuid } = run.params;
+          const { id } =
+            run.maybe<Reserved | null>('reserved') ??
+            (await deps.volumes.ensureAttachment(ctx, volume_id, instance_uuid, 'service'));
+          const { instance } = await load(deps, instance_uuid);
+          return { id, shelved: instance.vm_state === 'shelved_offloaded' };
+        },
       },
       {
         type: 'effect',
         name: 'connect',
+        when: onAHost,
         do: async (ctx, run): Promise<Connected> => {
           const { instance, devices } = await load(deps, run.params.instance_uuid);
           const { host } = instance;
@@ -70,6 +80,7 @@ function attachVolume(deps: SagaDeps) {
       {
         type: 'tx',
         name: 'connected',
+        when: onAHost,
         do: (_ctx, tx, run) =>
           deps.devices.update(tx, run.params.bdm_id, {
             attachment_id: run.out<Reserved>('reserve').id,
@@ -79,6 +90,7 @@ function attachVolume(deps: SagaDeps) {
       {
         type: 'effect',
         name: 'attach',
+        when: onAHost,
         do: async (ctx, run) => {
           const { connection_info, host, device } = run.out<Connected>('connect');
           const command = deps.compute.attach_volume(
@@ -107,6 +119,7 @@ function attachVolume(deps: SagaDeps) {
       {
         type: 'effect',
         name: 'complete',
+        // Of a shelved server as well, so that the volume is in use. upstream: _attach_volume_shelved_offloaded
         do: (ctx, run) => deps.volumes.complete(ctx, run.out<Reserved>('reserve').id),
       },
       {
@@ -114,9 +127,11 @@ function attachVolume(deps: SagaDeps) {
         name: 'attached',
         pivot: true,
         do: async (_ctx, tx, run) => {
+          const attached = run.maybe<{ device: string }>('attach');
           await deps.devices.update(tx, run.params.bdm_id, {
             state: 'attached',
-            device_name: run.out<{ device: string }>('attach').device,
+            attachment_id: run.out<Reserved>('reserve').id,
+            ...(attached === undefined ? {} : { device_name: attached.device }),
           });
           await deps.events.forget(tx, run.params.instance_uuid, RESERVATION, String(run.params.bdm_id));
         },
@@ -270,7 +285,7 @@ function detachInterface(deps: SagaDeps) {
 }
 
 /** Takes a device out of a guest. A host that is down is left out: its guest is given the right devices when it returns. */
-async function takeOut(
+export async function takeOut(
   deps: SagaDeps,
   host: string | null,
   command: (host: string) => Promise<unknown>,
@@ -283,7 +298,7 @@ async function takeOut(
   }
 }
 
-async function unlessRefused(call: Promise<void>): Promise<void> {
+export async function unlessRefused(call: Promise<void>): Promise<void> {
   try {
     await call;
   } catch (error) {

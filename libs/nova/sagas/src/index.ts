@@ -8,9 +8,10 @@ import { rebuildSaga } from './server-rebuild.saga';
 import { rescueSagas } from './server-rescue.sagas';
 import { resizeSagas } from './server-resize.sagas';
 import { shelveSagas } from './server-shelve.sagas';
-import { createImageSaga } from './server-snapshot.saga';
+import { createBackupSaga, createImageSaga } from './server-snapshot.saga';
 import { createVolumeImageSaga } from './server-volume-snapshot.saga';
 import { volumeChangeSagas } from './volume-change.sagas';
+import { swapVolumeSaga } from './volume-swap.saga';
 
 export type { SagaDeps } from './deps';
 
@@ -22,11 +23,13 @@ export function novaSagas(deps: SagaDeps): readonly SagaDefinition[] {
     ...powerSagas(deps),
     ...attachmentSagas(deps),
     ...volumeChangeSagas(deps),
+    swapVolumeSaga(deps),
     ...rescueSagas(deps),
     ...resizeSagas(deps),
     ...shelveSagas(deps),
     rebuildSaga(deps),
     createImageSaga(deps),
+    createBackupSaga(deps),
     createVolumeImageSaga(deps),
   ] as unknown as readonly SagaDefinition[];
 }

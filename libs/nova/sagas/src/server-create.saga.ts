@@ -330,7 +330,7 @@ export function requestSpec(instance: Instance, ignore: readonly string[]): Requ
     flavor: instance.flavor,
     root_gb_on_host: instance.image === null ? 0 : instance.flavor.root_gb,
     image_id: instance.image?.id ?? null,
-    image_properties: instance.image?.properties ?? {},
+    image_properties: instance.image?.properties ?? instance.request.root_image_properties ?? {},
     availability_zone: instance.request.availability_zone,
     force_host: instance.request.force_host,
     ignore_hosts: [...ignore],

@@ -80,6 +80,28 @@ export function endTask(instance: Instance) {
   return instance.task_state === 'deleting' ? {} : { task_state: null };
 }
 
+/** `server.trigger_crash_dump`: its states stay, whatever the guest does then. */
+function crashDumpSaga(deps: SagaDeps) {
+  return defineSaga({
+    kind: NovaSagas.crashDump.kind,
+    version: 1,
+    params: NovaSagas.crashDump.params,
+    steps: [
+      {
+        type: 'effect',
+        name: 'interrupt',
+        do: async (ctx, run) => {
+          const { instance_uuid } = run.params;
+          const { instance } = await load(deps, instance_uuid);
+          const host = instance.host ?? '';
+          const to = { host, messageId: run.messageId };
+          await onHost(deps, host, deps.compute.trigger_crash_dump(ctx, { instance_uuid }, to));
+        },
+      },
+    ],
+  });
+}
+
 export function powerSagas(deps: SagaDeps): readonly SagaDefinition[] {
   const { compute } = deps;
   const spec = ({ instance, devices }: Loaded) => toInstanceSpec(instance, devices);
@@ -134,6 +156,7 @@ export function powerSagas(deps: SagaDeps): readonly SagaDefinition[] {
       (ctx, { instance }, _run, to) => compute.suspend_instance(ctx, { instance_uuid: instance.uuid }, to),
       { done: 'suspended' },
     ),
+    crashDumpSaga(deps) as unknown as SagaDefinition,
     hostAction(
       deps,
       NovaSagas.serverResume,

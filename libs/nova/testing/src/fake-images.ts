@@ -97,6 +97,20 @@ export class FakeImages implements ImagePort {
     });
   }
 
+  backups(
+    _ctx: RequestContext,
+    about: { readonly instance_uuid: string; readonly backup_type: string },
+  ): Promise<readonly string[]> {
+    const { instance_uuid, backup_type } = about;
+    const wanted = { instance_uuid, backup_type, image_type: 'backup' };
+    return this.faults.run('backups', () =>
+      [...this.images.values()]
+        .filter(({ image }) => Object.entries(wanted).every(([key, value]) => image.properties[key] === value))
+        .map(({ image }) => image.id)
+        .reverse(),
+    );
+  }
+
   remove(_ctx: RequestContext, imageId: string): Promise<void> {
     return this.faults.run('remove', () => {
       this.images.delete(imageId);

@@ -62,6 +62,18 @@ export class FakeNetworkProxy implements NetworkProxyPort {
     return Promise.resolve(this.visible(ctx).some((one) => one.id === id) && this.addresses.delete(id));
   }
 
+  setFixedIps(
+    _ctx: RequestContext,
+    portId: string,
+    ips: readonly { readonly subnet_id: string; readonly ip_address?: string }[],
+  ): Promise<void> {
+    this.neutron.setIps(
+      portId,
+      ips.map((ip) => ip.ip_address ?? null),
+    );
+    return Promise.resolve();
+  }
+
   groups(ctx: RequestContext, allProjects: boolean): Promise<readonly SecurityGroupDetail[]> {
     const groups = [...this.neutron.groups.values()];
     return Promise.resolve(groups.filter((one) => allProjects || one.project_id === projectOf(ctx)));

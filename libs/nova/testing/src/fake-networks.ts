@@ -21,6 +21,8 @@ export interface FakePort {
   status: string;
   mac_address: string;
   ip: string;
+  /** Addresses beside the first. */
+  further: readonly string[];
   made_by_nova: boolean;
   tag: string | null;
   /** Its place among the NICs of its instance. */
@@ -95,9 +97,14 @@ export class FakeNetworks implements NetworkPort {
         status: port.status,
         fixed_ips: [{ ip_address: port.ip, subnet_id: this.subnetOf(port) }],
         mac_address: port.mac_address,
+        security_groups: [...port.groups],
         port_security_enabled: true,
       };
     });
+  }
+
+  groupNames(_ctx: RequestContext, ids: readonly string[]): Promise<readonly string[]> {
+    return this.faults.run('groupNames', () => ids.flatMap((id) => this.groups.get(id)?.name ?? []));
   }
 
   securityGroup(
@@ -175,6 +182,14 @@ export class FakeNetworks implements NetworkPort {
     );
   }
 
+  /** Gives a port these addresses; null is any. */
+  setIps(portId: string, ips: readonly (string | null)[]): void {
+    const port = this.ports.get(portId);
+    if (port === undefined) throw NovaError.PortNotFound({ port_id: portId });
+    const [ip = port.ip, ...further] = ips.map((one) => one ?? `10.1.0.${(this.addresses += 1)}`);
+    Object.assign(port, { ip, further });
+  }
+
   /** The ports of one instance, in the order of its NICs. */
   of(instanceUuid: string): FakePort[] {
     return [...this.ports.values()].filter((one) => one.device_id === instanceUuid).sort((a, b) => a.index - b.index);
@@ -228,6 +243,7 @@ export class FakeNetworks implements NetworkPort {
       status: 'DOWN',
       mac_address: `fa:16:3e:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`,
       groups: [],
+      further: [],
       ...fields,
       ip: fields.ip ?? `10.0.${number >> 8}.${number & 255}`,
     };
@@ -249,7 +265,7 @@ export class FakeNetworks implements NetworkPort {
       bridge: `brq${port.network_id.slice(0, 11)}`,
       mtu: 1450,
       vif_type: 'bridge',
-      fixed_ips: [{ ip_address: port.ip, subnet_id: this.subnetOf(port) }],
+      fixed_ips: [port.ip, ...port.further].map((ip) => ({ ip_address: ip, subnet_id: this.subnetOf(port) })),
       subnets: [
         {
           id: this.subnetOf(port),

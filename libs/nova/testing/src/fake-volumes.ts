@@ -12,6 +12,7 @@ export interface FakeVolume {
   size: number;
   bootable: boolean;
   multiattach: boolean;
+  readonly: boolean;
 }
 
 export interface FakeAttachment {
@@ -44,6 +45,7 @@ export class FakeVolumes implements VolumePort {
       size: 1,
       bootable: false,
       multiattach: false,
+      readonly: false,
       ...fields,
     };
     this.volumes.set(volume.id, volume);
@@ -65,6 +67,10 @@ export class FakeVolumes implements VolumePort {
     });
   }
 
+  snapshot(_ctx: RequestContext, snapshotId: string): Promise<VolumeSnapshot | null> {
+    return this.faults.run('snapshot', () => [...this.snapshots.values()].find(({ id }) => id === snapshotId) ?? null);
+  }
+
   createVolume(
     ctx: RequestContext,
     about: { size: number; image_id: string | null; snapshot_id: string | null },
@@ -73,7 +79,7 @@ export class FakeVolumes implements VolumePort {
       const made = this.add({
         project_id: ctx.actor?.projectId ?? '',
         size: about.size,
-        bootable: about.image_id !== null,
+        bootable: about.image_id !== null || about.snapshot_id !== null,
       });
       if (about.image_id !== null) this.contents.set(made.id, about.image_id);
       return made;

@@ -1,6 +1,6 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Any, LooseBoolean, Metadata, Name, Nullable, Strict, versions } from './common';
+import { Any, LooseBoolean, Metadata, Name, NonNegativeInteger, Nullable, Strict, versions } from './common';
 import { AccessIpV4, AccessIpV6 } from './servers';
 
 const IpAddress = Type.Union([AccessIpV4, AccessIpV6]);
@@ -48,6 +48,15 @@ export const unpauseServer = action('unpause', 'unpauseServer', 'os_compute_api:
 export const suspendServer = action('suspend', 'suspendServer', 'os_compute_api:os-suspend-server:suspend', Any);
 export const resumeServer = action('resume', 'resumeServer', 'os_compute_api:os-suspend-server:resume', Any);
 
+/** What a guest does with the interrupt is its own matter; its states stay. */
+export const triggerCrashDump = action(
+  'trigger_crash_dump',
+  'triggerCrashDump',
+  'os_compute_api:servers:trigger_crash_dump',
+  Type.Null(),
+  { minVersion: '2.17' },
+);
+
 /** upstream: nova/api/openstack/compute/schemas/rescue.py */
 export const rescueServer = action(
   'rescue',
@@ -72,6 +81,23 @@ export const createServerImage = action(
   { errors: ['MetadataLimitExceeded'] },
 );
 
+/**
+ * An image, and of the server's images of this type (`daily`, `weekly`) only so many are kept. Below 2.45 the image's address
+ * is in the header `Location`. upstream: nova/api/openstack/compute/create_backup.py
+ */
+export const createServerBackup = action(
+  'createBackup',
+  'createServerBackup',
+  'os_compute_api:os-create-backup',
+  Strict({
+    name: Name,
+    backup_type: Type.String(),
+    rotation: NonNegativeInteger,
+    metadata: Type.Optional(Metadata),
+  }),
+  { errors: ['MetadataLimitExceeded'] },
+);
+
 /** upstream: nova/api/openstack/compute/schemas/servers.py, rebuild */
 function rebuildBody(since: string): { since: string; schema: Type.TSchema } {
   const minor = Number(since.split('.')[1]);
@@ -85,7 +111,11 @@ function rebuildBody(since: string): { since: string; schema: Type.TSchema } {
     accessIPv4: Type.Optional(AccessIpV4),
     accessIPv6: Type.Optional(AccessIpV6),
     ...(minor < 57
-      ? { personality: Type.Optional(Type.Array(Strict({ path: Type.String(), contents: Type.String() }))) }
+      ? {
+          personality: Type.Optional(
+            Type.Array(Strict({ path: Type.String(), contents: Type.String({ format: 'base64' }) })),
+          ),
+        }
       : {}),
     ...(minor >= 19 ? { description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) } : {}),
     ...(minor >= 54 ? { key_name: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255 }))) } : {}),
@@ -307,6 +337,22 @@ export const removeFloatingIp = action(
   { maxVersion: '2.43', errors: ['NotFound', 'Conflict'] },
 );
 
+/** upstream: nova/api/openstack/compute/schemas/multinic.py */
+export const addFixedIp = action(
+  'addFixedIp',
+  'addFixedIp',
+  'os_compute_api:os-multinic:add',
+  Strict({ networkId: Type.Union([Type.String({ minLength: 1, maxLength: 36 }), Type.Number()]) }),
+  { maxVersion: '2.43', errors: ['BadRequest', 'NotFound'] },
+);
+export const removeFixedIp = action(
+  'removeFixedIp',
+  'removeFixedIp',
+  'os_compute_api:os-multinic:remove',
+  Strict({ address: IpAddress }),
+  { maxVersion: '2.43', errors: ['BadRequest'] },
+);
+
 export const serverActionOperations = [
   startServer,
   stopServer,
@@ -315,9 +361,11 @@ export const serverActionOperations = [
   unpauseServer,
   suspendServer,
   resumeServer,
+  triggerCrashDump,
   rescueServer,
   unrescueServer,
   createServerImage,
+  createServerBackup,
   rebuildServer,
   shelveServer,
   shelveOffloadServer,
@@ -338,4 +386,6 @@ export const serverActionOperations = [
   removeSecurityGroup,
   addFloatingIp,
   removeFloatingIp,
+  addFixedIp,
+  removeFixedIp,
 ];

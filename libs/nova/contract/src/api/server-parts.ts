@@ -268,6 +268,27 @@ export const createVolumeAttachment = operation({
   policy: 'os_compute_api:os-volumes-attachments:create',
   errors: ['InstanceNotFound', 'VolumeNotFound', 'InvalidVolume', 'DevicePathInUse', 'InstanceInvalidState'],
 });
+const UpdatedAttachment = {
+  ...AttachBase,
+  tag: Type.Optional(Tag),
+  delete_on_termination: Type.Optional(LooseBoolean),
+  serverId: Type.Optional(Uuid),
+  id: Type.Optional(Uuid),
+};
+/** Another volume in place of this one, for operators; from 2.85 on also what becomes of the volume with its server. */
+export const updateVolumeAttachment = operation({
+  id: 'updateVolumeAttachment',
+  summary: 'Update a volume attachment',
+  method: 'PUT',
+  path: `${server}/os-volume_attachments/{volume_id}`,
+  status: 202,
+  body: versions<Type.TObject<{ volumeAttachment: Type.TObject }>>([
+    { since: '2.1', schema: Strict({ volumeAttachment: Strict({ volumeId: Uuid }) }) },
+    { since: '2.85', schema: Strict({ volumeAttachment: Strict(UpdatedAttachment) }) },
+  ]),
+  policy: 'os_compute_api:os-volumes-attachments:update',
+  errors: ['VolumeBdmNotFound', 'VolumeNotFound', 'InvalidVolume', 'InstanceIsLocked', 'InstanceInvalidState'],
+});
 export const showVolumeAttachment = operation({
   id: 'showVolumeAttachment',
   summary: 'Show a volume attachment',
@@ -372,6 +393,7 @@ export const serverPartOperations = [
   listVolumeAttachments,
   createVolumeAttachment,
   showVolumeAttachment,
+  updateVolumeAttachment,
   deleteVolumeAttachment,
   listInterfaces,
   createInterface,

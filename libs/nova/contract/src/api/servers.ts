@@ -88,7 +88,11 @@ function createServerBody(version: { readonly minor: number }) {
     ),
     user_data: Type.Optional(Nullable(Type.String({ maxLength: 65_535, format: 'base64' }))),
     ...(v < 57
-      ? { personality: Type.Optional(Type.Array(Strict({ path: Type.String(), contents: Type.String() }))) }
+      ? {
+          personality: Type.Optional(
+            Type.Array(Strict({ path: Type.String(), contents: Type.String({ format: 'base64' }) })),
+          ),
+        }
       : {}),
     ...(v >= 19 ? { description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) } : {}),
     ...(v >= 52 ? { tags: Type.Optional(Type.Array(Tag, { maxItems: 50, uniqueItems: true })) } : {}),
@@ -160,6 +164,9 @@ export interface BlockDeviceFields {
   readonly device_name?: string | null;
   readonly delete_on_termination?: unknown;
   readonly volume_type?: string | null;
+  readonly guest_format?: string | null;
+  readonly disk_bus?: string | null;
+  readonly no_device?: unknown;
   readonly tag?: string;
 }
 

@@ -70,4 +70,38 @@ export const showTenantUsage = operation({
   errors: ['BadRequest', 'MarkerNotFound', 'InvalidStrTime'],
 });
 
-export const usageOperations = [listTenantUsages, showTenantUsage];
+const AuditLog = Type.Object({
+  period_beginning: Type.String(),
+  period_ending: Type.String(),
+  num_hosts: Type.Integer(),
+  num_hosts_done: Type.Integer(),
+  num_hosts_running: Type.Integer(),
+  num_hosts_not_run: Type.Integer(),
+  hosts_not_run: Type.Array(Type.String()),
+  total_instances: Type.Integer(),
+  total_errors: Type.Integer(),
+  overall_status: Type.String(),
+  log: Type.Object({}),
+});
+/** Which hosts have reported their servers' usage of the last whole period; as upstream by default, none does. */
+export const listUsageAuditLog = operation({
+  id: 'listUsageAuditLog',
+  summary: 'Show the usage audit of the last period',
+  method: 'GET',
+  path: '/os-instance_usage_audit_log',
+  status: 200,
+  response: Type.Object({ instance_usage_audit_logs: AuditLog }),
+  policy: 'os_compute_api:os-instance-usage-audit-log:list',
+});
+export const showUsageAuditLog = operation({
+  id: 'showUsageAuditLog',
+  summary: 'Show the usage audit of the last period before a time',
+  method: 'GET',
+  path: '/os-instance_usage_audit_log/{before_timestamp}',
+  status: 200,
+  response: Type.Object({ instance_usage_audit_log: AuditLog }),
+  policy: 'os_compute_api:os-instance-usage-audit-log:show',
+  errors: ['BadRequest'],
+});
+
+export const usageOperations = [listTenantUsages, showTenantUsage, listUsageAuditLog, showUsageAuditLog];

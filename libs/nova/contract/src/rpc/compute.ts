@@ -79,6 +79,13 @@ export const ComputeRpc = defineRpc({
       args: Type.Object({ instance_uuid: Uuid }),
       reply: Power,
     },
+    /** Interrupts a running guest so that it writes its memory down. Repeated with the same message id it does so once. */
+    trigger_crash_dump: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      args: Type.Object({ instance_uuid: Uuid }),
+    },
     /** Writes the guest's memory to disk and ends its process. */
     suspend_instance: {
       kind: 'call',
@@ -283,6 +290,24 @@ export const ComputeRpc = defineRpc({
         instance_uuid: Uuid,
         volume_id: Uuid,
         connection_info: Type.Union([ConnectionInfo, Type.Null()]),
+      }),
+    },
+    /**
+     * Ensures that the guest's disk is the new volume, with what was on the old one if it runs; the guest goes on meanwhile.
+     * Fails with the old one in place.
+     */
+    swap_volume: {
+      kind: 'call',
+      since: '6.0',
+      idempotent: true,
+      timeoutMs: LONG,
+      args: Type.Object({
+        instance_uuid: Uuid,
+        old_volume_id: Uuid,
+        new_volume_id: Uuid,
+        connection_info: ConnectionInfo,
+        /** Bytes. */
+        new_size: Type.Integer(),
       }),
     },
     /** Ensures the guest, if it runs, uses this connection of a volume of its and sees a disk of this many bytes; never a smaller one. */

@@ -103,6 +103,8 @@ export const InstanceSpec = Type.Object({
   flavor: FlavorSnapshot,
   /** Null when it boots from a volume. */
   image: Nullable(ImageOfInstance),
+  /** What is known of the image on a root that is a volume. */
+  root_image_properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   nics: Type.Array(Nic),
   volumes: Type.Array(GuestVolume),
   config_drive: Type.Boolean(),

@@ -68,6 +68,10 @@ export class ComputeManager {
     return this.command(uuid, () => this.deps.driver.unpause(ctx, uuid));
   }
 
+  triggerCrashDump(ctx: RequestContext, uuid: string): Promise<void> {
+    return this.command(uuid, () => this.deps.driver.injectNmi(ctx, uuid));
+  }
+
   suspend(ctx: RequestContext, uuid: string): Promise<PowerState> {
     return this.command(uuid, () => this.deps.driver.suspend(ctx, uuid));
   }
@@ -227,6 +231,15 @@ export class ComputeManager {
     return this.command(uuid, () => this.deps.driver.absentVolume(ctx, uuid, volumeId));
   }
 
+  swapVolume(
+    ctx: RequestContext,
+    uuid: string,
+    from: string,
+    to: { readonly volumeId: string; readonly connection: ConnectionInfo; readonly bytes: number },
+  ): Promise<void> {
+    return this.command(uuid, () => this.deps.driver.ensureSwapped(ctx, uuid, from, to));
+  }
+
   extendVolume(
     ctx: RequestContext,
     uuid: string,
@@ -310,6 +323,7 @@ export class ComputeManager {
       name: instance.name,
       flavor: instance.flavor,
       image: instance.image,
+      ...(instance.root_image_properties === undefined ? {} : { rootImageProperties: instance.root_image_properties }),
       nics: instance.nics,
       disks: instance.volumes.map((volume, at): GuestDisk => ({
         volumeId: volume.volume_id,

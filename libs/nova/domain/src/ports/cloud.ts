@@ -30,6 +30,11 @@ export interface ImagePort {
   upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void>;
   /** Adds properties to an image, or gives them other values. */
   setProperties(ctx: RequestContext, imageId: string, properties: Readonly<Record<string, string>>): Promise<void>;
+  /** Ids of a server's backups of one type, the newest first. */
+  backups(
+    ctx: RequestContext,
+    about: { readonly instance_uuid: string; readonly project_id: string; readonly backup_type: string },
+  ): Promise<readonly string[]>;
   /** Gone already is no error. */
   remove(ctx: RequestContext, imageId: string): Promise<void>;
 }
@@ -41,6 +46,7 @@ export interface PortSummary {
   readonly status: string;
   readonly fixed_ips: readonly { readonly ip_address: string; readonly subnet_id: string }[];
   readonly mac_address: string;
+  readonly security_groups: readonly string[];
   readonly port_security_enabled: boolean;
 }
 
@@ -79,6 +85,8 @@ export interface NetworkPort {
   available(ctx: RequestContext): Promise<readonly NetworkSummary[]>;
   network(ctx: RequestContext, id: string): Promise<NetworkSummary | null>;
   port(ctx: RequestContext, id: string, as: As): Promise<PortSummary | null>;
+  /** Names of the groups with these ids that the caller may see; the id of one without a name. */
+  groupNames(ctx: RequestContext, ids: readonly string[]): Promise<readonly string[]>;
   /** A security group given by name or id, null when there is none; throws when the name is ambiguous. */
   securityGroup(ctx: RequestContext, projectId: string, nameOrId: string): Promise<SecurityGroupSummary | null>;
   /**
@@ -144,6 +152,8 @@ export interface VolumeSummary {
   readonly size: number;
   readonly bootable: boolean;
   readonly multiattach: boolean;
+  /** Its attachments may only read. */
+  readonly readonly: boolean;
   readonly availability_zone: string;
   readonly attached_to: readonly string[];
   /** Glance properties of the image that it was made from. */
@@ -161,6 +171,8 @@ export interface VolumeSnapshot {
 /** Cinder, as nova needs it. */
 export interface VolumePort {
   get(ctx: RequestContext, volumeId: string, as: As): Promise<VolumeSummary | null>;
+  /** Null when there is none that the caller may use. */
+  snapshot(ctx: RequestContext, snapshotId: string): Promise<VolumeSnapshot | null>;
   /** Creates a volume for a boot in the caller's name; it becomes available later. */
   createVolume(
     ctx: RequestContext,

@@ -29,6 +29,8 @@ export interface GuestSpec {
   readonly flavor: FlavorSnapshot;
   /** Null when it boots from a volume. */
   readonly image: ImageSnapshotWire | null;
+  /** Properties of the image on a root that is a volume. */
+  readonly rootImageProperties?: Readonly<Record<string, unknown>>;
   readonly nics: readonly Nic[];
   readonly disks: readonly GuestDisk[];
   /** Null when the guest has no config drive. */
@@ -82,6 +84,8 @@ export interface HypervisorDriver {
   reboot(ctx: RequestContext, spec: GuestSpec, type: 'SOFT' | 'HARD', timeoutS: number): Promise<PowerState>;
   pause(ctx: RequestContext, uuid: string): Promise<PowerState>;
   unpause(ctx: RequestContext, uuid: string): Promise<PowerState>;
+  /** Sends a running guest a non-maskable interrupt; throws for one that does not run. */
+  injectNmi(ctx: RequestContext, uuid: string): Promise<void>;
   /** Keeps the guest's memory on disk and ends its process. */
   suspend(ctx: RequestContext, uuid: string): Promise<PowerState>;
   /** Goes on from the kept memory; boots when there is none. */
@@ -152,6 +156,16 @@ export interface HypervisorDriver {
     ctx: RequestContext,
     uuid: string,
     volume: { readonly volumeId: string; readonly connection: ConnectionInfo; readonly bytes: number },
+  ): Promise<void>;
+  /**
+   * Ensures the guest's disk that was the volume `from` is another one of at least so many bytes; one that runs is copied
+   * there first, without a halt. Fails with the former in place.
+   */
+  ensureSwapped(
+    ctx: RequestContext,
+    uuid: string,
+    from: string,
+    to: { readonly volumeId: string; readonly connection: ConnectionInfo; readonly bytes: number },
   ): Promise<void>;
   absentVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void>;
   ensureInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void>;

@@ -41,6 +41,12 @@ export interface NetworkProxyPort {
     id: string,
     to: { readonly port_id: string; readonly fixed_ip_address: string } | null,
   ): Promise<void>;
+  /** The addresses of a port from now on; one without `ip_address` is any of its subnet. */
+  setFixedIps(
+    ctx: RequestContext,
+    portId: string,
+    ips: readonly { readonly subnet_id: string; readonly ip_address?: string }[],
+  ): Promise<void>;
   /** False when it is gone already. */
   release(ctx: RequestContext, id: string): Promise<boolean>;
   /** Groups of the caller's project, or of all that the caller may see. */

@@ -96,6 +96,28 @@ export class Quotas {
     if (limit >= 0 && used >= limit) throw NovaError.ServerGroupLimitExceeded();
   }
 
+  /**
+   * Throws OnsetFileLimitExceeded and its kin for files that a server is given at boot; their content counts as it was sent.
+   * upstream: nova/compute/api.py _check_injected_file_quota
+   */
+  async assertInjectedFiles(
+    tx: Tx,
+    projectId: string,
+    files: readonly { readonly path: string; readonly contents: string }[],
+  ): Promise<void> {
+    if (files.length === 0) return;
+    const limits = await this.limits(tx, projectId);
+    const over = (key: string, used: number): number | null => {
+      const allowed = limits[key] ?? -1;
+      return allowed >= 0 && used > allowed ? allowed : null;
+    };
+    if (over('injected_files', files.length) !== null) throw NovaError.OnsetFileLimitExceeded();
+    const path = over('injected_file_path_bytes', Math.max(...files.map((file) => file.path.length)));
+    if (path !== null) throw NovaError.OnsetFilePathLimitExceeded({ allowed: path });
+    const content = over('injected_file_content_bytes', Math.max(...files.map((file) => file.contents.length)));
+    if (content !== null) throw NovaError.OnsetFileContentLimitExceeded({ allowed: content });
+  }
+
   /** Throws GroupMemberLimitExceeded when so many servers are too many for one group. */
   async assertGroupMembers(tx: Tx, projectId: string, members: number): Promise<void> {
     const limit = (await this.limits(tx, projectId))['server_group_members'] ?? -1;

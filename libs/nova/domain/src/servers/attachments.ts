@@ -13,6 +13,7 @@ import type {
 } from '../ports';
 import { nextDevice } from './create-servers';
 import { assertUnlocked, checkStates, enter, visible } from './gate';
+import { VOLUME_SWAP } from './volume-swaps';
 
 export interface AttachmentsDeps {
   readonly tx: TransactionRunner;
@@ -31,6 +32,8 @@ export const RESERVATION_REFUSED = 'refused';
 
 /** States in which disks come and go. upstream: nova/compute/api.py attach_volume */
 const DISK_STATES: readonly VmState[] = ['active', 'paused', 'stopped', 'resized', 'suspended', 'soft-delete'];
+/** From 2.20 on. */
+const SHELVED_DISK_STATES: readonly VmState[] = [...DISK_STATES, 'shelved_offloaded'];
 const NIC_STATES: readonly VmState[] = ['active', 'paused', 'stopped'];
 
 /** Throws InvalidVolume unless a server has the volume. upstream: nova/volume/cinder.py check_attached */
@@ -39,6 +42,12 @@ export function assertInUse(volume: Pick<VolumeSummary, 'id' | 'status'>): void 
     throw NovaError.InvalidVolume({
       reason: `volume '${volume.id}' status must be 'in-use'. Currently in '${volume.status}' status`,
     });
+}
+
+/** What an API version lets its callers do with volumes: from 2.20 on with shelved servers, from 2.60 on several servers with one. */
+export interface VolumeVersion {
+  readonly shelved: boolean;
+  readonly multiattach: boolean;
 }
 
 /** Volumes and interfaces of servers after boot. */
@@ -71,15 +80,23 @@ export class Attachments {
       readonly tag: string | null;
       readonly deleteOnTermination: boolean;
     },
+    version: VolumeVersion,
   ): Promise<BlockDevice> {
     const { deps } = this;
-    await deps.tx.read('volume_attachments.check', async (tx) => {
+    const gate = { action: 'attach_volume', vm_states: version.shelved ? SHELVED_DISK_STATES : DISK_STATES };
+    const before = await deps.tx.read('volume_attachments.check', async (tx) => {
       const instance = visible(ctx, await deps.instances.find(tx, id), id);
       assertUnlocked(ctx, instance);
-      checkStates(instance, { action: 'attach_volume', vm_states: DISK_STATES });
+      checkStates(instance, gate);
+      return instance;
     });
     const volume = await deps.volumes.get(ctx, wanted.volumeId, 'user');
     if (volume === null) throw NovaError.VolumeNotFound({ volume_id: wanted.volumeId });
+    if (volume.multiattach && !version.multiattach) throw NovaError.MultiattachNotSupportedOldMicroversion();
+    if (before.vm_state === 'shelved_offloaded') {
+      if (volume.multiattach) throw NovaError.MultiattachToShelvedNotSupported();
+      if (wanted.tag !== null) throw NovaError.VolumeTaggedAttachToShelvedNotSupported();
+    }
     if (volume.attached_to.includes(id))
       throw NovaError.InvalidVolume({ reason: `volume ${volume.id} already attached` });
     if (volume.status !== 'available' && !(volume.multiattach && volume.status === 'in-use')) {
@@ -89,16 +106,10 @@ export class Attachments {
     }
     const device = await deps.tx.run('server.attach_volume', async (tx) => {
       await deps.operations.lock(tx, `${id}/${volume.id}`);
-      const instance = await enter(
-        ctx,
-        tx,
-        deps.instances,
-        id,
-        { action: 'attach_volume', vm_states: DISK_STATES },
-        {},
-      );
+      const instance = await enter(ctx, tx, deps.instances, id, gate, {});
       const devices = await deps.devices.ofInstance(tx, instance.uuid);
-      if (devices.some((device) => device.volume_id === volume.id)) {
+      const swaps = await deps.events.of(tx, instance.uuid, VOLUME_SWAP);
+      if (devices.some((device) => device.volume_id === volume.id) || swaps.has(volume.id)) {
         throw NovaError.InvalidVolume({ reason: `volume ${volume.id} already attached` });
       }
       const taken = new Set<string | null>([
@@ -153,7 +164,7 @@ export class Attachments {
   }
 
   /** Starts the detachment; asked again while it is under way it is refused with 400, which Terraform's polling needs. */
-  detachVolume(ctx: RequestContext, id: string, volumeId: string): Promise<void> {
+  detachVolume(ctx: RequestContext, id: string, volumeId: string, version: VolumeVersion): Promise<void> {
     const { deps } = this;
     return deps.tx.run('server.detach_volume', async (tx) => {
       await deps.operations.lock(tx, `${id}/${volumeId}`);
@@ -165,7 +176,8 @@ export class Attachments {
       if (device.state === 'reserved')
         throw NovaError.InvalidVolume({ reason: `volume ${volumeId} is still being attached` });
       assertUnlocked(ctx, instance);
-      checkStates(instance, { action: 'detach_volume', vm_states: DISK_STATES });
+      const vm_states = version.shelved ? SHELVED_DISK_STATES : DISK_STATES;
+      checkStates(instance, { action: 'detach_volume', vm_states });
       await deps.devices.update(tx, device.id, { state: 'detaching' });
       await deps.operations.start(ctx, tx, NovaSagas.detachVolume.kind, {
         params: { instance_uuid: instance.uuid, volume_id: volumeId, bdm_id: device.id },

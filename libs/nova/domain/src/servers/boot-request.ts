@@ -1,12 +1,9 @@
 import type { RequestContext } from '@nestack/kernel/context';
-import { NovaError, type BlockDeviceFields, type CreateServerFields, isTrue, toInteger } from '@nestack/nova/contract';
-import type { BdmSource, BlockDevice, BootRequest, Flavor, ImageSnapshot, NetworkRequest } from '../instance';
-import type { ImagePort, NetworkPort, VolumePort } from '../ports';
+import { NovaError, type BlockDeviceFields, type CreateServerFields, isTrue } from '@nestack/nova/contract';
+import type { BootRequest, Flavor, ImageSnapshot, NetworkRequest } from '../instance';
+import type { ImagePort, NetworkPort } from '../ports';
 
 const GIB = 1024 ** 3;
-
-/** A disk wanted at boot, before the instance has an id. */
-export type WantedDevice = Omit<BlockDevice, 'id' | 'instance_uuid'>;
 
 /** Checks the image of a boot and freezes it. upstream: nova/compute/api.py _validate_flavor_image_nostatus */
 export async function resolveImage(
@@ -111,105 +108,6 @@ export async function resolveSecurityGroups(
   };
 }
 
-/**
- * The volumes that a boot request means, in order, and whether its root is one. The image as its own local root disk is
- * not a device. upstream: nova/block_device.py, nova/compute/api.py _validate_bdm
- */
-export async function resolveDevices(
-  ctx: RequestContext,
-  volumes: VolumePort,
-  fields: CreateServerFields,
-): Promise<{
-  readonly devices: readonly WantedDevice[];
-  readonly rootIsVolume: boolean;
-  readonly rootImage: string | null;
-}> {
-  const wanted = [...(fields.block_device_mapping_v2 ?? []), ...(fields.block_device_mapping ?? []).map(fromLegacy)];
-  const devices: WantedDevice[] = [];
-  let rootImage: string | null = null;
-  for (const one of wanted) {
-    const source: BdmSource = one.source_type ?? 'blank';
-    const destination =
-      one.destination_type ??
-      (source === 'image' && one.boot_index === 0 ? 'local' : source === 'blank' ? 'local' : 'volume');
-    const boot = one.boot_index === undefined || one.boot_index === null ? null : toInteger(one.boot_index);
-    if (source !== 'blank' && (one.uuid === undefined || one.uuid === null || one.uuid === '')) {
-      throw NovaError.BadRequest({ reason: 'Missing device UUID.' });
-    }
-    if (source === 'image' && destination === 'local') {
-      if (boot !== 0) throw NovaError.BadRequest({ reason: 'Mapping image to local is not supported.' });
-      rootImage = one.uuid ?? null;
-      continue;
-    }
-    if (destination === 'local') {
-      throw NovaError.BadRequest({
-        reason: 'Block Device Mapping is Invalid: local block devices beyond the flavor are not supported.',
-      });
-    }
-    devices.push(await volumeDevice(ctx, volumes, source, one, boot));
-  }
-  const roots = devices.filter((device) => device.boot_index === 0);
-  const indexes = devices.map((device) => device.boot_index).filter((index) => index !== null && index >= 0);
-  if (roots.length > 1 || new Set(indexes).size !== indexes.length || (roots.length > 0 && rootImage !== null))
-    throw NovaError.InvalidBDMBootSequence();
-  return { devices, rootIsVolume: roots.length === 1, rootImage };
-}
-
-async function volumeDevice(
-  ctx: RequestContext,
-  volumes: VolumePort,
-  source: BdmSource,
-  one: BlockDeviceFields,
-  boot: number | null,
-): Promise<WantedDevice> {
-  const size = one.volume_size === undefined || one.volume_size === null ? null : toInteger(one.volume_size);
-  if (source === 'volume') {
-    const volume = await volumes.get(ctx, one.uuid ?? '', 'user');
-    if (volume === null) throw NovaError.InvalidBDMVolume({ id: one.uuid ?? '' });
-    if (volume.status !== 'available' && !(volume.multiattach && volume.status === 'in-use'))
-      throw NovaError.InvalidBDMVolume({ id: volume.id });
-    if (boot === 0 && !volume.bootable)
-      throw NovaError.BadRequest({ reason: `Block Device ${volume.id} is not bootable.` });
-  } else if (size === null && source !== 'snapshot') {
-    throw NovaError.BadRequest({
-      reason: `Blank volumes (source: 'blank', dest: 'volume') and volumes from images need to have non-zero size`,
-    });
-  }
-  return {
-    source_type: source,
-    source_id: source === 'volume' ? null : (one.uuid ?? null),
-    volume_id: source === 'volume' ? (one.uuid ?? null) : null,
-    volume_size: size,
-    volume_type: one.volume_type ?? null,
-    attachment_id: null,
-    connection_info: null,
-    device_name: one.device_name ?? null,
-    boot_index: boot,
-    delete_on_termination: isTrue(one.delete_on_termination ?? false),
-    tag: one.tag ?? null,
-    state: 'reserved',
-  };
-}
-
-/** The older `block_device_mapping` in the newer form: volumes (and snapshots, `:snap`), the root is `vda`. */
-function fromLegacy(one: Readonly<Record<string, unknown>>): BlockDeviceFields {
-  const device = typeof one['device_name'] === 'string' ? one['device_name'] : null;
-  const snapshot = typeof one['snapshot_id'] === 'string' && one['snapshot_id'] !== '' ? one['snapshot_id'] : null;
-  const volume = typeof one['volume_id'] === 'string' && one['volume_id'] !== '' ? one['volume_id'] : null;
-  if (snapshot === null && volume === null) throw NovaError.InvalidBDM();
-  return {
-    source_type: snapshot === null ? 'volume' : 'snapshot',
-    uuid: snapshot ?? volume,
-    destination_type: 'volume',
-    device_name: device === null || device.startsWith('/dev/') ? device : `/dev/${device}`,
-    boot_index: device !== null && /(^|\/)[svx]?[vd]?da$/.test(device) ? 0 : null,
-    delete_on_termination: one['delete_on_termination'] ?? false,
-    ...(typeof one['volume_size'] === 'number' || (typeof one['volume_size'] === 'string' && one['volume_size'] !== '')
-      ? { volume_size: one['volume_size'] }
-      : {}),
-  };
-}
-
 /** `zone[:host[:node]]`. Host and node are for those who may force them. */
 export function parseZone(zone: string | null | undefined): {
   readonly zone: string | null;
@@ -285,4 +183,19 @@ export function mappingOf(image: ImageSnapshot): readonly BlockDeviceFields[] | 
 /** Whether a mapping is another than that of the image to the root disk, which clients send along. */
 export function isNoRootImage(one: BlockDeviceFields): boolean {
   return !(one.source_type === 'image' && Number(one.boot_index) === 0);
+}
+
+/** Names of the groups of a server's ports: those of the user's own ports stay theirs, those that nova makes get the named ones. */
+export async function shownGroups(
+  ctx: RequestContext,
+  networks: NetworkPort,
+  requests: readonly NetworkRequest[] | 'none',
+  named: readonly string[],
+): Promise<readonly string[]> {
+  const own = requests === 'none' ? [] : requests.flatMap(({ port_id: id }) => id ?? []);
+  if (own.length === 0) return named;
+  const ports = await Promise.all(own.map((id) => networks.port(ctx, id, 'user')));
+  const ids = [...new Set(ports.flatMap((port) => port?.security_groups ?? []))];
+  const names = await networks.groupNames(ctx, ids);
+  return [...new Set([...(own.length < requests.length ? named : []), ...names])];
 }

@@ -9,7 +9,7 @@ import {
   type CreateServerFields,
   type FlavorSnapshot,
 } from '@nestack/nova/contract';
-import { isUp, type Flavor, type Instance } from '../instance';
+import { isUp, type Flavor, type ImageSnapshot, type Instance } from '../instance';
 import type { Quotas } from '../quotas/quotas';
 import type {
   BlockDeviceRepository,
@@ -30,12 +30,12 @@ import {
   isNoRootImage,
   mappingOf,
   parseZone,
-  resolveDevices,
   resolveImage,
   resolveNetworks,
   resolveSecurityGroups,
-  type WantedDevice,
+  shownGroups,
 } from './boot-request';
+import { resolveDevices, type WantedDevice } from './block-devices';
 import { groupHint } from '../server-groups/group-policy';
 import { groupToJoin } from '../server-groups/server-groups';
 import { callerOf } from './gate';
@@ -67,13 +67,14 @@ export class CreateServers {
   constructor(private readonly deps: CreateServersDeps) {}
 
   /**
-   * Validates against the other services first, then takes quota, inserts and starts in one transaction. Throws
+   * Volumes for several servers are taken with `multiattach`. Validates against the other services first, then takes quota, inserts and starts in one transaction. Throws
    * upstream's errors; nothing is left of a refused request.
    */
   async create(
     ctx: RequestContext,
     fields: CreateServerFields,
     hints: Readonly<Record<string, unknown>>,
+    multiattach: boolean,
   ): Promise<readonly Instance[]> {
     const { deps } = this;
     const min = fields.min_count === undefined ? 1 : toInteger(fields.min_count);
@@ -88,15 +89,19 @@ export class CreateServers {
     const { flavor, keyData } = await deps.tx.read('server.create.lookup', async (tx) => {
       if (target.zone !== null || target.host !== null) await this.assertTarget(tx, target);
       if (groupId !== null) await groupToJoin(ctx, tx, deps.groups, groupId);
+      await deps.quotas.assertInjectedFiles(tx, ctx.actor?.projectId ?? '', fields.personality ?? []);
       return this.lookUp(ctx, tx, flavorId, keyName);
     });
     const { zone, host } = target;
 
-    const { devices, rootIsVolume, rootImage } = await resolveDevices(ctx, deps.volumes, fields);
+    const remapped = await this.remapped(ctx, fields);
+    if (remapped !== null) return this.create(ctx, remapped, hints, multiattach);
+    const resolved = await resolveDevices(ctx, deps, fields, { flavor, multiattach });
+    const { devices, rootIsVolume, rootImage } = resolved;
     const imageRef =
       fields.imageRef === undefined || fields.imageRef === '' ? rootImage : fields.imageRef.replace(/^.*\//, '');
     if (imageRef === null && !rootIsVolume) throw NovaError.InvalidImageRef();
-    if (rootIsVolume && count > 1 && devices.some((device) => device.source_type === 'volume')) {
+    if (count > 1 && devices.some((device) => device.source_type === 'volume')) {
       throw NovaError.BadRequest({ reason: 'Cannot attach one or more volumes to multiple instances' });
     }
     if (imageRef !== null && !rootIsVolume && flavor.root_gb === 0 && !callerOf(ctx).isAdmin)
@@ -106,20 +111,18 @@ export class CreateServers {
       resolveNetworks(ctx, deps.networks, fields.networks, count),
       resolveSecurityGroups(ctx, deps.networks, fields.security_groups),
     ]);
-    const ofImage = image === null ? null : mappingOf(image);
-    if (ofImage !== null) {
-      const { imageRef: _, ...rest } = fields;
-      const mapping = [...ofImage, ...(fields.block_device_mapping_v2 ?? [])];
-      return this.create(ctx, { ...rest, block_device_mapping_v2: mapping.filter(isNoRootImage) }, hints);
-    }
+    if (image !== null && mappingOf(image) !== null)
+      return this.create(ctx, withMappingOf(image, fields), hints, multiattach);
     const request = bootRequest(
       fields,
       {
         networks,
         security_groups: groups.ids,
-        security_group_names: groups.names,
+        security_group_names: await shownGroups(ctx, deps.networks, networks, groups.names),
         availability_zone: zone,
         force_host: host,
+        local: resolved.local,
+        ...(rootIsVolume ? { root_image_properties: resolved.imageProperties } : {}),
       },
       hints,
     );
@@ -261,6 +264,14 @@ export class CreateServers {
     );
   }
 
+  /** A request whose mapping has no disk to boot from, but whose image names one; null otherwise. */
+  private async remapped(ctx: RequestContext, fields: CreateServerFields): Promise<CreateServerFields | null> {
+    const { imageRef = '', block_device_mapping_v2: given = [] } = fields;
+    if (imageRef === '' || given.length === 0 || given.some((one) => Number(one.boot_index ?? -1) === 0)) return null;
+    const found = await this.deps.images.get(ctx, imageRef.replace(/^.*\//, ''), 'user');
+    return found === null || mappingOf(found.image) === null ? null : withMappingOf(found.image, fields);
+  }
+
   private async lookUp(ctx: RequestContext, tx: Tx, flavorId: string, keyName: string | null) {
     const { deps } = this;
     const flavor = await deps.flavors.find(tx, flavorId);
@@ -286,6 +297,13 @@ export class CreateServers {
     if (host !== null && !known.some((service) => service.host === host && isUp(service, now)))
       throw NovaError.ComputeHostNotFound({ host });
   }
+}
+
+/** The request with the disks that its image names in place of the image. */
+function withMappingOf(image: ImageSnapshot, fields: CreateServerFields): CreateServerFields {
+  const { imageRef: _, ...rest } = fields;
+  const mapping = [...(mappingOf(image) ?? []), ...(fields.block_device_mapping_v2 ?? [])];
+  return { ...rest, block_device_mapping_v2: mapping.filter(isNoRootImage) };
 }
 
 /** Where a server shall be, as far as its request says. */

@@ -85,7 +85,7 @@ export class ExternalEvents {
   }
 
   /** Takes addresses over that changed in neutron. */
-  private async refresh(ctx: RequestContext, uuid: string): Promise<void> {
+  async refresh(ctx: RequestContext, uuid: string): Promise<void> {
     const { deps } = this;
     const known = await deps.tx.read('network_changed', (tx) => deps.instances.find(tx, uuid));
     if (known === null) return;

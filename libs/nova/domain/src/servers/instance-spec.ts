@@ -10,7 +10,7 @@ export function toInstanceSpec(instance: Instance, devices: readonly BlockDevice
     project_id: instance.project_id,
     user_id: instance.user_id,
     availability_zone: instance.availability_zone,
-    flavor: instance.flavor,
+    flavor: { ...instance.flavor, ...smaller(instance) },
     image: instance.image,
     nics: [...instance.nics],
     volumes: toGuestVolumes(devices),
@@ -24,6 +24,18 @@ export function toInstanceSpec(instance: Instance, devices: readonly BlockDevice
     personality: instance.request.personality.map((file) => ({ ...file })),
     created_at: instance.created_at.toISOString(),
     ...(instance.request.rescue === undefined ? {} : { rescue_image: instance.request.rescue }),
+    ...(instance.request.root_image_properties === undefined
+      ? {}
+      : { root_image_properties: { ...instance.request.root_image_properties } }),
+  };
+}
+
+/** Sizes of local disks that its user chose. */
+function smaller({ flavor, request: { local = {} } }: Instance): Partial<InstanceSpec['flavor']> {
+  const { ephemeral_gb = flavor.ephemeral_gb, swap_mb = flavor.swap_mb } = local;
+  return {
+    ephemeral_gb: Math.min(ephemeral_gb, flavor.ephemeral_gb),
+    swap_mb: Math.min(swap_mb, flavor.swap_mb),
   };
 }
 

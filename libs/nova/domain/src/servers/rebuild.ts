@@ -39,7 +39,7 @@ export class Rebuild {
     const image = await resolveImage(ctx, deps.images, imageId, now.flavor, now.image !== null);
     const root = now.image === null ? await this.rootFor(ctx, image, devices, reimage) : null;
     return deps.tx.run('server.rebuild', async (tx) => {
-      await this.assertMetadata(tx, ctx, fields);
+      await this.assertLimits(tx, ctx, fields);
       const key = await this.keyOf(ctx, tx, fields.key_name);
       const instance = await begin(ctx, tx, deps, id, {
         gate: { action: 'rebuild', vm_states: ['active', 'stopped', 'error'] },
@@ -95,7 +95,9 @@ export class Rebuild {
     return root;
   }
 
-  private async assertMetadata(tx: Tx, ctx: RequestContext, { metadata }: RebuildFields): Promise<void> {
+  private async assertLimits(tx: Tx, ctx: RequestContext, fields: RebuildFields): Promise<void> {
+    const { metadata, personality = [] } = fields;
+    await this.deps.quotas.assertInjectedFiles(tx, ctx.actor?.projectId ?? '', personality);
     if (metadata === undefined) return;
     const allowed = (await this.deps.quotas.limits(tx, ctx.actor?.projectId ?? ''))['metadata_items'] ?? -1;
     if (allowed >= 0 && Object.keys(metadata).length > allowed) throw NovaError.MetadataLimitExceeded({ allowed });

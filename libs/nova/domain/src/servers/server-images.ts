@@ -1,7 +1,7 @@
 import { newUuid } from '@nestack/kernel/ids';
 import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
-import { NovaError, NovaSagas } from '@nestack/nova/contract';
+import { NovaError, NovaSagas, type TaskState } from '@nestack/nova/contract';
 import type { Instance } from '../instance';
 import type { ExternalEventRepository, ImagePort } from '../ports';
 import type { Quotas } from '../quotas/quotas';
@@ -53,6 +53,19 @@ const NOT_PROPERTIES: ReadonlySet<string> = new Set([
   'virtual_size',
 ]);
 
+/** An image as the user asks for it. */
+export interface WantedImage {
+  readonly name: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Whether the quota of metadata items counts for it: below 2.39. */
+  readonly limited: boolean;
+}
+
+interface Begun {
+  readonly kind: string;
+  readonly action: string;
+}
+
 /** Images made of servers' disks. upstream: nova/compute/api.py snapshot */
 export class ServerImages {
   constructor(private readonly deps: ServerImagesDeps) {}
@@ -62,32 +75,73 @@ export class ServerImages {
    * finds the image when he has the answer: its id. The operation goes on from there, and creates the image itself when
    * this process dies before.
    */
-  async create(
+  async create(ctx: RequestContext, id: string, wanted: WantedImage): Promise<string> {
+    return this.begin(ctx, id, wanted, {
+      action: 'createImage',
+      saga: NovaSagas.createImage,
+      task_state: 'image_snapshot_pending',
+      properties: {},
+      prepare: (before) => ({
+        params: {},
+        ...(before.image === null ? { saga: NovaSagas.createVolumeImage } : {}),
+      }),
+    });
+  }
+
+  /** The same as one of the server's backups of a type, of which the newest `rotation` are kept. Not of volume-backed servers. */
+  async backup(
     ctx: RequestContext,
     id: string,
-    name: string,
-    metadata: Readonly<Record<string, string>>,
+    wanted: WantedImage,
+    { backup_type, rotation }: { readonly backup_type: string; readonly rotation: number },
+  ): Promise<string> {
+    return this.begin(ctx, id, wanted, {
+      action: 'createBackup',
+      saga: NovaSagas.createBackup,
+      task_state: 'image_backup',
+      properties: { image_type: 'backup', backup_type },
+      prepare: (before) => {
+        if (before.image === null)
+          throw NovaError.BadRequest({ reason: 'Backup is not supported for volume-backed instances.' });
+        return { params: { backup_type, rotation } };
+      },
+    });
+  }
+
+  private async begin(
+    ctx: RequestContext,
+    id: string,
+    { name, metadata, limited }: WantedImage,
+    about: {
+      readonly action: string;
+      readonly saga: Begun;
+      readonly task_state: TaskState;
+      readonly properties: Readonly<Record<string, string>>;
+      readonly prepare: (before: Instance) => {
+        readonly params: Readonly<Record<string, unknown>>;
+        readonly saga?: Begun;
+      };
+    },
   ): Promise<string> {
     const { deps } = this;
     const imageId = newUuid();
     let image: Readonly<Record<string, unknown>> & { readonly id: string } = { id: imageId };
-    const instance = await deps.tx.run('server.create_image', async (tx) => {
-      const allowed = (await deps.quotas.limits(tx, ctx.actor?.projectId ?? ''))['metadata_items'] ?? -1;
+    const instance = await deps.tx.run(about.saga.kind, async (tx) => {
+      const allowed = limited
+        ? ((await deps.quotas.limits(tx, ctx.actor?.projectId ?? ''))['metadata_items'] ?? -1)
+        : -1;
       if (allowed >= 0 && Object.keys(metadata).length > allowed) throw NovaError.MetadataLimitExceeded({ allowed });
       return begin(ctx, tx, deps, id, {
-        // A lock keeps servers from being changed, not from being copied. upstream: nova/compute/api.py snapshot
-        gate: {
-          action: 'createImage',
-          vm_states: ['active', 'stopped', 'paused', 'suspended'],
-          respectLock: false,
-        },
-        saga: NovaSagas.createImage,
-        prepare: (before) => {
-          image = { ...imageOf(ctx, before, name, metadata), id: imageId };
+        // A lock is there against changes of the server, and this is none.
+        gate: { action: about.action, vm_states: ['active', 'stopped', 'paused', 'suspended'], respectLock: false },
+        saga: about.saga,
+        prepare: async (before) => {
+          const { params, saga } = about.prepare(before);
+          image = { ...imageOf(ctx, before, name, { ...metadata, ...about.properties }), id: imageId };
           return Promise.resolve({
-            patch: { task_state: 'image_snapshot_pending' },
-            params: { image_id: imageId, image },
-            ...(before.image === null ? { saga: NovaSagas.createVolumeImage } : {}),
+            patch: { task_state: about.task_state },
+            params: { image_id: imageId, image, ...params },
+            ...(saga === undefined ? {} : { saga }),
           });
         },
       });

@@ -137,6 +137,11 @@ export class Servers {
     );
   }
 
+  triggerCrashDump(ctx: RequestContext, id: string): Promise<void> {
+    const vm_states = ['active', 'paused', 'rescued', 'resized', 'error'] as const;
+    return this.begin(ctx, id, { action: 'trigger_crash_dump', vm_states }, {}, NovaSagas.crashDump);
+  }
+
   suspend(ctx: RequestContext, id: string): Promise<void> {
     return this.begin(
       ctx,

@@ -169,6 +169,18 @@ export class FakeDriver implements HypervisorDriver {
     return this.setPower(uuid, POWER_STATE.running);
   }
 
+  async injectNmi(_ctx: RequestContext, uuid: string): Promise<void> {
+    const guest = this.guest(uuid);
+    if (!isUp(guest.power))
+      throw new DomainError({
+        kind: 'conflict',
+        code: 'InstanceNotRunning',
+        message: `Instance ${uuid} is not running.`,
+      });
+    guest.console.push('Uhhuh. NMI received for unknown reason 30 on CPU 0.');
+    await this.save(uuid);
+  }
+
   async suspend(_ctx: RequestContext, uuid: string): Promise<PowerState> {
     await this.act('suspend');
     return this.setPower(uuid, POWER_STATE.shutdown);
@@ -346,11 +358,8 @@ export class FakeDriver implements HypervisorDriver {
     return guest.volumes[disk.volumeId] ?? disk.device;
   }
 
-  async ensureVolumeSize(
-    _ctx: RequestContext,
-    uuid: string,
-    { volumeId, bytes }: { readonly volumeId: string; readonly bytes: number },
-  ): Promise<void> {
+  async ensureVolumeSize(...[, uuid, volume]: Parameters<HypervisorDriver['ensureVolumeSize']>): Promise<void> {
+    const { volumeId, bytes } = volume;
     const guest = this.guest(uuid);
     const device = guest.volumes[volumeId];
     if (device === undefined || guest.power !== POWER_STATE.running) return;
@@ -358,6 +367,17 @@ export class FakeDriver implements HypervisorDriver {
     if (guest.console.includes(line)) return;
     await this.act('extend_volume');
     guest.console.push(line);
+    await this.save(uuid);
+  }
+
+  async ensureSwapped(...[, uuid, from, { volumeId }]: Parameters<HypervisorDriver['ensureSwapped']>): Promise<void> {
+    const guest = this.guest(uuid);
+    const device = guest.volumes[from];
+    if (guest.volumes[volumeId] !== undefined || device === undefined) return;
+    await this.act('swap_volume');
+    delete guest.volumes[from];
+    guest.volumes[volumeId] = device;
+    guest.console.push(`virtio_blk: ${device} is on volume ${volumeId}`);
     await this.save(uuid);
   }
 

@@ -18,6 +18,7 @@ export const FAKE_OPERATIONS = [
   'attach_volume',
   'detach_volume',
   'extend_volume',
+  'swap_volume',
   'attach_interface',
   'detach_interface',
 ] as const;

@@ -162,10 +162,27 @@ export function interfaceXml(nic: Nic, model = 'virtio'): string {
 /** The volumes in a definition as libvirt prints it. */
 export function definedVolumes(xml: string): readonly DefinedDisk[] {
   return [...xml.matchAll(/<disk [^>]*device='disk'[\s\S]*?<\/disk>/g)].flatMap(([disk]) => {
-    const volumeId = /<serial>([^<]*)<\/serial>/.exec(disk)?.[1];
+    const volumeId = sourceVolume(disk) ?? /<serial>([^<]*)<\/serial>/.exec(disk)?.[1];
     const target = /<target dev='([^']*)'/.exec(disk)?.[1];
     return volumeId === undefined || target === undefined ? [] : [{ volumeId, target, xml: disk }];
   });
+}
+
+/** A copy of a disk that is under way, and whether both are equal by now. */
+export function definedCopy(disk: string): { readonly volumeId: string | null; readonly ready: boolean } | null {
+  const mirror = /<mirror [\s\S]*?<\/mirror>/.exec(disk)?.[0];
+  return mirror === undefined
+    ? null
+    : { volumeId: volumeNamed(mirror), ready: /<mirror [^>]*ready='yes'/.test(mirror) };
+}
+
+/** The volume that a disk's connection names. The serial number, which the guest knows, stays that of the first one. */
+function sourceVolume(disk: string): string | null {
+  return volumeNamed(disk.replace(/<mirror [\s\S]*?<\/mirror>/, ''));
+}
+
+function volumeNamed(xml: string): string | null {
+  return /<source protocol='nbd' name='(?:volume-)?([0-9a-f-]{36})[.']/.exec(xml)?.[1] ?? null;
 }
 
 /** Names of all disks in a definition: `vda`, `vdb`. */

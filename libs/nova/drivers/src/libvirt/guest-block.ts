@@ -2,6 +2,7 @@ import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
 import type { ConnectionInfo } from '@nestack/nova/contract';
 import { nbdAddress } from './domain-xml';
+import { GuestSwaps } from './guest-swaps';
 import { MonitorRefusal, type LibvirtClient } from './remote/libvirt-client';
 
 interface BlockNode {
@@ -20,7 +21,23 @@ const RECONNECT_S = 60;
  * under the names that it gave them.
  */
 export class GuestBlock {
-  constructor(private readonly libvirt: LibvirtClient) {}
+  private readonly swaps: GuestSwaps;
+
+  constructor(private readonly libvirt: LibvirtClient) {
+    this.swaps = new GuestSwaps(libvirt);
+  }
+
+  /** Ensures the guest's disk is another volume of at least so many bytes; `up` says whether it runs. */
+  async ensureSwapped(
+    ctx: RequestContext,
+    uuid: string,
+    from: string,
+    to: { readonly volumeId: string; readonly connection: ConnectionInfo; readonly bytes: number },
+    up: boolean,
+  ): Promise<void> {
+    await this.swaps.ensureSwapped(ctx, uuid, from, to, up);
+    if (up) await this.ensureSize(ctx, uuid, to);
+  }
 
   /** Ensures the guest's disk uses this connection of the volume and has at least so many bytes. */
   async ensureConnection(
@@ -30,11 +47,20 @@ export class GuestBlock {
   ): Promise<void> {
     const format = await this.formatNode(ctx, uuid, volumeId);
     await this.reconnect(ctx, uuid, format, nbdAddress(volumeId, connection));
-    const now = (await this.nodes(ctx, uuid)).find((node) => node['node-name'] === format['node-name']);
+    await this.ensureSize(ctx, uuid, { volumeId, bytes });
+  }
+
+  /** Ensures a disk shows at least so many bytes, which its connection has. */
+  private async ensureSize(
+    ctx: RequestContext,
+    uuid: string,
+    { volumeId, bytes }: { readonly volumeId: string; readonly bytes: number },
+  ): Promise<void> {
+    const now = await this.formatNode(ctx, uuid, volumeId);
     // A disk that cannot be written to has the new size when the guest starts anew.
-    if (now === undefined || now.ro || now.image['virtual-size'] > bytes) return;
+    if (now.ro || now.image['virtual-size'] > bytes) return;
     // The node sees the size by itself, but only this lets it tell the guest's device.
-    await this.libvirt.monitor(ctx, uuid, 'block_resize', { 'node-name': format['node-name'], size: bytes });
+    await this.libvirt.monitor(ctx, uuid, 'block_resize', { 'node-name': now['node-name'], size: bytes });
   }
 
   /**

@@ -16,7 +16,12 @@ export interface HostPlan {
 
 /** The first disk as the guest is told of it: `/dev/vda`. */
 export function rootDeviceOf(spec: GuestSpec): string {
-  return `/dev/${rootTarget(hardwareOf(spec.image?.properties ?? {}).diskBus)}`;
+  return `/dev/${rootTarget(hardwareOf(ownProperties(spec)).diskBus)}`;
+}
+
+/** Of its image, be it on a local disk or on a volume. */
+function ownProperties(spec: GuestSpec): Readonly<Record<string, unknown>> {
+  return spec.image?.properties ?? spec.rootImageProperties ?? {};
 }
 
 /**
@@ -27,7 +32,7 @@ export function rootDeviceOf(spec: GuestSpec): string {
 export function planOf(spec: GuestSpec, files: GuestFiles, host: HostPlan): DomainPlan {
   const added = spec.rescue === null ? null : rescueDeviceOf(spec.rescue.properties);
   const { diskBus, nicModel, kernelId, ramdiskId, commandLine } = hardwareOf(
-    (added === null ? (spec.rescue ?? spec.image) : spec.image)?.properties ?? {},
+    added === null ? (spec.rescue?.properties ?? ownProperties(spec)) : ownProperties(spec),
   );
   const replaced = spec.rescue !== null && added === null;
   const kernelFile = replaced ? files.rescueKernel : files.kernel;

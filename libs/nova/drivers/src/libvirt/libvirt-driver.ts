@@ -196,6 +196,10 @@ export class LibvirtDriver implements HypervisorDriver {
     });
   }
 
+  async injectNmi(ctx: RequestContext, uuid: string): Promise<void> {
+    await this.libvirt.monitor(ctx, uuid, 'inject-nmi');
+  }
+
   suspend(ctx: RequestContext, uuid: string): Promise<PowerState> {
     return this.power.during(uuid, async () => {
       if (await this.requireDefined(uuid)) await this.libvirt.managedSave(ctx, uuid);
@@ -348,12 +352,12 @@ export class LibvirtDriver implements HypervisorDriver {
     return this.devices.ensureVolume(ctx, uuid, disk, await this.requireDefined(uuid));
   }
 
-  async ensureVolumeSize(
-    ctx: RequestContext,
-    uuid: string,
-    volume: Parameters<HypervisorDriver['ensureVolumeSize']>[2],
-  ): Promise<void> {
+  async ensureVolumeSize(...[ctx, uuid, volume]: Parameters<HypervisorDriver['ensureVolumeSize']>): Promise<void> {
     if (await this.requireDefined(uuid)) await this.block.ensureConnection(ctx, uuid, volume);
+  }
+
+  async ensureSwapped(...[ctx, uuid, from, to]: Parameters<HypervisorDriver['ensureSwapped']>): Promise<void> {
+    await this.block.ensureSwapped(ctx, uuid, from, to, await this.requireDefined(uuid));
   }
 
   async absentVolume(ctx: RequestContext, uuid: string, volumeId: string): Promise<void> {

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ApiReply, Handles, type ApiRequest } from '@nestack/kernel/http';
 import {
   NovaError,
+  addFixedIp,
   addFloatingIp,
   createFloatingIpProxy,
   deleteFloatingIpProxy,
@@ -9,16 +10,20 @@ import {
   listFloatingIpProxies,
   listNetworkProxies,
   listTenantNetworkProxies,
+  removeFixedIp,
   removeFloatingIp,
   showFloatingIpProxy,
   showNetworkProxy,
   showTenantNetworkProxy,
 } from '@nestack/nova/contract';
 import {
+  ExternalEvents,
+  FixedIps,
   FloatingIps,
   NETWORK_PORT,
   NETWORK_PROXY_PORT,
   Servers,
+  assertUnlocked,
   type NetworkPort,
   type NetworkProxyPort,
   type NetworkSummary,
@@ -37,12 +42,15 @@ const UNKNOWN_TO_ADMIN = [
 @Injectable()
 export class NetworkProxiesController {
   private readonly addresses: FloatingIps;
+  private readonly fixed: FixedIps;
 
   constructor(
     @Inject(Servers) private readonly servers: Servers,
     @Inject(NETWORK_PORT) private readonly networks: NetworkPort,
     @Inject(NETWORK_PROXY_PORT) private readonly proxy: NetworkProxyPort,
+    @Inject(ExternalEvents) private readonly events: ExternalEvents,
   ) {
+    this.fixed = new FixedIps(networks, proxy);
     this.addresses = new FloatingIps(proxy);
   }
 
@@ -88,6 +96,30 @@ export class NetworkProxiesController {
     const server = await this.servers.get(request.ctx, request.params['server_id'] ?? '');
     const { removeFloatingIp: asked } = request.body as { removeFloatingIp: { address: string } };
     await this.addresses.remove(request.ctx, server, asked.address);
+    return new ApiReply(null, { status: 202 });
+  }
+
+  @Handles(addFixedIp)
+  async addFixed(request: ApiRequest) {
+    const server = await this.servers.get(request.ctx, request.params['server_id'] ?? '');
+    assertUnlocked(request.ctx, server);
+    const { addFixedIp: asked } = request.body as { addFixedIp: { networkId: string | number } };
+    await this.fixed.add(request.ctx, server, String(asked.networkId));
+    return this.changed(request, server.uuid);
+  }
+
+  @Handles(removeFixedIp)
+  async removeFixed(request: ApiRequest) {
+    const server = await this.servers.get(request.ctx, request.params['server_id'] ?? '');
+    assertUnlocked(request.ctx, server);
+    const { removeFixedIp: asked } = request.body as { removeFixedIp: { address: string } };
+    await this.fixed.remove(request.ctx, server, asked.address);
+    return this.changed(request, server.uuid);
+  }
+
+  /** Neutron tells of it as well, a little later. */
+  private async changed(request: ApiRequest, uuid: string): Promise<ApiReply> {
+    await this.events.refresh(request.ctx, uuid);
     return new ApiReply(null, { status: 202 });
   }
 

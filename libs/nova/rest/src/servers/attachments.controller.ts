@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ApiReply, Handles, type ApiRequest, type ApiVersion } from '@nestack/kernel/http';
+import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
   NovaError,
   createInterface,
@@ -11,11 +12,21 @@ import {
   listVolumeAttachments,
   showInterface,
   showVolumeAttachment,
+  updateVolumeAttachment,
   type Nic,
 } from '@nestack/nova/contract';
-import { Attachments, type BlockDevice } from '@nestack/nova/domain';
+import {
+  Attachments,
+  VolumeSwaps,
+  type AttachmentUpdate,
+  type BlockDevice,
+  type VolumeVersion,
+} from '@nestack/nova/domain';
 
 const id = (request: ApiRequest): string => request.params['server_id'] ?? '';
+
+/** Operators alone exchange volumes. upstream: nova/policies/volumes_attachments.py */
+const SWAP = 'os_compute_api:os-volumes-attachments:swap';
 
 /** Nova's attachment id is the volume's id until 2.89. upstream: nova/api/openstack/compute/volume_attachments.py */
 function attachmentView(device: BlockDevice, version: ApiVersion): Record<string, unknown> {
@@ -29,6 +40,11 @@ function attachmentView(device: BlockDevice, version: ApiVersion): Record<string
     ...(version.atLeast('2.89') ? { attachment_id: device.attachment_id, bdm_uuid: bdmUuid(device) } : {}),
   };
 }
+
+const knows = (version: ApiVersion): VolumeVersion => ({
+  shelved: version.atLeast('2.20'),
+  multiattach: version.atLeast('2.60'),
+});
 
 /** A stable UUID for a mapping, which has a number in our schema. */
 function bdmUuid(device: BlockDevice): string {
@@ -49,7 +65,11 @@ function interfaceView(nic: Nic, status: string, version: ApiVersion): Record<st
 /** `/servers/{id}/os-volume_attachments` and `/os-interface` */
 @Injectable()
 export class AttachmentsController {
-  constructor(@Inject(Attachments) private readonly attachments: Attachments) {}
+  constructor(
+    @Inject(Attachments) private readonly attachments: Attachments,
+    @Inject(VolumeSwaps) private readonly swaps: VolumeSwaps,
+    @Inject(POLICY) private readonly policy: PolicyEnforcer,
+  ) {}
 
   @Handles(listVolumeAttachments)
   async volumes(request: ApiRequest) {
@@ -76,18 +96,43 @@ export class AttachmentsController {
     const { volumeAttachment: wanted } = request.body as {
       volumeAttachment: { volumeId: string; device?: string | null; tag?: string; delete_on_termination?: unknown };
     };
-    const device = await this.attachments.attachVolume(request.ctx, id(request), {
+    const attached = {
       volumeId: wanted.volumeId,
       device: wanted.device ?? null,
       tag: wanted.tag ?? null,
       deleteOnTermination: isTrue(wanted.delete_on_termination ?? false),
-    });
+    };
+    const device = await this.attachments.attachVolume(request.ctx, id(request), attached, knows(request.version));
     return { volumeAttachment: attachmentView(device, request.version) };
+  }
+
+  @Handles(updateVolumeAttachment)
+  async update(request: ApiRequest) {
+    const { volumeAttachment: wanted } = request.body as {
+      volumeAttachment: Omit<AttachmentUpdate, 'delete_on_termination'> & {
+        volumeId: string;
+        delete_on_termination?: unknown;
+      };
+    };
+    const volumeId = request.params['volume_id'] ?? '';
+    // Others' servers do not exist for the caller, whatever he may do to his own.
+    await this.attachments.volumes(request.ctx, id(request));
+    const older = !request.version.atLeast('2.85');
+    const swaps = older || wanted.volumeId !== volumeId;
+    if (swaps && !this.policy.allows(request.ctx, SWAP)) throw NovaError.PolicyForbidden({ rule: SWAP });
+    if (!older) {
+      const { volumeId: _, delete_on_termination: gone, ...same } = wanted;
+      const update = { ...same, ...(gone === undefined ? {} : { delete_on_termination: isTrue(gone) }) };
+      await this.swaps.update(request.ctx, id(request), volumeId, update);
+    }
+    if (swaps) await this.swaps.swap(request.ctx, id(request), volumeId, wanted.volumeId);
+    return new ApiReply(null, { status: 202 });
   }
 
   @Handles(deleteVolumeAttachment)
   async detach(request: ApiRequest) {
-    await this.attachments.detachVolume(request.ctx, id(request), request.params['volume_id'] ?? '');
+    const volumeId = request.params['volume_id'] ?? '';
+    await this.attachments.detachVolume(request.ctx, id(request), volumeId, knows(request.version));
     return new ApiReply(null, { status: 202 });
   }
 

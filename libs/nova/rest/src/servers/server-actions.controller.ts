@@ -20,6 +20,7 @@ import {
   stopServer,
   suspendServer,
   toInteger,
+  triggerCrashDump,
   unlockServer,
   unpauseServer,
 } from '@nestack/nova/contract';
@@ -69,6 +70,12 @@ export class ServerActionsController {
   @Handles(unpauseServer)
   async unpause(request: ApiRequest) {
     await this.servers.unpause(request.ctx, id(request));
+    return accepted();
+  }
+
+  @Handles(triggerCrashDump)
+  async crashDump(request: ApiRequest) {
+    await this.servers.triggerCrashDump(request.ctx, id(request));
     return accepted();
   }
 

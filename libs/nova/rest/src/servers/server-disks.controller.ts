@@ -3,17 +3,36 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ApiReply, Handles, type ApiRequest } from '@nestack/kernel/http';
 import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
+  createServerBackup,
   createServerImage,
   rebuildServer,
   rescueServer,
+  toInteger,
   unrescueServer,
   type RebuildFields,
 } from '@nestack/nova/contract';
-import { Rebuild, Rescue, ServerImages } from '@nestack/nova/domain';
+import { Rebuild, Rescue, ServerImages, type WantedImage } from '@nestack/nova/domain';
 import { changedServerView } from './servers.views';
 
 const id = (request: ApiRequest): string => request.params['server_id'] ?? '';
 const password = (): string => randomBytes(9).toString('base64url');
+
+interface Named {
+  readonly name: string;
+  readonly metadata?: Record<string, string>;
+}
+const wanted = (request: ApiRequest, { name, metadata = {} }: Named): WantedImage => ({
+  name: name.trim(),
+  metadata,
+  limited: !request.version.atLeast('2.39'),
+});
+
+/** Where the image is. */
+function told(request: ApiRequest, image: string): ApiReply {
+  if (request.version.atLeast('2.45')) return new ApiReply({ image_id: image }, { status: 202 });
+  const origin = new URL(request.baseUrl).origin;
+  return new ApiReply(null, { status: 202, headers: { location: `${origin}/images/${image}` } });
+}
 
 /** Actions on servers' disks: rescue, rebuild, images of them. */
 @Injectable()
@@ -62,14 +81,20 @@ export class ServerDisksController {
   @Handles(createServerImage)
   async createImage(request: ApiRequest) {
     const { createImage } = request.body as { createImage: { name: string; metadata?: Record<string, string> } };
-    const made = await this.images.create(
-      request.ctx,
-      id(request),
-      createImage.name.trim(),
-      createImage.metadata ?? {},
-    );
-    if (request.version.atLeast('2.45')) return new ApiReply({ image_id: made }, { status: 202 });
-    const origin = new URL(request.baseUrl).origin;
-    return new ApiReply(null, { status: 202, headers: { location: `${origin}/images/${made}` } });
+    return told(request, await this.images.create(request.ctx, id(request), wanted(request, createImage)));
+  }
+
+  @Handles(createServerBackup)
+  async createBackup(request: ApiRequest) {
+    const { createBackup: asked } = request.body as {
+      createBackup: { name: string; backup_type: string; rotation: number | string; metadata?: Record<string, string> };
+    };
+    const rotation = toInteger(asked.rotation);
+    const about = { backup_type: asked.backup_type, rotation };
+    const made = await this.images.backup(request.ctx, id(request), wanted(request, asked), about);
+    // Where none is kept there is none to go to.
+    return rotation === 0 && !request.version.atLeast('2.45')
+      ? new ApiReply(null, { status: 202 })
+      : told(request, made);
   }
 }

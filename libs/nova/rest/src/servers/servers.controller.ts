@@ -71,7 +71,7 @@ export class ServersController {
       ? body.server
       : { ...body.server, description: body.server.name.trim() };
     const hints = body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {};
-    const made = await this.creation.create(request.ctx, fields, hints);
+    const made = await this.creation.create(request.ctx, fields, hints, request.version.atLeast('2.60'));
     const [first] = made;
     if (first === undefined) throw new Error('no instance was made');
     if (isTrue(fields.return_reservation_id ?? false)) return { reservation_id: first.reservation_id };

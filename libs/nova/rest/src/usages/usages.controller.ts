@@ -1,14 +1,41 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isoMicros } from '@nestack/kernel/clock';
 import { Handles, nextLinks, parsePage, type ApiRequest } from '@nestack/kernel/http';
-import { NovaError, listTenantUsages, showTenantUsage } from '@nestack/nova/contract';
-import { TenantUsages, callerOf, type ServerUsage, type TenantUsage } from '@nestack/nova/domain';
+import {
+  NovaError,
+  listTenantUsages,
+  listUsageAuditLog,
+  showTenantUsage,
+  showUsageAuditLog,
+} from '@nestack/nova/contract';
+import {
+  TenantUsages,
+  UsageAuditLog,
+  callerOf,
+  type ServerUsage,
+  type TenantUsage,
+  type UsageAudit,
+} from '@nestack/nova/domain';
 import { MAX_LIMIT } from '../servers/list-query';
 
-/** `/os-simple-tenant-usage` */
+/** `/os-simple-tenant-usage` and `/os-instance_usage_audit_log` */
 @Injectable()
 export class UsagesController {
-  constructor(@Inject(TenantUsages) private readonly usages: TenantUsages) {}
+  constructor(
+    @Inject(TenantUsages) private readonly usages: TenantUsages,
+    @Inject(UsageAuditLog) private readonly audits: UsageAuditLog,
+  ) {}
+
+  @Handles(listUsageAuditLog)
+  async audit() {
+    return { instance_usage_audit_logs: auditView(await this.audits.last(null)) };
+  }
+
+  @Handles(showUsageAuditLog)
+  async auditBefore(request: ApiRequest) {
+    const before = request.params['before_timestamp'] ?? '';
+    return { instance_usage_audit_log: auditView(await this.audits.last(before)) };
+  }
 
   @Handles(listTenantUsages)
   async list(request: ApiRequest) {
@@ -76,5 +103,22 @@ function serverUsageView(usage: ServerUsage): Record<string, unknown> {
     ...usage,
     started_at: isoMicros(usage.started_at),
     ended_at: usage.ended_at === null ? null : isoMicros(usage.ended_at),
+  };
+}
+
+function auditView({ begin, end, hosts }: UsageAudit) {
+  const text = (time: Date): string => time.toISOString().slice(0, 19).replace('T', ' ');
+  return {
+    period_beginning: text(begin),
+    period_ending: text(end),
+    num_hosts: hosts.length,
+    num_hosts_done: 0,
+    num_hosts_running: 0,
+    num_hosts_not_run: hosts.length,
+    hosts_not_run: hosts,
+    total_instances: 0,
+    total_errors: 0,
+    overall_status: `${hosts.length === 0 ? 'ALL' : `0 of ${String(hosts.length)}`} hosts done. 0 errors.`,
+    log: {},
   };
 }

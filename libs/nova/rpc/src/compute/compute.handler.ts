@@ -75,6 +75,11 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return { power_state: await this.manager.unpause(ctx, args.instance_uuid) };
   }
 
+  async trigger_crash_dump(ctx: RequestContext, args: RpcArgs<Methods['trigger_crash_dump']>) {
+    await this.manager.triggerCrashDump(ctx, args.instance_uuid);
+    return null;
+  }
+
   async suspend_instance(ctx: RequestContext, args: RpcArgs<Methods['suspend_instance']>) {
     return { power_state: await this.manager.suspend(ctx, args.instance_uuid) };
   }
@@ -189,6 +194,12 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
 
   async detach_volume(ctx: RequestContext, args: RpcArgs<Methods['detach_volume']>) {
     await this.manager.detachVolume(ctx, args.instance_uuid, args.volume_id);
+    return null;
+  }
+
+  async swap_volume(ctx: RequestContext, args: RpcArgs<Methods['swap_volume']>) {
+    const { old_volume_id: from, new_volume_id: volumeId, connection_info: connection, new_size: bytes } = args;
+    await this.manager.swapVolume(ctx, args.instance_uuid, from, { volumeId, connection, bytes });
     return null;
   }
 

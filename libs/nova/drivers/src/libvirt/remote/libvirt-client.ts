@@ -22,11 +22,14 @@ const PROC = {
   domainCreateWithFlags: 196,
   domainUndefineFlags: 231,
   domainDestroyFlags: 234,
+  domainBlockJobAbort: 237,
   domainShutdownFlags: 258,
   registerEvent: 316,
   eventLifecycle: 318,
   eventDeviceRemoved: 333,
+  eventBlockJob: 339,
   getAllDomainStats: 344,
+  domainBlockCopy: 345,
   domainDefineXmlFlags: 350,
   eventDeviceRemovalFailed: 367,
 } as const;
@@ -35,7 +38,7 @@ const PROC = {
 const QEMU_MONITOR_COMMAND = 1;
 
 /** virDomainEventID of what is listened to. */
-const EVENTS = { lifecycle: 0, deviceRemoved: 15, deviceRemovalFailed: 22 } as const;
+const EVENTS = { lifecycle: 0, deviceRemoved: 15, blockJob: 16, deviceRemovalFailed: 22 } as const;
 
 const SHUTDOWN_ACPI = 1;
 const UNDEFINE_MANAGED_SAVE_AND_SNAPSHOTS = 1 | 2;
@@ -45,6 +48,11 @@ const SCOPE = { live: 1, config: 2 } as const;
 /** virDomainStatsTypes: state; and state, balloon, processors, interfaces, disks. */
 const STATS_STATE = 1;
 const STATS_ALL = 1 | 2 | 4 | 8 | 16 | 32;
+
+/** virDomainBlockCopyFlags: what is there is written over, not kept over a crash of the guest, and behind no write. */
+const COPY_ONTO_ALWAYS_EQUAL = 2 | 4 | 8;
+/** virDomainBlockJobAbortFlags */
+const JOB_ABORT = { cancel: 0, pivot: 2 } as const;
 
 const CALL_MS = 120_000;
 /** How long a call waits for a daemon that is just being started. */
@@ -184,6 +192,18 @@ export class LibvirtClient {
   detachDevice(ctx: RequestContext, uuid: string, xml: string, scope: Scope): Promise<void> {
     const args = domainArg(uuid).text(xml).uint(SCOPE[scope]);
     return this.act(ctx, `detach-device ${scope}`, uuid, PROC.domainDetachDeviceFlags, args);
+  }
+
+  /** Starts to copy a disk of a running guest onto what `xml` describes; from then on, once equal, both get every write. */
+  blockCopy(ctx: RequestContext, uuid: string, target: string, xml: string): Promise<void> {
+    const args = domainArg(uuid).text(target).text(xml).uint(0).uint(COPY_ONTO_ALWAYS_EQUAL);
+    return this.act(ctx, 'block-copy', uuid, PROC.domainBlockCopy, args);
+  }
+
+  /** Ends the copying of a disk: the guest stays on the former, or goes on with the copy. */
+  blockJobAbort(ctx: RequestContext, uuid: string, target: string, how: keyof typeof JOB_ABORT): Promise<void> {
+    const args = domainArg(uuid).text(target).uint(JOB_ABORT[how]);
+    return this.act(ctx, `block-job-abort ${how}`, uuid, PROC.domainBlockJobAbort, args);
   }
 
   /** Asks the guest's QEMU itself; throws MonitorRefusal with its words. */
@@ -347,6 +367,7 @@ export class LibvirtClient {
     if (
       procedure !== PROC.eventLifecycle &&
       procedure !== PROC.eventDeviceRemoved &&
+      procedure !== PROC.eventBlockJob &&
       procedure !== PROC.eventDeviceRemovalFailed
     )
       return;
