@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { identityOptionTests } from './identity-options';
 import type { Rows, Week } from './week';
 
 /** The newest titles some fields that it used to name. */
@@ -231,6 +232,8 @@ export function identityWeek(week: Week): void {
       await demo.run('project cleanup --dry-run --auth-project');
       await demo.run('security group delete doomed');
     });
+
+    identityOptionTests(week);
 
     it('removes a domain with all that is in it', async () => {
       const { admin } = week;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { until } from '../cloud';
+import { metadefTests } from './metadef';
 import type { Rows, Week } from './week';
 
 /** Images, up and down again. */
@@ -97,6 +98,8 @@ export function imageWeek(week: Week): void {
         });
       await demo.run('image delete staged');
     });
+
+    metadefTests(week);
 
     it('deletes', async () => {
       const { demo } = week;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { networkOptionTests } from './network-options';
 import { listed, type Rows, type Week } from './week';
 
 /** Networks, addresses, routers and filters. */
@@ -256,6 +257,8 @@ export function networkWeek(week: Week): void {
       expect(await admin.json<Rows>('network service provider list')).toEqual(expect.any(Array));
       expect(await admin.json<Rows>('availability zone list --network')).toEqual(expect.any(Array));
     });
+
+    networkOptionTests(week);
 
     it('deletes it all again', async () => {
       const { demo } = week;

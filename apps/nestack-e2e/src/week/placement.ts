@@ -47,7 +47,13 @@ export function placementWeek(week: Week): void {
         resource_class: 'CUSTOM_FPGA',
         usage: 2,
       });
+      // From 1.38 on usages are told by the type of their consumers.
       expect(await admin.json<Rows>(`resource usage show ${project}`)).toContainEqual({
+        resource_class: 'TEST',
+        usage: expect.objectContaining({ CUSTOM_FPGA: 2, VCPU: 1, consumer_count: 1 }),
+      });
+      const before = week.as({ OS_CLOUD: 'nestack-admin', OS_PLACEMENT_API_VERSION: '1.37' });
+      expect(await before.json<Rows>(`resource usage show ${project}`)).toContainEqual({
         resource_class: 'CUSTOM_FPGA',
         usage: 2,
       });

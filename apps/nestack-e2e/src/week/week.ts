@@ -17,6 +17,16 @@ export class Week {
 
   constructor(readonly label: 'distribution' | 'newest') {}
 
+  /** Told where the newest would ask whether one is sure. */
+  get approved(): string {
+    return this.label === 'newest' ? '--auto-approve' : '';
+  }
+
+  /** How many commands were run. */
+  get count(): number {
+    return this.client?.ran.length ?? 0;
+  }
+
   async start(cloud: Cloud, python: string): Promise<void> {
     this.of = cloud;
     this.client = Client.start(python, cloud);
