@@ -2,6 +2,8 @@ const NEUTRON = 'a networking extension that is not there';
 const FEDERATION = 'federation is not there';
 const LIVE = 'live migration is not there';
 const MOVES = 'needs two hosts; servers that move have tests of their own';
+/** Built while the week was written. */
+const OWN = 'not part of the week yet; it has tests of its own';
 const OAUTH = 'OAuth1 is not there';
 
 /** Commands of the client that the week does not run, by how they begin, with the reason. */
@@ -61,11 +63,11 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'server migrate ': MOVES,
   'server migration abort ': LIVE,
   'server migration force complete ': LIVE,
-  'server evacuate ': MOVES,
-  'server volume update ': 'changing an attachment is not there',
-  'server volume set ': 'changing an attachment is not there',
-  'server dump create ': 'crash dumps are not there',
-  'server backup create ': 'backups of servers are not there',
+  'server evacuate ': 'evacuation is not there',
+  'server volume update ': OWN,
+  'server volume set ': OWN,
+  'server dump create ': OWN,
+  'server backup create ': OWN,
   'aggregate cache image ': 'images are not fetched beforehand',
   // What OpenStack itself has given up.
   'consistency group ': 'gone from cinder',
