@@ -30,13 +30,13 @@ export function computeWeek(week: Week): void {
       expect(await demo.column('keypair list', 'Name')).toEqual(expect.arrayContaining(['key', 'imported']));
       expect(await week.newAdmin.column('keypair list --user demo', 'Name')).toContain('imported');
       await demo.run('keypair delete imported');
-      // From 2.92 on nova makes no keys: before, an administrator may have one made for somebody.
-      const between = week.as({ OS_CLOUD: 'nestack-admin', OS_COMPUTE_API_VERSION: '2.90' });
-      await between.run('keypair create --user demo --type ssh theirs');
-      expect(await between.json('keypair show --user demo theirs')).toMatchObject({ name: 'theirs' });
-      expect(await newDemo.column('keypair list', 'Name')).toContain('theirs');
+      // From 2.92 on nova makes no keys; the newest makes them itself.
+      if (week.label === 'newest') {
+        await week.newAdmin.run('keypair create --user demo --type ssh theirs');
+        expect(await week.newAdmin.json('keypair show --user demo theirs')).toMatchObject({ name: 'theirs' });
+        await week.newAdmin.run('keypair delete --user demo theirs');
+      }
       expect((await newDemo.json<Rows>('keypair list --limit 1')).length).toBeGreaterThan(0);
-      await between.run('keypair delete --user demo theirs');
       await admin.run(
         'flavor create --ram 256 --disk 1 --vcpus 1 --ephemeral 0 --swap 0 --id auto --property hw:mem_page_size=any small',
       );

@@ -26,7 +26,8 @@ export function quotaTests(week: Week): void {
     const quota = JSON.stringify(await admin.json('quota show demo'));
     for (const value of ['11', '12', '13', '30', '60000', '501', '1100', '17']) expect(quota).toContain(value);
     // Less than what is used is refused without --force.
-    expect(await admin.refused('quota set --instances 0 demo')).toMatch(/400|less than|greater than/i);
+    if (week.label === 'newest')
+      expect(await admin.refused('quota set --instances 0 demo')).toMatch(/400|less than|greater than/i);
     await admin.run('quota set --instances 1 --networks 1 --force demo');
     await admin.run(
       `quota set --instances 11 --networks 100 ${week.label === 'newest' ? '--no-force' : '--check-limit'} demo`,
