@@ -210,7 +210,7 @@ describe('a volume', () => {
     const missing = await call('POST', '/os-volume-manage', { volume: { ...again, ref: { 'source-name': 'none' } } });
     const lost = (missing.json['volume'] as Volume).id;
     await cinder.reaches(lost, 'error_managing', admin);
-    expect((await call('POST', '/os-volume-manage', { volume: { ...again, host: 'x@y' } })).status).toBe(503);
+    expect((await call('POST', '/os-volume-manage', { volume: { ...again, host: 'x@y' } })).status).toBe(400);
     expect((await call('POST', '/os-volume-manage', { volume: { ...again, ref: {} } })).status).toBe(400);
     await removed(id, lost);
     const left = await cinder.query('SELECT 1 FROM quota_usage WHERE in_use <> 0');

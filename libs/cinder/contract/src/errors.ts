@@ -23,6 +23,8 @@ export const CinderError = defineErrors({
   },
   InvalidHost: { kind: 'badRequest', template: 'Invalid host: {reason}' },
   ServiceUnavailable: { kind: 'unavailable', template: '{reason}' },
+  /** A host that a request names. upstream: cinder/exception.py has it among what is invalid, so it answers 400 */
+  NamedHostUnavailable: { kind: 'badRequest', template: '{reason}' },
   ManageExistingInvalidReference: {
     kind: 'badRequest',
     template: 'Manage existing volume failed due to invalid backend reference {existing_ref}: {reason}',

@@ -176,9 +176,9 @@ export class Manage {
     const backend = backendOf(host) ?? '';
     const services = await this.parts.services.list(tx, { host: backend, binary: 'cinder-volume' });
     const service = services.find((one) => one.host === backend);
-    if (service === undefined) throw CinderError.ServiceUnavailable({ reason: `Host '${host}' not found` });
+    if (service === undefined) throw CinderError.NamedHostUnavailable({ reason: `Host '${host}' not found` });
     if (!service.up || service.disabled)
-      throw CinderError.ServiceUnavailable({ reason: 'The service is unavailable at this time.' });
+      throw CinderError.NamedHostUnavailable({ reason: 'The service is unavailable at this time.' });
     return service;
   }
 }

@@ -144,7 +144,7 @@ export class ManageController {
 function hostIn(host: string | null, cluster: string | null): string {
   if (host !== null && cluster !== null)
     throw CinderError.InvalidInput({ reason: 'Host and cluster cannot both be given.' });
-  if (cluster !== null) throw CinderError.ServiceUnavailable({ reason: `Cluster '${cluster}' not found` });
+  if (cluster !== null) throw CinderError.NamedHostUnavailable({ reason: `Cluster '${cluster}' not found` });
   if (host === null) throw CinderError.InvalidInput({ reason: 'Either host or cluster must be specified.' });
   return host;
 }
