@@ -9,7 +9,7 @@ let bench: Bench;
 let admin: string;
 
 beforeAll(async () => {
-  bench = await Bench.start();
+  bench = await Bench.start({ allowResizeToSameHost: true });
   admin = `${bench.project}:admin`;
 }, 60_000);
 

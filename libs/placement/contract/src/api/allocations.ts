@@ -30,7 +30,10 @@ const consumer128 = { ...consumer113, consumer_generation: Type.Union([Type.Inte
 const consumer134 = {
   ...consumer128,
   mappings: Type.Optional(
-    Type.Record(Type.String({ pattern: GROUP_SUFFIX }), Type.Array(uuid, { minItems: 1 }), { minProperties: 1 }),
+    // The group without a name has an empty suffix.
+    Type.Record(Type.String({ pattern: `^(${GROUP_SUFFIX})?$` }), Type.Array(uuid, { minItems: 1 }), {
+      minProperties: 1,
+    }),
   ),
 };
 const consumer138 = {
