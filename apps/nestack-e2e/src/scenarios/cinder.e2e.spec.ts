@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '../cloud';
 import { Lab, names, type Rows } from './lab';
@@ -202,6 +204,33 @@ describe('chapter 8.2.6, the life of volumes', () => {
     await lab.demo.run('volume delete root');
   });
 
+  it('S-X.163 a snapshot of a server on a volume copies nothing: an image without data tells of a snapshot of the volume', async () => {
+    await made('--size 1 --image cirros', 'root');
+    await lab.demo.boot('server create --volume root --flavor m1.tiny --network lan v1');
+    await lab.demo.run('server image create --name shot v1');
+    await lab.demo.becomes('image show shot', 'active');
+    const [snapshot = ''] = await lab.demo.column('volume snapshot list --volume root', 'ID');
+    const image = await lab.demo.json<{ size: number; properties: { block_device_mapping: string } }>(
+      'image show shot',
+    );
+    expect(image.size).toBe(0);
+    expect(JSON.parse(image.properties.block_device_mapping)).toEqual([
+      expect.objectContaining({ source_type: 'snapshot', snapshot_id: snapshot, boot_index: 0, volume_size: 1 }),
+    ]);
+    const lines = await lab.flow(await lab.request('v1', 'createImage'), [/-> cinder POST .*\/snapshots/]);
+    expect(lines.filter((line) => /=> compute/.test(line))).toEqual([]);
+    await lab.demo.boot('server create --image shot --flavor m1.tiny --network lan v2');
+    const own = (await lab.demo.json<Rows>('server volume list v2'))[0]?.['Volume ID'];
+    expect(await volume(String(own))).toMatchObject({ snapshot_id: snapshot, status: 'in-use' });
+    await lab.demo.deleteServers('v1', 'v2');
+    await turns(String(own), 'available');
+    await lab.demo.run(`volume delete ${String(own)}`);
+    await lab.demo.run(`volume snapshot delete ${snapshot}`);
+    await until('no snapshots', async () => (await lab.demo.json<Rows>('volume snapshot list')).length === 0);
+    await lab.demo.run('volume delete root');
+    await lab.demo.run('image delete shot');
+  });
+
   it('S-8.2.6.27 states allow some operations only; an administrator sets them', async () => {
     const id = String((await volume('vol-1'))['id']);
     for (const state of ['error', 'maintenance', 'creating']) {
@@ -220,5 +249,113 @@ describe('chapter 8.2.6, the life of volumes', () => {
     expect(await lab.demo.refused('volume create --size 9 over')).toMatch(/413|exceeds allowed/i);
     expect(await lab.demo.refused('volume snapshot create --volume vol-1 over')).toMatch(/413|exceeds allowed/i);
     expect(await lab.demo.column('volume list', 'Name')).toEqual(['vol-1']);
+  });
+});
+
+describe('chapter 8.2.5 and 8.2.6, a second backend, and backups in a place of their own', () => {
+  const SECOND = 'second';
+  /** Where backups go, by a setting: what would be the mount of an NFS share. */
+  let share: string;
+
+  beforeAll(async () => {
+    share = path.join(lab.cloud.state, 'share');
+    await lab.configure('controller', 'cinder', (settings) => {
+      settings['backup_posix_path'] = share;
+      const state_path = path.join(lab.cloud.state, SECOND);
+      settings['backends'] = [{ name: SECOND, driver: 'fake', state_path, fake: { capacity_gb: 500_000 } }];
+    });
+    await until('both backends', async () => {
+      const states = await lab.admin.column('volume service list --service cinder-volume', 'State');
+      return states.join() === 'up,up';
+    });
+    await lab.admin.run('quota set --volumes -1 --gigabytes -1 --snapshots -1 --backups -1 --backup-gigabytes -1 demo');
+  }, 120_000);
+
+  const backendOf = async (name: string): Promise<string> => {
+    const host = await lab.admin.field(`volume show ${String((await volume(name))['id'])}`, 'os-vol-host-attr:host');
+    return /@(\w+)#/.exec(host)?.[1] ?? host;
+  };
+  const backupOf = async (line: string, name: string): Promise<Record<string, unknown>> => {
+    await lab.demo.run(`volume backup create ${line}`);
+    await lab.demo.becomes(`volume backup show ${name}`, 'available');
+    return lab.demo.json(`volume backup show ${name}`);
+  };
+  /** The ends of the names of a backup's files. */
+  const filesOf = (backup: Record<string, unknown>): string[] =>
+    readdirSync(path.join(share, String(backup['container'])))
+      .map((name) => name.replace(/^volume_.*_backup_[0-9a-f-]{36}/, ''))
+      .sort();
+  /** What a volume holds, as the checksum of an image made of it. */
+  const contentOf = async (name: string, image: string): Promise<string> => {
+    await lab.demo.run(`image create --volume ${name} ${image}`);
+    await lab.demo.becomes(`image show ${image}`, 'active');
+    await turns(name, 'available');
+    return lab.demo.field(`image show ${image}`, 'checksum');
+  };
+  let content: string;
+
+  it('S-8.2.5.10 the pool with most free space wins', async () => {
+    for (const name of ['w1', 'w2']) {
+      await made('--size 1', name);
+      expect(await backendOf(name)).toBe(SECOND);
+    }
+  });
+
+  it('S-8.2.5.9 hints keep a volume away from others, or with them', async () => {
+    const w1 = String((await volume('w1'))['id']);
+    await made(`--size 1 --hint different_host=${w1}`, 'apart');
+    expect(await backendOf('apart')).toBe('fake');
+    await made(`--size 1 --hint same_host=${String((await volume('apart'))['id'])}`, 'near');
+    expect(await backendOf('near')).toBe('fake');
+    await lab.demo.run('volume delete w1 w2 apart near');
+  });
+
+  it('S-8.2.5.11 backups are made by a service of their own', async () => {
+    expect(await lab.admin.json<Rows>('volume service list --service cinder-backup')).toEqual([
+      expect.objectContaining({ Binary: 'cinder-backup', Status: 'enabled', State: 'up' }),
+    ]);
+  });
+
+  it('S-8.2.6.16, S-8.2.6.17 a backup of a volume in use, by force, is files where a setting says', async () => {
+    await made('--size 1 --image cirros', 'kept');
+    content = await contentOf('kept', 'before');
+    await lab.demo.run('server add volume c1 kept');
+    await turns('kept', 'in-use');
+    expect(await lab.demo.refused('volume backup create --name no kept')).toMatch(/400|force/i);
+    const full = await backupOf('--force --name full kept', 'full');
+    expect(full).toMatchObject({ is_incremental: false, object_count: 1, size: 1 });
+    expect(filesOf(full)).toEqual(['-00001', '_metadata', '_sha256file']);
+    expect(await volume('kept')).toMatchObject({ status: 'in-use' });
+    await lab.flow(
+      String(full['id']),
+      [/client -> cinder POST .*\/backups/, /=> cinder-volume\S* get_backup_device/, /=> cinder create_backup/],
+      /POST .*\/backups$/,
+    );
+  });
+
+  it('S-8.2.6.18 an incremental backup holds what has changed alone, and needs the one before', async () => {
+    const change = await backupOf('--force --incremental --name change kept', 'change');
+    expect(change).toMatchObject({ is_incremental: true, object_count: 0 });
+    expect(filesOf(change)).toEqual(['_metadata', '_sha256file']);
+    expect(await lab.demo.refused('volume backup delete full')).toMatch(/400|Incremental/i);
+  });
+
+  it('S-8.2.6.15, S-8.2.6.19 backups outlive their volume: restored, it holds the same and boots a server', async () => {
+    await lab.demo.run('server remove volume c1 kept');
+    await turns('kept', 'available');
+    await lab.demo.run('volume delete kept');
+    await until('it to go', async () => !(await lab.demo.column('volume list', 'Name')).includes('kept'));
+    // This client fails to print the answer.
+    await lab.demo.try('volume backup restore change kept');
+    await lab.demo.becomes('volume backup show change', 'available');
+    await turns('kept', 'available');
+    expect(await volume('kept')).toMatchObject({ bootable: 'true', size: 1 });
+    expect(await contentOf('kept', 'after')).toBe(content);
+    await lab.demo.boot('server create --volume kept --flavor m1.tiny --network lan v3');
+    await lab.demo.run('volume backup delete change');
+    await until('one to go', async () => (await lab.demo.column('volume backup list', 'Name')).join() === 'full');
+    await lab.demo.run('volume backup delete full');
+    await until('no backups', async () => (await lab.demo.json<Rows>('volume backup list')).length === 0);
+    expect(readdirSync(share)).toEqual([]);
   });
 });

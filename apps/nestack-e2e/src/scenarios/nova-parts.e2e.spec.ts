@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { WebSocket } from 'ws';
 import { program, ROOT, until } from '../cloud';
 import { connectDatabase } from './database';
 import { Lab, names, type Rows } from './lab';
+import { schedulingTests } from './simulated/scheduling';
 
 jest.setTimeout(180_000);
 
@@ -190,6 +193,34 @@ describe('chapter 7.1, the parts of Nova', () => {
     for (const name of own) expect(readFileSync(path.join(folder, name), 'utf8')).not.toContain('postgres');
   });
 
+  it("S-7.1.1.4 a console URL opens the guest's screen, once", async () => {
+    await boot('seen');
+    const url = new URL(await lab.newAdmin.field('console url show --novnc seen', 'url'));
+    const page = await fetch(url);
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('noVNC')]);
+    const open = (): WebSocket => new WebSocket(`ws://${url.host}/${url.searchParams.get('path') ?? ''}`);
+    const viewer = open();
+    let received = Buffer.alloc(0);
+    viewer.on('message', (data: Buffer) => (received = Buffer.concat([received, data])));
+    const bytes = (count: number): Promise<boolean> =>
+      until(`${count} bytes of the screen`, async () => received.length >= count);
+    await bytes(12);
+    expect(received.toString()).toBe('RFB 003.008\n');
+    // Version, no password, a shared screen; its size and its name come.
+    viewer.send(received);
+    await bytes(14);
+    viewer.send(Buffer.from([1]));
+    await bytes(18);
+    viewer.send(Buffer.from([1]));
+    await bytes(42);
+    await bytes(42 + received.readUInt32BE(38));
+    expect(received.subarray(42).toString()).toBe('QEMU (seen)');
+    const [error] = (await once(open(), 'error')) as [Error];
+    expect(error.message).toContain('403');
+    viewer.terminate();
+    await lab.admin.deleteServers('seen');
+  });
+
   it('S-7.1.3.1, S-3.2.3 a launch goes by RPC inside Nova, by REST between services', async () => {
     await boot('s1');
     const request = (await lab.admin.json<Rows>('server event list s1'))[0]?.['Request ID'];
@@ -247,6 +278,8 @@ describe('chapter 7.1, the parts of Nova', () => {
     expect(rows.find((one) => one.name === 'controller')?.pid).toBe(controller);
   });
 });
+
+schedulingTests(() => ({ lab, hosts: [first, SECOND] }));
 
 describe('chapter 7.2, API, scheduler and compute', () => {
   it('S-7.2.1.1 a bad request is refused before any message is sent', async () => {
