@@ -175,13 +175,9 @@ export function computeWeek(week: Week): void {
       const { demo, newDemo } = week;
       await demo.run('server add fixed ip --fixed-ip-address 10.3.0.33 s1 lan2');
       await until('the address', async () => (await demo.run('server show s1')).includes('10.3.0.33'));
-      if (week.label === 'newest') {
-        await demo.run('server remove fixed ip s1 10.3.0.33');
-        await until('no such address', async () => !(await demo.run('server show s1')).includes('10.3.0.33'));
-      } else {
-        // It calls what its own library has lost.
-        expect(await demo.refused('server remove fixed ip s1 10.3.0.33')).toMatch(/remove_fixed_ip/);
-      }
+      // The newest asks for an action that nova gave up in 2.44, at a later version; the distribution's calls what its own
+      // library has lost.
+      expect(await demo.refused('server remove fixed ip s1 10.3.0.33')).toMatch(/remove_?fixed_?ip/i);
       for (const port of await demo.column('port list --server s1 --network lan2', 'ID'))
         await demo.run(`port delete ${port}`);
       await demo.run('server add network s1 lan2');

@@ -1,10 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { identityOptionTests } from './identity-options';
-import type { Rows, Week } from './week';
-
-/** The newest titles some fields that it used to name. */
-const lower = (shown: Record<string, unknown>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(shown).map(([key, value]) => [key.toLowerCase(), value]));
+import { lower, type Rows, type Week } from './week';
 
 /** Users, projects, rights and the catalogue. */
 export function identityWeek(week: Week): void {

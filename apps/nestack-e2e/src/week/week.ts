@@ -88,6 +88,11 @@ export class Week {
 /** A list as `-f json` prints it. */
 export type Rows = Record<string, unknown>[];
 
+/** What is shown, by names in small letters: the newest titles some fields that it used to name. */
+export function lower(shown: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(shown).map(([key, value]) => [key.toLowerCase(), value]));
+}
+
 /** Lists with each of some filters: all of these lists have such a name. */
 export async function listed(user: User, list: string, filters: readonly string[], name: string): Promise<void> {
   const seen = await Promise.all(
