@@ -274,9 +274,10 @@ export function computeWeek(week: Week): void {
       await demo.run('server resize revert s2');
       await server('s2', 'ACTIVE');
       expect((await newAdmin.json<Rows>('server migration list')).length).toBeGreaterThan(0);
-      expect(await newAdmin.json<Rows>('server migration list --type resize --status confirmed')).toEqual([
-        expect.anything(),
-      ]);
+      const id = await demo.field('server show s1', 'id');
+      expect(
+        await newAdmin.json<Rows>(`server migration list --server ${id} --type resize --status confirmed`),
+      ).toEqual([expect.anything()]);
       for (const command of [
         'server resize --confirm',
         'server resize --revert',
