@@ -4,7 +4,7 @@ import { refusal } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
 import { idle, survives } from './testing/survival';
 
-/** The law, for what happens to the volumes and disks of servers; see kill.int.spec.ts. */
+/** The law, for what happens to the volumes, disks and dumps of servers; see kill.int.spec.ts. */
 let bench: Bench;
 
 beforeAll(async () => {
@@ -162,6 +162,27 @@ describe('a cut worker', () => {
         },
       }),
     180_000,
+  );
+
+  it(
+    'of server.trigger_crash_dump: the guest is interrupted once',
+    () =>
+      survives(bench, {
+        kind: 'server.trigger_crash_dump',
+        places: 3,
+        prepare: async () => {
+          const id = await bench.boot();
+          await bench.until(id, 'ACTIVE');
+          return { id };
+        },
+        act: ({ id }) =>
+          bench.call('POST', `/servers/${id}/action`, { version: '2.17', body: { trigger_crash_dump: null } }),
+        check: async ({ id }) => {
+          await idle(bench, id);
+          expect((await consoleOf(id)).match(/NMI received/g)).toHaveLength(1);
+        },
+      }),
+    60_000,
   );
 
   it(

@@ -51,6 +51,9 @@ export interface NetworkMap {
 /** How nova tells the ports that it made from the user's, which it must not delete; only admins see a port's profile. */
 export const OWN_PROFILE = { created_by: 'nova' } as const;
 
+/** In the same place: what the port was made for, where that must be found again. */
+export const REQUEST_KEY = 'request';
+
 export function madeByNova(port: PortView): boolean {
   return port['binding:profile']?.['created_by'] === OWN_PROFILE.created_by;
 }

@@ -125,6 +125,17 @@ describe('nova at neutron', () => {
     });
   });
 
+  it('lets go the port that it made for one request, and no other of the server', async () => {
+    const neutron = new Neutron();
+    const client = new NeutronClient(neutron);
+    const ensure = (key: string) => client.ensurePort(ctx, { ...about, request, key }, 'service');
+    const [first, second] = [await ensure('k1'), await ensure('k2')];
+    await client.releaseRequested(ctx, 'vm1', 'k1');
+    await client.releaseRequested(ctx, 'vm1', 'unknown');
+    expect(neutron.tables['ports']?.map(({ id }) => id)).toEqual([second.port_id]);
+    expect(first).toMatchObject({ created_by_nova: true });
+  });
+
   it('finds the ports of an earlier try and binds them to the new host', async () => {
     const neutron = new Neutron();
     const client = new NeutronClient(neutron);

@@ -26,6 +26,7 @@ import type {
 import { inNovasWords, orNull } from './neutron-errors';
 import {
   OWN_PROFILE,
+  REQUEST_KEY,
   madeByNova,
   nicOf,
   type FloatingView,
@@ -149,13 +150,19 @@ export class NeutronClient implements NetworkPort {
   }
 
   async ensurePort(ctx: RequestContext, about: OneAbout): Promise<Nic> {
-    const { request, ...rest } = about;
+    const { request, key, ...rest } = about;
     const port =
       request.port_id === null
-        ? (await this.create(ctx, rest, [request]))[0]
+        ? (await this.create(ctx, rest, [request], key))[0]
         : await this.bind(ctx, rest, request.port_id, null);
     if (port === undefined) throw NovaError.PortNotFound({ port_id: request.port_id ?? '' });
     return nicOf(port, await this.networkMap(ctx, [port.network_id]), request.tag);
+  }
+
+  async releaseRequested(ctx: RequestContext, instanceUuid: string, key: string): Promise<void> {
+    const ports = await this.portsOf(ctx, instanceUuid);
+    const asked = ports.filter((port) => port.id === key || port['binding:profile']?.[REQUEST_KEY] === key);
+    await Promise.all(asked.map((port) => this.letGo(ctx, port.id, madeByNova(port))));
   }
 
   async releasePorts(ctx: RequestContext, instanceUuid: string, nics: readonly Nic[]): Promise<void> {
@@ -272,6 +279,7 @@ export class NeutronClient implements NetworkPort {
     ctx: RequestContext,
     about: Omit<About, 'requests'>,
     requests: readonly NetworkRequest[],
+    key: string | null = null,
   ): Promise<readonly PortView[]> {
     const [first] = requests;
     if (first === undefined) return [];
@@ -282,7 +290,7 @@ export class NeutronClient implements NetworkPort {
       device_owner: `compute:${about.availability_zone}`,
       dns_name: about.hostname,
       'binding:host_id': about.host,
-      'binding:profile': OWN_PROFILE,
+      'binding:profile': key === null ? OWN_PROFILE : { ...OWN_PROFILE, [REQUEST_KEY]: key },
       ...(request.fixed_ip === null ? {} : { fixed_ips: [{ ip_address: request.fixed_ip }] }),
       ...(about.security_groups.length === 0 ? {} : { security_groups: about.security_groups }),
     }));

@@ -153,6 +153,11 @@ export const NovaError = defineErrors({
   VolumeIsDetaching: { kind: 'badRequest', template: 'Invalid volume: volume {volume_id} is already being detached.' },
   VolumeIsRoot: { kind: 'badRequest', template: 'Cannot detach a root device volume' },
   DevicePathInUse: { kind: 'conflict', template: 'The supplied device path ({path}) is in use.' },
+  InterfaceAttachFailed: {
+    kind: 'conflict',
+    status: 500,
+    template: 'Failed to attach network adapter device to {instance_uuid}',
+  },
   InterfaceNotFound: { kind: 'notFound', template: 'Port {port_id} not found for instance {instance_uuid}.' },
   InstanceInvalidState: {
     kind: 'conflict',

@@ -142,11 +142,11 @@ export const NovaSagas = {
     action: 'extend_volume',
     params: Type.Object({ instance_uuid: Uuid, volume_id: Uuid }),
   },
-  /** The port exists and is recorded as the instance's NIC (state attaching) when it starts. */
+  /** The request makes or takes the port and tells by an event under `key`: the id of a port that there is, or what one that is made is found by. */
   attachInterface: {
     kind: 'server.attach_interface',
     action: 'attach_interface',
-    params: Type.Object({ instance_uuid: Uuid, port_id: Uuid }),
+    params: Type.Object({ instance_uuid: Uuid, key: Uuid }),
   },
   detachInterface: {
     kind: 'server.detach_interface',

@@ -1,6 +1,14 @@
 import { defineSaga, type SagaDefinition } from '@nestack/kernel/saga';
 import { NovaError, NovaSagas, type ConnectionInfo } from '@nestack/nova/contract';
-import { RESERVATION, RESERVATION_REFUSED, type BlockDevice } from '@nestack/nova/domain';
+import {
+  INTERFACE_PENDING,
+  INTERFACE_REFUSED,
+  INTERFACE_REQUEST,
+  INTERFACE_WAIT_MS,
+  RESERVATION,
+  RESERVATION_REFUSED,
+  type BlockDevice,
+} from '@nestack/nova/domain';
 import { isHostDown, isRefusal, load, onHost, reachable, type SagaDeps } from './deps';
 
 /** How long an attachment waits for the request that started it to reserve the volume. */
@@ -10,6 +18,13 @@ interface Connected {
   readonly connection_info: ConnectionInfo;
   readonly host: string;
   readonly device: string | null;
+}
+/** What the request told of its port. */
+interface Told {
+  readonly status: string;
+}
+interface Taken {
+  readonly port_id: string | null;
 }
 interface Reserved {
   readonly id: string;
@@ -202,21 +217,55 @@ function detachVolume(deps: SagaDeps) {
   });
 }
 
+/** `server.attach_interface`: take the port that the request makes, hot-plug; undone, the port is let go whoever made it. */
 function attachInterface(deps: SagaDeps) {
-  const nicOf = async (uuid: string, port: string) => {
+  const nicOf = async (uuid: string, port: string | undefined) => {
     const { instance } = await load(deps, uuid);
     return { instance, nic: instance.nics.find((one) => one.port_id === port) ?? null };
   };
   return defineSaga({
     kind: NovaSagas.attachInterface.kind,
-    version: 1,
+    version: 2,
     params: NovaSagas.attachInterface.params,
     steps: [
       {
         type: 'effect',
+        name: 'hold',
+        do: () => Promise.resolve(null),
+        undo: (ctx, run) => deps.networks.releaseRequested(ctx, run.params.instance_uuid, run.params.key),
+      },
+      {
+        type: 'wait',
+        name: 'port',
+        timeoutMs: INTERFACE_WAIT_MS,
+        onTimeout: 'continue',
+        check: async (_ctx, tx, run): Promise<Told | undefined> => {
+          const told = await deps.events.of(tx, run.params.instance_uuid, INTERFACE_REQUEST);
+          const status = told.get(run.params.key);
+          return status === undefined || status === INTERFACE_PENDING ? undefined : { status };
+        },
+      },
+      {
+        type: 'tx',
+        name: 'take',
+        do: async (_ctx, tx, run): Promise<Taken> => {
+          const { instance_uuid, key } = run.params;
+          const status = (await deps.events.of(tx, instance_uuid, INTERFACE_REQUEST)).get(key);
+          if (status === undefined || status === INTERFACE_PENDING || status === INTERFACE_REFUSED) {
+            // From now on the request hears that it is too late.
+            await deps.events.forget(tx, instance_uuid, INTERFACE_REQUEST, key);
+            return { port_id: null };
+          }
+          return { port_id: status };
+        },
+      },
+      {
+        type: 'effect',
         name: 'plug',
         do: async (ctx, run) => {
-          const { instance_uuid, port_id } = run.params;
+          const { instance_uuid } = run.params;
+          const { port_id } = run.out<Taken>('take');
+          if (port_id === null) throw NovaError.InterfaceAttachFailed({ instance_uuid });
           const { instance, nic } = await nicOf(instance_uuid, port_id);
           const { host } = instance;
           if (instance.deleted_at !== null || host === null || nic === null)
@@ -229,17 +278,27 @@ function attachInterface(deps: SagaDeps) {
           await onHost(deps, host, command);
         },
         undo: async (ctx, run) => {
-          const { instance, nic } = await nicOf(run.params.instance_uuid, run.params.port_id);
-          if (nic === null) return;
           const { instance_uuid } = run.params;
+          const { instance, nic } = await nicOf(instance_uuid, run.maybe<Taken>('take')?.port_id ?? undefined);
+          if (nic === null) return;
           await takeOut(deps, instance.host, (host) =>
             deps.compute.detach_interface(ctx, { instance_uuid, nic }, { host, messageId: `${run.messageId}:undo` }),
           );
-          await deps.networks.releasePort(ctx, instance_uuid, nic);
         },
       },
+      {
+        type: 'tx',
+        name: 'attached',
+        pivot: true,
+        do: (_ctx, tx, run) => deps.events.forget(tx, run.params.instance_uuid, INTERFACE_REQUEST, run.params.key),
+      },
     ],
-    onUnwound: (_ctx, tx, run) => dropNic(deps, tx, run.params.instance_uuid, run.params.port_id),
+    onUnwound: async (_ctx, tx, run) => {
+      const { instance_uuid, key } = run.params;
+      await deps.events.forget(tx, instance_uuid, INTERFACE_REQUEST, key);
+      const port = run.maybe<Taken>('take')?.port_id ?? null;
+      if (port !== null) await dropNic(deps, tx, instance_uuid, port);
+    },
   });
 }
 

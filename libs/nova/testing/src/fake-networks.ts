@@ -25,6 +25,8 @@ export interface FakePort {
   further: readonly string[];
   made_by_nova: boolean;
   tag: string | null;
+  /** What it was made for. */
+  key?: string;
   /** Its place among the NICs of its instance. */
   index: number;
   groups: string[];
@@ -130,7 +132,16 @@ export class FakeNetworks implements NetworkPort {
   ensurePort(_ctx: RequestContext, about: Parameters<NetworkPort['ensurePort']>[1]): Promise<Nic> {
     return this.faults.run('ensurePort', () => {
       const index = this.of(about.instance_uuid).length;
-      return this.bind({ ...about, requests: [] }, about.request, index);
+      const nic = this.bind({ ...about, requests: [] }, about.request, index);
+      const port = this.ports.get(nic.port_id);
+      if (port !== undefined && about.request.port_id === null) port.key = about.key;
+      return nic;
+    });
+  }
+
+  releaseRequested(_ctx: RequestContext, instanceUuid: string, key: string): Promise<void> {
+    return this.faults.run('releaseRequested', () => {
+      for (const port of this.of(instanceUuid)) if (port.key === key || port.id === key) this.release(port);
     });
   }
 

@@ -105,7 +105,7 @@ export interface NetworkPort {
       readonly security_groups: readonly string[];
     },
   ): Promise<readonly Nic[]>;
-  /** Creates and binds one more port, or binds the given one. `key` makes a retry find the port again. */
+  /** Creates and binds one more port, or binds the given one. What is made bears `key`, so that `releaseRequested` finds it. */
   ensurePort(
     ctx: RequestContext,
     about: {
@@ -116,9 +116,12 @@ export interface NetworkPort {
       readonly availability_zone: string;
       readonly request: NetworkRequest;
       readonly security_groups: readonly string[];
+      readonly key: string;
     },
     as: As,
   ): Promise<Nic>;
+  /** Lets go what `ensurePort` made or took: the instance's ports that bear the key or have it as their id. None is no error. */
+  releaseRequested(ctx: RequestContext, instanceUuid: string, key: string): Promise<void>;
   /** Deletes the ports that nova made and unbinds the user's. Ports that are gone already are no error. Finds leftovers by device_id too. */
   releasePorts(ctx: RequestContext, instanceUuid: string, nics: readonly Nic[]): Promise<void>;
   releasePort(ctx: RequestContext, instanceUuid: string, nic: Nic): Promise<void>;

@@ -1,5 +1,6 @@
 import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
+import { newUuid } from '@nestack/kernel/ids';
 import { NovaError, NovaSagas, type Nic, type VmState } from '@nestack/nova/contract';
 import type { BlockDevice, Instance, NetworkRequest } from '../instance';
 import type {
@@ -29,6 +30,21 @@ export interface AttachmentsDeps {
 /** Under this name a request tells the operation that it started how the reservation of the volume went: its attachment's id. */
 export const RESERVATION = 'volume-reservation';
 export const RESERVATION_REFUSED = 'refused';
+
+/**
+ * Under this name a request tells the operation that it started which port it made: its id. The tag is the key of the request,
+ * and there as long as the port is being attached.
+ */
+export const INTERFACE_REQUEST = 'interface-request';
+export const INTERFACE_PENDING = 'pending';
+export const INTERFACE_REFUSED = 'refused';
+/** How long a request lets neutron make the port; the operation waits longer, so that it misses none. */
+const PORT_MS = 15_000;
+/** How long the operation waits for the port. */
+export const INTERFACE_WAIT_MS = 20_000;
+
+/** One key for all operations on a server's interfaces, since the port that one makes has no id yet when it starts. */
+const interfacesOf = (id: string): string => `${id}/interfaces`;
 
 /** States in which disks come and go. upstream: nova/compute/api.py attach_volume */
 const DISK_STATES: readonly VmState[] = ['active', 'paused', 'stopped', 'resized', 'suspended', 'soft-delete'];
@@ -200,59 +216,92 @@ export class Attachments {
     return this.deps.networks.current(ctx, instance.uuid, instance.nics);
   }
 
-  /** Makes (or takes) the port at once, so that the answer has its address; the guest gets it in a durable operation. */
-  async attachInterface(
-    ctx: RequestContext,
-    id: string,
-    request: NetworkRequest,
-  ): Promise<{ readonly nic: Nic; readonly instance: Instance }> {
+  /**
+   * Starts the operation that plugs the interface, then makes or takes the port, so that the caller hears a refusal and the
+   * answer has its address. The operation lets the port go when it cannot be plugged or this process dies.
+   */
+  async attachInterface(ctx: RequestContext, id: string, request: NetworkRequest): Promise<Nic> {
     const { deps } = this;
     const gate = { action: 'attach_interface', vm_states: NIC_STATES };
-    const instance = await deps.tx.read('interfaces.check', async (tx) => {
+    await deps.tx.read('interfaces.check', async (tx) => {
       const found = visible(ctx, await deps.instances.find(tx, id), id);
       assertUnlocked(ctx, found);
       checkStates(found, gate);
-      return found;
     });
     const network = await this.networkFor(ctx, request);
-    const nic = await deps.networks.ensurePort(
-      ctx,
-      {
-        instance_uuid: instance.uuid,
-        project_id: instance.project_id,
-        hostname: instance.hostname,
-        host: instance.host ?? '',
-        availability_zone: instance.availability_zone ?? 'nova',
-        request: network,
-        security_groups: [],
-      },
-      'service',
-    );
-    try {
-      return await deps.tx.run('server.attach_interface', async (tx) => {
-        await deps.operations.lock(tx, `${id}/${nic.port_id}`);
-        const entered = await enter(ctx, tx, deps.instances, id, gate, {});
-        const nics = [...entered.nics.filter((one) => one.port_id !== nic.port_id), nic];
-        const updated = (await deps.instances.update(tx, entered.uuid, { nics })) ?? entered;
-        await deps.operations.start(ctx, tx, NovaSagas.attachInterface.kind, {
-          params: { instance_uuid: entered.uuid, port_id: nic.port_id },
-          resourceId: entered.uuid,
-          lockKey: `${entered.uuid}/${nic.port_id}`,
-          mode: 'queue',
-          action: NovaSagas.attachInterface.action,
-        });
-        return { nic, instance: updated };
+    const key = network.port_id ?? newUuid();
+    const instance = await deps.tx.run('server.attach_interface', async (tx) => {
+      const lockKey = interfacesOf(id);
+      await deps.operations.lock(tx, lockKey);
+      const entered = await enter(ctx, tx, deps.instances, id, gate, {});
+      const requests = await deps.events.of(tx, entered.uuid, INTERFACE_REQUEST);
+      if (requests.has(key) || entered.nics.some((nic) => nic.port_id === key))
+        throw NovaError.PortInUse({ port_id: key });
+      const event = { name: INTERFACE_REQUEST, tag: key, status: INTERFACE_PENDING, at: deps.clock.now() };
+      await deps.events.record(tx, entered.uuid, event);
+      await deps.operations.start(ctx, tx, NovaSagas.attachInterface.kind, {
+        params: { instance_uuid: entered.uuid, key },
+        resourceId: entered.uuid,
+        lockKey,
+        mode: 'queue',
+        action: NovaSagas.attachInterface.action,
       });
+      return entered;
+    });
+    return this.makePort(ctx, instance, network, key);
+  }
+
+  private async makePort(ctx: RequestContext, instance: Instance, request: NetworkRequest, key: string): Promise<Nic> {
+    const { deps } = this;
+    const tell = (nic: Nic | null): Promise<boolean> =>
+      deps.tx.run('server.attach_interface.port', async (tx) => {
+        await deps.operations.lock(tx, interfacesOf(instance.uuid));
+        await deps.operations.signal(ctx, tx, instance.uuid);
+        const found = await deps.instances.find(tx, instance.uuid, { lock: true });
+        const requests = await deps.events.of(tx, instance.uuid, INTERFACE_REQUEST);
+        // The operation waits no longer.
+        if (requests.get(key) !== INTERFACE_PENDING) return false;
+        const made = found === null ? null : nic;
+        const status = made?.port_id ?? INTERFACE_REFUSED;
+        await deps.events.record(tx, instance.uuid, {
+          name: INTERFACE_REQUEST,
+          tag: key,
+          status,
+          at: deps.clock.now(),
+        });
+        if (found === null || made === null) return false;
+        const nics = [...found.nics.filter((one) => one.port_id !== made.port_id), made];
+        await deps.instances.update(tx, found.uuid, { nics });
+        return true;
+      });
+    const latest = deps.clock.now().getTime() + PORT_MS;
+    const about = {
+      instance_uuid: instance.uuid,
+      project_id: instance.project_id,
+      hostname: instance.hostname,
+      host: instance.host ?? '',
+      availability_zone: instance.availability_zone ?? 'nova',
+      request,
+      security_groups: [],
+      key,
+    };
+    try {
+      const within = { ...ctx, deadline: Math.min(ctx.deadline ?? latest, latest) };
+      const nic = await deps.networks.ensurePort(within, about, 'service');
+      if (await tell(nic)) return nic;
     } catch (error) {
-      await deps.networks.releasePort(ctx, instance.uuid, nic);
+      await tell(null);
       throw error;
     }
+    await deps.networks.releaseRequested(ctx, instance.uuid, key);
+    throw NovaError.InterfaceAttachFailed({ instance_uuid: instance.uuid });
   }
 
   async detachInterface(ctx: RequestContext, id: string, portId: string): Promise<void> {
     const { deps } = this;
     await deps.tx.run('server.detach_interface', async (tx) => {
-      await deps.operations.lock(tx, `${id}/${portId}`);
+      const lockKey = interfacesOf(id);
+      await deps.operations.lock(tx, lockKey);
       const instance = await enter(
         ctx,
         tx,
@@ -266,7 +315,7 @@ export class Attachments {
       await deps.operations.start(ctx, tx, NovaSagas.detachInterface.kind, {
         params: { instance_uuid: instance.uuid, port_id: portId },
         resourceId: instance.uuid,
-        lockKey: `${instance.uuid}/${portId}`,
+        lockKey,
         mode: 'queue',
         action: NovaSagas.detachInterface.action,
       });

@@ -171,7 +171,7 @@ export class AttachmentsController {
     const fixed = wanted.fixed_ips?.[0]?.ip_address ?? null;
     if (fixed !== null && wanted.net_id === undefined)
       throw NovaError.BadRequest({ reason: 'Must input network_id when request IP address' });
-    const { nic } = await this.attachments.attachInterface(request.ctx, id(request), {
+    const nic = await this.attachments.attachInterface(request.ctx, id(request), {
       network_id: wanted.net_id ?? null,
       port_id: wanted.port_id ?? null,
       fixed_ip: fixed,
