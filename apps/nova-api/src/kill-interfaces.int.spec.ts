@@ -62,7 +62,7 @@ describe('a cut worker', () => {
           await told(id);
         },
       }),
-    60_000,
+    120_000,
   );
 
   it(
@@ -78,7 +78,7 @@ describe('a cut worker', () => {
         act: (id) => plug(id),
         check: asBefore,
       }),
-    60_000,
+    120_000,
   );
 
   it(
@@ -94,7 +94,7 @@ describe('a cut worker', () => {
         act: async (id) => expect((await plug(id)).status).toBe(503),
         check: asBefore,
       }),
-    60_000,
+    120_000,
   );
 
   it(
@@ -113,7 +113,7 @@ describe('a cut worker', () => {
           expect(bench.networks.ports.get(port)).toMatchObject({ device_id: '' });
         },
       }),
-    60_000,
+    120_000,
   );
 
   it(
@@ -130,7 +130,7 @@ describe('a cut worker', () => {
           expect((await bench.show(id))?.['addresses']).toEqual({});
         },
       }),
-    60_000,
+    120_000,
   );
 });
 
