@@ -128,7 +128,7 @@ describe('nova at neutron', () => {
   it('lets go the port that it made for one request, and no other of the server', async () => {
     const neutron = new Neutron();
     const client = new NeutronClient(neutron);
-    const ensure = (key: string) => client.ensurePort(ctx, { ...about, request, key }, 'service');
+    const ensure = (key: string) => client.ensurePort(ctx, { ...about, request, key });
     const [first, second] = [await ensure('k1'), await ensure('k2')];
     await client.releaseRequested(ctx, 'vm1', 'k1');
     await client.releaseRequested(ctx, 'vm1', 'unknown');
