@@ -185,6 +185,9 @@ export class Cloud {
   }
 }
 
+/** Ports of X11 and Amanda, which browsers and `fetch` do not speak HTTP to. spec: fetch.spec.whatwg.org, bad port */
+const BARRED = new Set([6000, 10_080]);
+
 /** An offset at which nobody listens on the ports that matter most. */
 async function freeOffset(): Promise<number> {
   for (let tries = 0; tries < 50; tries += 1) {
@@ -192,6 +195,7 @@ async function freeOffset(): Promise<number> {
     const ports = [5000, 6080, 6100, 8774, 8775, 8776, 8778, 9292, 9696, 25_432, 25_672, 25_673, 24_369].map(
       (port) => port + offset,
     );
+    if (ports.some((port) => BARRED.has(port))) continue;
     if ((await Promise.all(ports.map(isFree))).every(Boolean)) return offset;
   }
   throw new Error('found no free ports');
