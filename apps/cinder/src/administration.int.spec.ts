@@ -253,6 +253,11 @@ describe('volume types', () => {
     expect((await ask('DELETE', `${specs}/a`)).status).toBe(202);
     expect((await ask('DELETE', `${specs}/a`)).status).toBe(404);
     expect((await ask('GET', specs)).json).toEqual({ extra_specs: { 'x:c': 'e', multiattach: '<is> True' } });
+    const wanted = (text: string) => `?extra_specs=${encodeURIComponent(text)}`;
+    expect(await names(wanted("{'x:c': 'e'}"), { ...admin, version: '3.52' })).toEqual(['silver']);
+    expect(await names(wanted("{'x:c': 'f'}"), { ...admin, version: '3.52' })).toEqual([]);
+    // Before 3.52 the filter is none.
+    expect(await names(wanted("{'x:c': 'f'}"), { ...admin, version: '3.51' })).toContain('silver');
     const updated = await ask('PUT', `/types/${id}`, { ...admin, body: { volume_type: { name: 'grey' } } });
     expect(updated.json['volume_type']).toMatchObject({ name: 'grey', description: 'd' });
     expect((await ask('PUT', `/types/${id}`, { ...admin, body: { volume_type: {} } })).status).toBe(400);

@@ -132,7 +132,7 @@ function timesOf(key: string, text: string): ListQuery['times'][number][] {
 }
 
 /** A dictionary as JSON or as Python writes one: `{'key': 'value'}`. */
-function dictionaryOf(text: string | null): Metadata | null {
+export function dictionaryOf(text: string | null): Metadata | null {
   if (text === null || text.trim() === '') return null;
   const entries: Record<string, string> = {};
   const inner = /^\s*\{(.*)\}\s*$/s.exec(text)?.[1];

@@ -23,7 +23,7 @@ import {
   updateType,
 } from '@nestack/cinder/contract';
 import { isPrivileged, VolumeTypes } from '@nestack/cinder/domain';
-import { MAX_LIMIT, offsetOf } from './list-query';
+import { MAX_LIMIT, dictionaryOf, offsetOf } from './list-query';
 import { changedTypeView, typeView, visibleSpecs } from './views';
 
 const id = (request: ApiRequest): string => request.params['type_id'] ?? '';
@@ -43,7 +43,7 @@ export class TypesController {
       ...page,
       offset: offsetOf(raw),
       is_public: admin ? publicFilter(raw.get('is_public')) : true,
-      extra_specs: null,
+      extra_specs: request.version.atLeast('3.52') ? dictionaryOf(raw.get('extra_specs')) : null,
       sort: parseSort(raw, {
         allowed: ['id', 'name', 'created_at'],
         defaults: [{ key: 'created_at', direction: 'desc' }],
