@@ -184,7 +184,7 @@ describe('projects', () => {
       is_domain: false,
       description: '',
       tags: [],
-      parents: { [top]: null },
+      parents: { [top]: { default: null } },
       subtree: [{ project: { id: leaf } }],
     });
     const refused = await keystone.call('DELETE', `/projects/${top}`);

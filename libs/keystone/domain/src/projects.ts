@@ -38,10 +38,9 @@ export class Projects {
     return this.db.read('projects.list', (tx) => this.stores.projects.list(tx, filters));
   }
 
-  /** Projects that a project lies in, nearest first; without the domain. */
+  /** Projects that a project lies in, nearest first, the domain last. */
   async parents(_ctx: RequestContext, id: string): Promise<Project[]> {
-    const chain = await this.db.read('projects.parents', (tx) => this.stores.projects.ancestors(tx, id));
-    return chain.filter((project) => !project.is_domain);
+    return this.db.read('projects.parents', (tx) => this.stores.projects.ancestors(tx, id));
   }
 
   /** All projects below one. */

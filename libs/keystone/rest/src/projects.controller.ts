@@ -81,7 +81,9 @@ export class ProjectsController {
   /** Parents and subtree, as lists of projects or as nested ids. */
   private async family(request: ApiRequest, project: Project): Promise<Record<string, unknown>> {
     const query = request.rawQuery;
-    const asList = (list: readonly Project[]) => list.map((one) => ({ project: projectView(request.baseUrl, one) }));
+    // Domains are parents by id alone. upstream: keystone/resource/core.py, get_project_parents_as_ids
+    const asList = (list: readonly Project[]) =>
+      list.filter((one) => !one.is_domain).map((one) => ({ project: projectView(request.baseUrl, one) }));
     const found: Record<string, unknown> = {};
     for (const [way, asked] of [
       ['parents', [flag(query, 'parents_as_list'), flag(query, 'parents_as_ids')]],
