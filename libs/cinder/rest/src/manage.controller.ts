@@ -103,7 +103,7 @@ export class ManageController {
       description: trimmed(wanted.description),
       metadata: wanted.metadata ?? {},
     });
-    return { snapshot: snapshotView(snapshot, request, true) };
+    return { snapshot: snapshotView(snapshot, request, false) };
   }
 
   @Handles(unmanageVolume)
