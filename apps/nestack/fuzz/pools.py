@@ -257,7 +257,7 @@ class Pools:
             else:
                 found = []
             for item in found[:5]:
-                if isinstance(item, (str, int)) and not isinstance(item, bool):
+                if isinstance(item, (str, int)) and not isinstance(item, bool) and item != "":
                     self._add(self.known, self.name_of(f"{path}/{{{name}}}", name), item)
                     if "{" in path:
                         self._pair(f"{path}/{{{name}}}", {**parameters, name: str(item)})
@@ -331,6 +331,9 @@ class Pools:
         return found
 
     def _add(self, pools, name, value):
+        # An empty name (of a tag) makes the path another one.
+        if value == "":
+            return
         pool = pools.setdefault(name, [])
         if value not in pool and len(pool) < LIMIT:
             pool.append(value)

@@ -72,7 +72,8 @@ const PARENT: Readonly<Record<TaggedCollection, string>> = {
 const Tags = Type.Object({ tags: Type.Array(Type.String()) });
 const TagsBody = documentedAs(
   Type.Object({ tags: Type.Unknown() }, { additionalProperties: true }),
-  Type.Object({ tags: Type.Array(Type.String({ minLength: 1, maxLength: 255 })) }, { additionalProperties: true }),
+  // Empty ones too. upstream: neutron/extensions/tagging.py, validate_tags
+  Type.Object({ tags: Type.Array(Type.String({ maxLength: 255 })) }, { additionalProperties: true }),
 );
 
 function tagOperations(collection: TaggedCollection) {
