@@ -257,7 +257,7 @@ class Pools:
             else:
                 found = []
             for item in found[:5]:
-                if isinstance(item, (str, int)) and not isinstance(item, bool) and item != "":
+                if isinstance(item, (str, int)) and not isinstance(item, bool) and fits_into_path(item):
                     self._add(self.known, self.name_of(f"{path}/{{{name}}}", name), item)
                     if "{" in path:
                         self._pair(f"{path}/{{{name}}}", {**parameters, name: str(item)})
@@ -295,7 +295,7 @@ class Pools:
 
     def _pair(self, path, parameters):
         found = self.pairs.setdefault(path, [])
-        if parameters and parameters not in found:
+        if parameters and parameters not in found and all(map(fits_into_path, parameters.values())):
             found.append(dict(parameters))
             del found[:-LIMIT]
 
@@ -331,12 +331,16 @@ class Pools:
         return found
 
     def _add(self, pools, name, value):
-        # An empty name (of a tag) makes the path another one.
-        if value == "":
+        if not fits_into_path(value):
             return
         pool = pools.setdefault(name, [])
         if value not in pool and len(pool) < LIMIT:
             pool.append(value)
+
+
+def fits_into_path(value):
+    """Whether a path with the value in it is still the operation's: not with an empty tag, nor with a question mark."""
+    return value != "" and not re.search(r"[?#/]", str(value))
 
 
 def header(response, name):
