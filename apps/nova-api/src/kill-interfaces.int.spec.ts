@@ -1,8 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { cutWorkers } from '@nestack/kernel/saga';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { outage } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
-import { idle, survives } from './testing/survival';
+import { idle, survives, tidiesUp } from './testing/survival';
 
 /** The law, for what happens to the interfaces of servers; see kill.int.spec.ts. */
 let bench: Bench;
@@ -11,15 +10,7 @@ beforeAll(async () => {
   bench = await Bench.start({ hosts: 1 });
 }, 60_000);
 
-afterAll(async () => {
-  cutWorkers(null);
-  await bench.close();
-});
-
-afterEach(async () => {
-  cutWorkers(null);
-  await bench.tidy();
-}, 60_000);
+tidiesUp(() => bench);
 
 async function active(): Promise<string> {
   const id = await bench.boot();

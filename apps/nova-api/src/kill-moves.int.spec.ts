@@ -1,7 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { cutWorkers } from '@nestack/kernel/saga';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Bench } from './testing/bench';
-import { idle, survives } from './testing/survival';
+import { idle, survives, tidiesUp } from './testing/survival';
 
 /** The law for operations that change where servers are and what they have. */
 let bench: Bench;
@@ -12,15 +11,7 @@ beforeAll(async () => {
   large = await bench.addFlavor({ vcpus: 2, ram: 128, disk: 2 });
 }, 60_000);
 
-afterAll(async () => {
-  cutWorkers(null);
-  await bench.close();
-}, 60_000);
-
-afterEach(async () => {
-  cutWorkers(null);
-  await bench.tidy();
-}, 60_000);
+tidiesUp(() => bench);
 
 const act = (id: string, body: Record<string, unknown>) => bench.call('POST', `/servers/${id}/action`, { body });
 const resize = (id: string) => act(id, { resize: { flavorRef: large } });

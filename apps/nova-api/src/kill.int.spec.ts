@@ -1,8 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { cutWorkers } from '@nestack/kernel/saga';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { refusal } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
-import { idle, survives } from './testing/survival';
+import { idle, survives, tidiesUp } from './testing/survival';
 
 /**
  * The law, for every long operation: its worker is cut off before and after each effect and each journal entry, one place
@@ -20,16 +19,7 @@ beforeAll(async () => {
   group = (made.json as { server_group: { id: string } }).server_group.id;
 }, 60_000);
 
-afterAll(async () => {
-  cutWorkers(null);
-  await bench.close();
-});
-
-afterEach(async () => {
-  cutWorkers(null);
-  await bench.tidy();
-  bench.volumes.volumes.clear();
-}, 60_000);
+tidiesUp(() => bench);
 
 const act = (id: string, body: Record<string, unknown>) => bench.call('POST', `/servers/${id}/action`, { body });
 

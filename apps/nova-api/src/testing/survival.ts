@@ -1,4 +1,4 @@
-import { expect } from '@jest/globals';
+import { afterAll, afterEach, expect } from '@jest/globals';
 import { cutWorkers } from '@nestack/kernel/saga';
 import type { Bench } from './bench';
 
@@ -50,6 +50,19 @@ export async function survives<T>(bench: Bench, scenario: Scenario<T>): Promise<
   const places = [...new Set(await play(bench, scenario, null))];
   expect(places.length).toBeGreaterThanOrEqual(scenario.places);
   for (const place of places) await play(bench, scenario, place);
+}
+
+/** Lets workers be after each test of a suite, and removes what it has made; ends the bench after the last. */
+export function tidiesUp(bench: () => Bench): void {
+  afterEach(async () => {
+    cutWorkers(null);
+    await bench().tidy();
+    bench().volumes.volumes.clear();
+  }, 60_000);
+  afterAll(async () => {
+    cutWorkers(null);
+    await bench().close();
+  }, 60_000);
 }
 
 /** Waits until no operation works on the server any more. */
