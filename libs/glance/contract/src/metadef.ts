@@ -26,8 +26,12 @@ const propertyKeys = {
   minLength: Type.Optional(Count),
   maxLength: Type.Optional(Count),
   confidential: Type.Optional(Type.Boolean()),
+  // Open, as upstream's schema leaves it; what is sent comes back.
   items: Type.Optional(
-    Type.Object({ type: Type.Enum([...METADEF_TYPES]), enum: Type.Optional(Type.Array(Type.Unknown())) }),
+    Type.Object(
+      { type: Type.Enum([...METADEF_TYPES]), enum: Type.Optional(Type.Array(Type.Unknown())) },
+      { additionalProperties: true },
+    ),
   ),
   uniqueItems: Type.Optional(Type.Boolean()),
   minItems: Type.Optional(Count),
