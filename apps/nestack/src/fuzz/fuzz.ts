@@ -105,7 +105,14 @@ async function makeTenant(admin: Rest, settings: CloudSettings): Promise<Tenant>
     remove: async () => {
       await rest.close();
       await admin.call('DELETE', `${url}/users/${user.id}`, { accept: [404] });
-      await admin.call('DELETE', `${url}/projects/${project.id}`, { accept: [404] });
+      // What the run has made below it goes first: a project that has others is not deleted.
+      const below = await admin.get<{ project: { subtree: { project: { id: string } }[] } }>(
+        `${url}/projects/${project.id}?subtree_as_list`,
+      );
+      const leavesFirst = below.project.subtree.map((one) => one.project.id).toReversed();
+      for (const id of [...leavesFirst, project.id]) {
+        await admin.call('DELETE', `${url}/projects/${id}`, { accept: [404] });
+      }
     },
   };
 }
