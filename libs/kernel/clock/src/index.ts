@@ -44,3 +44,19 @@ export function isoMicros(date: Date): string {
 export function spacedSeconds(date: Date): string {
   return date.toISOString().slice(0, 19).replace('T', ' ');
 }
+
+const ISO_8601 = /^\s*(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d(?::?\d\d)?)?)?\s*$/i;
+
+/**
+ * The moment that a text in ISO 8601 tells, UTC where it names no zone; null when it is in no such form. JavaScript itself takes `8`
+ * for a date as well, which no database does.
+ */
+export function parseIsoTime(text: string): Date | null {
+  const [, day, time = '00:00', zone = 'Z'] = ISO_8601.exec(text) ?? [];
+  if (day === undefined) return null;
+  const offset = /^[+-]/.test(zone) ? `${zone.slice(0, 3)}:${zone.slice(3).replace(':', '') || '00'}` : 'Z';
+  const moment = new Date(`${day}T${time}${offset}`);
+  return Number.isNaN(moment.getTime()) || moment.getUTCFullYear() < 1 || moment.getUTCFullYear() > 9999
+    ? null
+    : moment;
+}

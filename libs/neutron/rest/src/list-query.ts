@@ -1,3 +1,4 @@
+import { parseIsoTime } from '@nestack/kernel/clock';
 import type { DomainError } from '@nestack/kernel/errors';
 import { parseBoolean, type ApiRequest } from '@nestack/kernel/http';
 import { NeutronError, filtersOf, type Resource } from '@nestack/neutron/contract';
@@ -41,11 +42,12 @@ function filters(resource: Resource, query: URLSearchParams): Map<string, string
 /** Values that an attribute of this kind cannot have are refused where upstream converts them. */
 function checked(resource: Resource, name: string, value: string): string {
   if (name === 'changed_since') {
-    if (Number.isNaN(Date.parse(value)))
+    const moment = parseIsoTime(value);
+    if (moment === null)
       throw NeutronError.InvalidInput({
         error_message: `The input changed_since must be in the following format: YYYY-MM-DDTHH:MM:SS[Z]`,
       });
-    return new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(value) ? value : `${value}Z`).toISOString();
+    return moment.toISOString();
   }
   const type = (resource.attributes[name]?.kind.schema as { type?: string } | undefined)?.type;
   if (type === 'boolean' && parseBoolean(value) === null)

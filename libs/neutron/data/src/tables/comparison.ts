@@ -1,3 +1,4 @@
+import { parseIsoTime } from '@nestack/kernel/clock';
 import { parseCidr, parseIp } from '@nestack/neutron/contract';
 import { isUuidLike } from '@nestack/kernel/ids';
 
@@ -28,7 +29,7 @@ function usable(type: ColumnType, values: readonly string[]): unknown[] {
         return network !== null && network.ip === network.first;
       });
     case 'timestamp':
-      return values.filter((value) => !Number.isNaN(Date.parse(value)));
+      return values.flatMap((value) => parseIsoTime(value) ?? []);
     case 'text':
     case 'texts':
     case 'json':
