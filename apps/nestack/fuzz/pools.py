@@ -339,8 +339,8 @@ class Pools:
 
 
 def fits_into_path(value):
-    """Whether a path with the value in it is still the operation's: not with an empty tag, nor with a question mark."""
-    return value != "" and not re.search(r"[?#/]", str(value))
+    """Whether a path with the value in it is still the operation's: not with an empty tag, a dot or a question mark."""
+    return value not in ("", ".", "..") and not re.search(r"[?#/]", str(value))
 
 
 def header(response, name):
