@@ -90,6 +90,11 @@ export class ApiReply<T = unknown> {
   ) {}
 }
 
+/** A body that is JSON text in UTF-8 already, made from parts that were kept. */
+export class JsonBody {
+  constructor(readonly bytes: Buffer) {}
+}
+
 /** How an API turns an error into its service's own envelope. Default headers (request id, content type) are set by the kernel. */
 export type ErrorEnvelope = (
   error: DomainError,

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { DomainError } from '@nestack/kernel/errors';
 import { schemaFor } from './microversion';
-import { ApiReply, type ApiVersion, type Operation } from './operation';
+import { ApiReply, JsonBody, type ApiVersion, type Operation } from './operation';
 import { validatorOf } from './validation';
 
 /**
@@ -50,10 +50,16 @@ export function send(message: IncomingMessage, response: ServerResponse, status:
     end(message, response, null);
     return;
   }
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+  const bytes = bytesOf(body);
   if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', 'application/json');
   response.setHeader('Content-Length', String(bytes.length));
   end(message, response, message.method === 'HEAD' ? null : bytes);
+}
+
+function bytesOf(body: unknown): Buffer {
+  if (Buffer.isBuffer(body)) return body;
+  if (body instanceof JsonBody) return body.bytes;
+  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
 function end(message: IncomingMessage, response: ServerResponse, bytes: Buffer | null): void {
@@ -92,7 +98,7 @@ function checkResponse(operation: Operation, version: ApiVersion, body: unknown)
   const schema = schemaFor(operation.response, version);
   if (schema === null) return;
   // What the client will see: undefined keys gone, dates as text.
-  const seen: unknown = JSON.parse(JSON.stringify(body));
+  const seen: unknown = JSON.parse(body instanceof JsonBody ? body.bytes.toString() : JSON.stringify(body));
   const validate = validatorOf(schema);
   if (validate(seen)) return;
   const found = (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message ?? ''}`).join('; ');

@@ -7,6 +7,7 @@ import { InstancesRepository, novaMigrations } from './index';
 
 const PROJECTS = 4;
 const PER_PROJECT = 2500;
+const VOLUME = '0f1d6fcd-2d2b-4d3c-9c57-7d0fb3f3a001';
 
 let test: TestDatabase;
 const instances = new InstancesRepository();
@@ -63,11 +64,12 @@ async function planOf(statement: { text: string; values: unknown[] }): Promise<s
 }
 
 describe('a list of servers', () => {
-  it('is one statement that its index answers in order', async () => {
+  it('is a statement that its index answers in order, and one for the rows', async () => {
     const sent = await statements(() =>
       test.database.read('list', async (tx) => expect(await instances.list(tx, query())).toHaveLength(100)),
     );
-    expect(sent).toHaveLength(1);
+    expect(sent).toHaveLength(2);
+    expect(sent[1]?.text).toContain('i.uuid = ANY($1::uuid[])');
     const plan = await planOf(sent[0] ?? { text: '', values: [] });
     expect(plan).toMatch(/Index Scan using instance_(project|created)/);
     expect(plan).not.toMatch(/Sort Key: i|Seq Scan on instance/);
@@ -83,11 +85,61 @@ describe('a list of servers', () => {
         expect(next.map(({ instance }) => instance.uuid)).not.toContain(marker);
       }),
     );
-    expect(sent).toHaveLength(2);
+    expect(sent).toHaveLength(3);
     const plan = await planOf(sent[1] ?? { text: '', values: [] });
     expect(plan).toMatch(/Index Scan using instance_(project|created)/);
     expect(plan).toMatch(/Index Cond: .*ROW\(created_at, uuid\) < ROW/);
     expect(plan).not.toMatch(/Sort Key: i|Seq Scan on instance/);
+  });
+
+  it('reads again only what has changed, and shows every change', async () => {
+    const list = async () => {
+      let items: Awaited<ReturnType<typeof instances.list>> = [];
+      const sent = await statements(async () => {
+        items = await test.database.read('list', (tx) => instances.list(tx, query({ project_id: 'p2' })));
+      });
+      return { items, read: sent.slice(1).map(({ values }) => values[0]) };
+    };
+    const first = await list();
+    const [one, other] = first.items.map(({ instance }) => instance.uuid) as [string, string];
+    const again = await list();
+    expect(again.read).toEqual([]);
+    expect(again.items).toEqual(first.items);
+
+    // Twice in one transaction, and a change that does not come to be.
+    await test.database.run('rename', async (tx) => {
+      await instances.update(tx, one, { display_name: 'for a moment' });
+      await instances.update(tx, one, { display_name: 'for good' });
+    });
+    const undone = test.database.run('rename', async (tx) => {
+      await instances.update(tx, other, { display_name: 'never' });
+      throw new Error('undone');
+    });
+    await expect(undone).rejects.toThrow('erred');
+    const renamed = await list();
+    expect(renamed.read).toEqual([[one]]);
+    expect(renamed.items.slice(0, 2).map(({ instance }) => instance.display_name)).toEqual([
+      'for good',
+      first.items[1]?.instance.display_name,
+    ]);
+
+    // User data is read anew each time; a volume is no part of the row.
+    await test.database.run('change', async (tx) => {
+      await instances.update(tx, other, { user_data: 'IyEvYmluL3No' });
+      await execute(
+        tx,
+        "INSERT INTO block_device_mapping (instance_uuid, volume_id, source_type, delete_on_termination, state) VALUES ($1, $2, 'volume', true, 'attached')",
+        [one, VOLUME],
+      );
+    });
+    const changed = await list();
+    expect(changed.read).toEqual([[other]]);
+    expect(changed.items[0]?.volumes).toEqual([{ id: VOLUME, delete_on_termination: true }]);
+    expect(changed.items[1]?.instance.user_data).toBeNull();
+    const [, withData] = await test.database.read('list', (tx) =>
+      instances.list(tx, query({ project_id: 'p2', with_user_data: true })),
+    );
+    expect(withData?.instance.user_data).toBe('IyEvYmluL3No');
   });
 
   it('of all projects has an index of its own', async () => {

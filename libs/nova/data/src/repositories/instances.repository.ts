@@ -13,7 +13,8 @@ import { NovaError, type VmState } from '@nestack/nova/contract';
 import { isId } from './ids';
 import { instanceFilters, instanceOrder } from './instance-filters';
 import { INSTANCE_COLUMNS, assignments, toColumn } from './instance-rows';
-import { fromListed, listedColumns, type ListedRow } from './listed-rows';
+import { fromListed, LISTED_COLUMNS, type ListedRow } from './listed-rows';
+import { ROW_VERSION, SeenInstances } from './seen-instances';
 
 const COLUMNS = INSTANCE_COLUMNS.join(', ');
 const LISTED = INSTANCE_COLUMNS.map((column) => `i.${column}`).join(', ');
@@ -29,8 +30,17 @@ function toItem({ volumes, server_groups, ...instance }: ItemRow): InstanceListI
   return { instance, volumes, server_groups };
 }
 
+/** What a list asks of each row; the rest is known where the version is. */
+type ListRow = Pick<InstanceListItem, 'volumes'> & {
+  readonly uuid: string;
+  readonly version: string;
+  readonly user_data: string | null;
+};
+
 /** Servers in PostgreSQL. */
 export class InstancesRepository implements InstanceRepository {
+  private readonly seen = new SeenInstances();
+
   async insert(tx: Tx, instance: Instance): Promise<void> {
     const values = INSTANCE_COLUMNS.map((column) => toColumn(column, instance[column]));
     await execute(
@@ -64,9 +74,37 @@ export class InstancesRepository implements InstanceRepository {
   }
 
   async list(tx: Tx, query: InstanceQuery): Promise<readonly InstanceListItem[]> {
-    const columns = `${listedColumns(query.with_user_data === true)}, ${VOLUMES}`;
-    const rows = await this.select<ListedRow & Pick<InstanceListItem, 'volumes'>>(tx, columns, query);
-    return rows.map((row) => ({ instance: fromListed(row), volumes: row.volumes }));
+    const userData = query.with_user_data === true ? 'i.user_data' : 'NULL::text AS user_data';
+    const rows = await this.select<ListRow>(tx, `i.uuid, ${ROW_VERSION} AS version, ${userData}, ${VOLUMES}`, query);
+    const instances = await this.inVersions(tx, rows);
+    return rows.flatMap(({ uuid, user_data, volumes }) => {
+      const instance = instances.get(uuid);
+      if (instance === undefined) return [];
+      return [{ instance: user_data === null ? instance : { ...instance, user_data }, volumes }];
+    });
+  }
+
+  /** The rows of a list without their user data: in one more statement those that are not known in this version. */
+  private async inVersions(tx: Tx, rows: readonly ListRow[]): Promise<ReadonlyMap<string, Instance>> {
+    const instances = new Map<string, Instance>();
+    const unknown: string[] = [];
+    for (const { uuid, version } of rows) {
+      const known = this.seen.get(uuid, version);
+      if (known === undefined) unknown.push(uuid);
+      else instances.set(uuid, known);
+    }
+    if (unknown.length === 0) return instances;
+    const read = await sql<ListedRow & { version: string }>(
+      tx,
+      `SELECT ${ROW_VERSION} AS version, ${LISTED_COLUMNS} FROM instance i WHERE i.uuid = ANY($1::uuid[])`,
+      [unknown],
+    );
+    for (const { version, ...row } of read) {
+      const instance = fromListed(row);
+      this.seen.put(version, instance);
+      instances.set(instance.uuid, instance);
+    }
+    return instances;
   }
 
   listNames(tx: Tx, query: InstanceQuery): Promise<readonly InstanceName[]> {

@@ -15,16 +15,14 @@ const TIME_COLUMNS: ReadonlySet<string> = new Set(TIMES);
 
 /**
  * The columns of a list of instances (alias `i`), in the forms that are quickest to read; without key data, which no list
- * shows, and without user data unless it is wanted.
+ * shows, and without user data, which may be long.
  */
-export function listedColumns(userData: boolean): string {
-  return INSTANCE_COLUMNS.map((column) => {
-    if (column === 'key_data' || (column === 'user_data' && !userData)) return `NULL::text AS ${column}`;
-    if (ALIKE_COLUMNS.has(column)) return `i.${column}::text AS ${column}`;
-    if (TIME_COLUMNS.has(column)) return `(extract(epoch FROM i.${column}) * 1000)::float8 AS ${column}`;
-    return `i.${column}`;
-  }).join(', ');
-}
+export const LISTED_COLUMNS = INSTANCE_COLUMNS.map((column) => {
+  if (column === 'key_data' || column === 'user_data') return `NULL::text AS ${column}`;
+  if (ALIKE_COLUMNS.has(column)) return `i.${column}::text AS ${column}`;
+  if (TIME_COLUMNS.has(column)) return `(extract(epoch FROM i.${column}) * 1000)::float8 AS ${column}`;
+  return `i.${column}`;
+}).join(', ');
 
 const LONGEST = 4096;
 const MOST = 2000;

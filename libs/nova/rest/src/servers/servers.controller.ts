@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { ApiReply, Handles, nextLinks, type ApiRequest, type ApiVersion, type RequestOf } from '@nestack/kernel/http';
+import {
+  ApiReply,
+  Handles,
+  JsonBody,
+  nextLinks,
+  type ApiRequest,
+  type ApiVersion,
+  type RequestOf,
+} from '@nestack/kernel/http';
 import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
   NovaError,
@@ -23,6 +31,7 @@ import {
   type InstanceQuery,
 } from '@nestack/nova/domain';
 import { instanceQueryOf } from './list-query';
+import { serverListBytes } from './server-list-bytes';
 import { changedServerView, serverBrief, serverLinks, serverView, type ServerViewOptions } from './servers.views';
 
 /** `/servers` */
@@ -56,7 +65,7 @@ export class ServersController {
       ({ instance }) => instance.uuid,
     );
     const hostStatus = await this.hostStatuses(admin, request.version);
-    return { servers: items.map((item) => serverView(item, { request, admin, ...hostStatus })), ...links };
+    return new JsonBody(serverListBytes(items, { request, admin, ...hostStatus }, links));
   }
 
   @Handles(createServer)
