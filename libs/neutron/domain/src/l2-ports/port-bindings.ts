@@ -1,7 +1,7 @@
 import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { NeutronError } from '@nestack/neutron/contract';
-import { findOr, mustAllow } from '../access';
-import { EVERYTHING, type Port, type PortBinding } from '../model';
+import { findOr, mustAllow, viewerOf } from '../access';
+import type { Port, PortBinding } from '../model';
 import type { NeutronParts } from '../parts';
 import { bind } from './binding';
 import type { PortNews } from './port-news';
@@ -22,31 +22,42 @@ export type BindingView = PortBinding & { readonly status: 'ACTIVE' | 'INACTIVE'
 export class PortBindings {
   constructor(private readonly parts: BindingsParts) {}
 
+  /** Those of a port that the caller sees; to who may see no bindings it has none. */
   async list(ctx: RequestContext, portId: string): Promise<BindingView[]> {
-    mustAllow(ctx, this.parts.policy, 'get_port_binding', {});
     return this.parts.db.read('binding.list', async (tx) => {
-      const port = await this.port(tx, portId);
-      const others = await this.parts.ports.bindings(tx, portId);
-      return [...active(port), ...others.map((one) => inactive(port, one))];
+      const port = await this.port(ctx, tx, portId);
+      return this.maySee(ctx) ? this.of(tx, port) : [];
     });
   }
 
-  private port(tx: Tx, id: string, change = false): Promise<Port> {
-    return findOr(
-      tx,
-      this.parts.ports,
-      id,
-      EVERYTHING,
-      NeutronError.PortNotFound,
-      'port_id',
-      change ? 'change' : undefined,
-    );
+  async show(ctx: RequestContext, portId: string, host: string): Promise<BindingView> {
+    return this.parts.db.read('binding.show', async (tx) => {
+      const port = await this.port(ctx, tx, portId);
+      this.mustSee(ctx);
+      const found = (await this.of(tx, port)).find((one) => one.host === host);
+      if (found === undefined) throw NeutronError.PortBindingNotFound({ port_id: portId, host });
+      return found;
+    });
   }
 
-  async show(ctx: RequestContext, portId: string, host: string): Promise<BindingView> {
-    const found = (await this.list(ctx, portId)).find((one) => one.host === host);
-    if (found === undefined) throw NeutronError.PortBindingNotFound({ port_id: portId, host });
-    return found;
+  private async of(tx: Tx, port: Port): Promise<BindingView[]> {
+    const others = await this.parts.ports.bindings(tx, port.id);
+    return [...active(port), ...others.map((one) => inactive(port, one))];
+  }
+
+  private port(ctx: RequestContext, tx: Tx, id: string, change = false): Promise<Port> {
+    const { ports, policy } = this.parts;
+    const viewer = viewerOf(ctx, policy);
+    return findOr(tx, ports, id, viewer, NeutronError.PortNotFound, 'port_id', change ? 'change' : undefined);
+  }
+
+  private maySee(ctx: RequestContext): boolean {
+    return this.parts.policy.allows(ctx, 'get_port_binding', {});
+  }
+
+  /** What may not be seen is absent. upstream: neutron/pecan_wsgi/hooks/policy_enforcement.py */
+  private mustSee(ctx: RequestContext): void {
+    if (!this.maySee(ctx)) throw NeutronError.HTTPNotFound();
   }
 
   /** Throws 409 for a host that has one. */
@@ -56,7 +67,7 @@ export class PortBindings {
     if (host === undefined)
       throw NeutronError.HTTPBadRequest({ reason: "Failed to parse request. Required attribute 'host' not specified" });
     return this.parts.db.run('binding.create', async (tx) => {
-      const port = await this.port(tx, portId, true);
+      const port = await this.port(ctx, tx, portId, true);
       const binding = await this.bound(tx, port, host, input);
       if (port['binding:host_id'] === host || !(await this.parts.ports.insertBinding(tx, binding)))
         throw NeutronError.PortBindingAlreadyExists({ port_id: portId, host });
@@ -80,9 +91,10 @@ export class PortBindings {
   }
 
   async update(ctx: RequestContext, portId: string, host: string, input: BindingInput): Promise<BindingView> {
-    mustAllow(ctx, this.parts.policy, 'create_port_binding', {});
     return this.parts.db.run('binding.update', async (tx) => {
-      const port = await this.port(tx, portId, true);
+      const port = await this.port(ctx, tx, portId, true);
+      this.mustSee(ctx);
+      mustAllow(ctx, this.parts.policy, 'create_port_binding', {});
       const known = (await this.parts.ports.bindings(tx, portId)).find((one) => one.host === host);
       if (known === undefined) throw NeutronError.PortBindingNotFound({ port_id: portId, host });
       const binding = await this.bound(tx, port, host, { ...known, ...input });
@@ -96,7 +108,7 @@ export class PortBindings {
     mustAllow(ctx, this.parts.policy, 'activate', {});
     const { parts } = this;
     return parts.db.run('binding.activate', async (tx) => {
-      const before = await this.port(tx, portId, true);
+      const before = await this.port(ctx, tx, portId, true);
       if (before['binding:host_id'] === host) throw NeutronError.PortBindingAlreadyActive({ port_id: portId, host });
       const next = (await parts.ports.bindings(tx, portId)).find((one) => one.host === host);
       if (next === undefined) throw NeutronError.PortBindingNotFound({ port_id: portId, host });
@@ -118,7 +130,7 @@ export class PortBindings {
         status: wired ? 'DOWN' : 'ACTIVE',
       };
       await parts.ports.update(tx, portId, patch, parts.clock.now());
-      const after = await this.port(tx, portId);
+      const after = await this.port(ctx, tx, portId);
       await parts.news.changed(ctx, tx, before, after);
       if (after.status === 'ACTIVE') await parts.news.status(ctx, tx, after);
       const [view] = active(after);
@@ -128,10 +140,11 @@ export class PortBindings {
   }
 
   async remove(ctx: RequestContext, portId: string, host: string): Promise<void> {
-    mustAllow(ctx, this.parts.policy, 'delete_port_binding', {});
     const { parts } = this;
     await parts.db.run('binding.delete', async (tx) => {
-      await this.port(tx, portId, true);
+      await this.port(ctx, tx, portId, true);
+      this.mustSee(ctx);
+      mustAllow(ctx, parts.policy, 'delete_port_binding', {});
       if (!(await parts.ports.removeBinding(tx, portId, host)))
         throw NeutronError.PortBindingNotFound({ port_id: portId, host });
     });

@@ -2,6 +2,7 @@ import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { NeutronError, type CreationOf, type portResource } from '@nestack/neutron/contract';
 import {
   findOr,
+  isAdmin,
   listPage,
   matchRevision,
   mustAllow,
@@ -17,7 +18,7 @@ import { ensureDefaultGroup } from '../security-groups/default-group';
 import { Addressing } from './addressing';
 import { bind } from './binding';
 import type { DhcpScheduling } from './dhcp-scheduling';
-import { ROUTER_OWNERS, isTrusted } from './owners';
+import { ROUTER_OWNERS, isRouterInterface, isTrusted } from './owners';
 import { checkPairs, mergeOptions } from './port-checks';
 import type { PortMaker } from './port-maker';
 import type { PortNews } from './port-news';
@@ -91,6 +92,7 @@ export class Ports {
     const target = targetOf({ ...input, project_id: projectId, device_owner: owner }, network);
     mustAllow(ctx, policy, 'create_port', target);
     this.checkAttributes(ctx, 'create_port', input, target, DEFAULTS);
+    await this.mustNotPose(ctx, tx, projectId, owner, input.device_id ?? '');
     const secured = isTrusted(owner) ? false : (input.port_security_enabled ?? network.port_security_enabled);
     const pairs = input.allowed_address_pairs ?? [];
     checkPairs(pairs, parts.settings.maxAddressPairs);
@@ -164,6 +166,24 @@ export class Ports {
     return ids;
   }
 
+  /**
+   * A port does not pass itself off as the interface of another project's router. Throws 409 `DeviceIDNotOwnedByTenant`.
+   * upstream: neutron/db/db_base_plugin_v2.py _enforce_device_owner_not_router_intf_or_device_id
+   */
+  private async mustNotPose(
+    ctx: RequestContext,
+    tx: Tx,
+    projectId: string,
+    owner: string,
+    deviceId: string,
+  ): Promise<void> {
+    const { policy, routers } = this.parts;
+    if (!isRouterInterface(owner) || isAdmin(ctx, policy)) return;
+    const router = await routers.find(tx, deviceId, EVERYTHING);
+    if (router !== null && router.project_id !== projectId)
+      throw NeutronError.DeviceIDNotOwnedByTenant({ device_id: deviceId });
+  }
+
   private checkAttributes(
     ctx: RequestContext,
     action: string,
@@ -196,6 +216,10 @@ export class Ports {
       const target = targetOf({ ...before, ...input }, network);
       this.checkAttributes(ctx, 'update_port', input, target, { ...before });
       matchRevision(before.revision_number, revision);
+      if (input.device_owner !== undefined || (input.device_id ?? before.device_id) !== before.device_id) {
+        const { device_owner: owner, device_id: device } = { ...before, ...input };
+        await this.mustNotPose(ctx, tx, before.project_id, owner, device);
+      }
       const patch = await this.patchOf(ctx, tx, before, network, input);
       return this.apply(ctx, tx, before, patch, input);
     });
