@@ -42,6 +42,7 @@ const infrastructure = {
 
 export default {
   maxWorkers: 2,
+  testSequencer: '<rootDir>/tools/jest/longest-first.mjs',
   watchman: false,
   projects: [
     {

@@ -10,12 +10,14 @@ import { freeOffset, SIMULATED } from './own-cloud.mjs';
 
 /**
  * Runs the list; resolves to the tests by what became of them. `nestack(args)` runs our command and resolves to
- * `{ code, output }`; `canHaveGuests` says whether real ones are possible here.
+ * `{ code }`; `canHaveGuests` says whether real ones are possible here, `alone` resolves once no other cloud has some.
  */
-export async function conformance(nestack, canHaveGuests) {
+export async function conformance(nestack, { canHaveGuests, alone }) {
   const simulated = await onCloud(nestack, SIMULATED, null);
   const inside = simulated.filter((one) => one.outcome === 'skipped').map((one) => one.test);
-  const real = inside.length > 0 && canHaveGuests ? await onCloud(nestack, [], inside) : [];
+  const wanted = inside.length > 0 && canHaveGuests;
+  if (wanted) await alone();
+  const real = wanted ? await onCloud(nestack, [], inside) : [];
   const results = new Map([...simulated, ...real].map((one) => [one.test, one]));
   const by = (...outcomes) => [...results.values()].filter((one) => outcomes.includes(one.outcome));
   return {
@@ -31,7 +33,10 @@ async function onCloud(nestack, flags, tests) {
   const state = mkdtempSync(path.join(tmpdir(), 'nestack-conformance-'));
   const at = ['--state', state];
   try {
-    await good(nestack(['up', ...at, '--port-offset', String(await freeOffset()), ...flags]), 'nestack up');
+    await good(
+      nestack(['up', ...at, '--port-offset', String(await freeOffset('conformance')), ...flags]),
+      'nestack up',
+    );
     const results = await tempest(nestack, state, tests);
     const failed = results.filter((one) => one.outcome !== 'passed' && one.outcome !== 'skipped');
     if (failed.length === 0) return results;

@@ -7,12 +7,12 @@ import { freeOffset, SIMULATED } from './own-cloud.mjs';
 const REQUESTS = 300;
 const SEED = 1;
 
-/** `nestack(args)` runs our command and resolves to `{ code, output }`. Resolves to the totals of each run. */
+/** `nestack(args)` runs our command and resolves to `{ code }`. Resolves to the totals of each run. */
 export async function fuzz(nestack) {
   const state = mkdtempSync(path.join(tmpdir(), 'nestack-fuzz-'));
   const at = ['--state', state];
   try {
-    const up = await nestack(['up', ...at, '--port-offset', String(await freeOffset()), ...SIMULATED]);
+    const up = await nestack(['up', ...at, '--port-offset', String(await freeOffset('fuzz')), ...SIMULATED]);
     if (up.code !== 0) throw new Error('nestack up failed (see above)');
     const json = path.join(state, 'fuzz.json');
     await nestack(['fuzz', ...at, '--requests', String(REQUESTS), '--seed', String(SEED), '--json', json]);

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freeOffset } from './free-offset';
 import { connectSession, type Session } from './session';
 
 /** The repository's root; tests run the bundle that a user would run. */
@@ -80,7 +80,8 @@ export class Cloud {
   /** `nestack up` in a new directory. */
   static async up(options: CloudOptions): Promise<Cloud> {
     const state = mkdtempSync(path.join(tmpdir(), 'nestack-e2e-'));
-    const cloud = new Cloud(state, await freeOffset(), options);
+    // Files run beside each other in jest's workers, which are numbered from 1.
+    const cloud = new Cloud(state, await freeOffset(Number(process.env['JEST_WORKER_ID'])), options);
     const ended = await cloud.nestack('up', ...cloud.flags());
     if (ended.code !== 0) {
       await cloud.nestack('reset', '--yes');
@@ -183,28 +184,4 @@ export class Cloud {
     if (ended.code !== 0) throw new Error(`nestack reset failed:\n${ended.stdout}\n${ended.stderr}`);
     rmSync(this.state, { recursive: true, force: true });
   }
-}
-
-/** Ports of X11 and Amanda, which browsers and `fetch` do not speak HTTP to. spec: fetch.spec.whatwg.org, bad port */
-const BARRED = new Set([6000, 10_080]);
-
-/** An offset at which nobody listens on the ports that matter most. */
-async function freeOffset(): Promise<number> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    const offset = 1000 + 100 * Math.floor(Math.random() * 250);
-    const ports = [5000, 6080, 6100, 8774, 8775, 8776, 8778, 9292, 9696, 25_432, 25_672, 25_673, 24_369].map(
-      (port) => port + offset,
-    );
-    if (ports.some((port) => BARRED.has(port))) continue;
-    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return offset;
-  }
-  throw new Error('found no free ports');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

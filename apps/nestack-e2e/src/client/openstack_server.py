@@ -6,8 +6,10 @@ its own: own arguments, own standard output and error, own exit code. A command 
 {"id": N, "code": N, "stdout": TEXT, "stderr": TEXT}. Commands run beside each other; end of input ends this program.
 """
 
-import io
+import gc
+import importlib
 import importlib.metadata
+import io
 import json
 import os
 import selectors
@@ -15,21 +17,40 @@ import sys
 import tempfile
 
 
+# Commands, ways to log in and forms of output; the client loads the two latter at each command.
+GROUPS = ("openstack.", "keystoneauth1.plugin", "cliff.formatter.")
+# What commands import when they talk to a service.
+CLIENTS = ("cinderclient.v3.client", "cinderclient.v3.contrib.list_extensions", "openstackclient.api.compute_v2")
+
+
 def load():
     """Imports what the client imports when it runs a command."""
     from openstackclient import shell
 
     points = importlib.metadata.entry_points()
-    for group in points.groups:
-        if not group.startswith("openstack."):
+    found = [point for group in points.groups if group.startswith(GROUPS) for point in points.select(group=group)]
+    for action in [point.load for point in found] + [lambda name=name: importlib.import_module(name) for name in CLIENTS]:
+        try:
+            action()
+        except Exception:  # pylint: disable=broad-except
+            # What lacks a package, and fails in any way because of that, does so for the command that needs it, not here.
             continue
-        for point in points.select(group=group):
-            try:
-                point.load()
-            except ImportError:
-                # A command whose module is not installed fails when it is called, not here.
-                continue
+    know_packages()
+    # What is loaded stays, so that no child copies it by looking for garbage.
+    gc.collect()
+    gc.freeze()
     return shell
+
+
+def know_packages():
+    """Lets the client's framework read once which packages are installed, which it otherwise does at each command's parser."""
+    from cliff.command import Command
+
+    class Any(Command):
+        def take_action(self, parsed_args):
+            """Never runs."""
+
+    Any(None, None).get_parser("any")
 
 
 class Terminal(io.StringIO):
