@@ -5,7 +5,22 @@
 import Sequencer from '@jest/test-sequencer';
 
 /** Files that take longest on a quiet machine, the longest first, by the ends of their paths. */
-const LONGEST = ['nestack-e2e/src/week-newest.e2e.spec.ts', 'nestack-e2e/src/week-distribution.e2e.spec.ts'];
+const LONGEST = [
+  'week-newest.e2e.spec.ts',
+  'week-distribution.e2e.spec.ts',
+  'nova-api/src/kill.int.spec.ts',
+  'scenarios/nova-parts.e2e.spec.ts',
+  'scenarios/nova-operations.e2e.spec.ts',
+  'nestack-e2e/src/faults.e2e.spec.ts',
+  'nova-api/src/kill-moves.int.spec.ts',
+  'nova-api/src/kill-migrations.int.spec.ts',
+  'cinder/src/kill-backups.int.spec.ts',
+  'nova-api/src/kill-volumes.int.spec.ts',
+  'nova-api/src/kill-interfaces.int.spec.ts',
+  'cinder/src/kill.int.spec.ts',
+  'cinder/src/kill-moves.int.spec.ts',
+  'cinder/src/kill-groups.int.spec.ts',
+];
 
 export default class LongestFirst extends Sequencer {
   sort(tests) {
