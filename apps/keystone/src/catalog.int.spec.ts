@@ -99,6 +99,8 @@ describe('endpoint filters', () => {
       name: 'inside',
       filters: { interface: 'internal', service_id: service },
     });
+    const { json } = await keystone.call('GET', `/OS-EP-FILTER/endpoint_groups/${group}`);
+    expect(json['endpoint_group']).toMatchObject({ name: 'inside', description: null });
     const grouped = `/OS-EP-FILTER/endpoint_groups/${group}/projects/${project}`;
     expect((await keystone.call('PUT', grouped)).status).toBe(204);
     expect((await seen()).sort()).toEqual([one, two].sort());

@@ -266,7 +266,9 @@ describe('tags', () => {
     const tags = async () => (await neutron.call('GET', path)).json['tags'];
     expect((await neutron.call('PUT', path, { body: { tags: ['b', 'a'] } })).json).toEqual({ tags: ['b', 'a'] });
     expect((await neutron.call('PUT', `${path}/c%2Fd`)).status).toBe(201);
-    expect(await tags()).toEqual(['b', 'a', 'c/d']);
+    expect(await tags()).toEqual(['a', 'b', 'c/d']);
+    expect((await neutron.call('POST', path, { body: { tags: ['b', 'aa'] } })).json).toEqual({ tags: ['b', 'aa'] });
+    expect(await tags()).toEqual(['a', 'aa', 'b', 'c/d']);
     expect((await neutron.call('GET', `${path}/a`)).status).toBe(204);
     expect(typeOf(await neutron.call('GET', `${path}/x`))).toBe('TagNotFound');
     expect((await neutron.call('DELETE', `${path}/a`)).status).toBe(204);
@@ -276,6 +278,6 @@ describe('tags', () => {
     expect(typeOf(await neutron.call('PUT', `/networks/${newUuid()}/tags/x`))).toBe('TagResourceNotFound');
     expect((await neutron.call('DELETE', path)).status).toBe(204);
     expect(await tags()).toEqual([]);
-    expect((await neutron.show('network', network.id))['revision_number']).toBe(5);
+    expect((await neutron.show('network', network.id))['revision_number']).toBe(6);
   });
 });

@@ -222,6 +222,28 @@ describe('disks of a server', () => {
     bench.volumes.snapshots.clear();
   });
 
+  it('boot from a volume that nobody calls bootable when an image is named beside it', async () => {
+    const root = { ...volume({ boot_index: 0 }), uuid: bench.volumes.add({ project_id: bench.project }).id };
+    const refused = await post([root], { imageRef: undefined });
+    expect([refused.status, refused.json]).toMatchObject([
+      400,
+      { badRequest: { message: `Block Device ${root.uuid} is not bootable.` } },
+    ]);
+    const unknown = await post([root], { imageRef: nowhere });
+    expect([unknown.status, unknown.json]).toMatchObject([
+      400,
+      { badRequest: { message: 'Can not find requested image' } },
+    ]);
+    const made = await post([root], {});
+    expect(made.status).toBe(202);
+    const { id } = made.json['server'] as { id: string };
+    expect(await bench.until(id, 'ACTIVE')).toMatchObject({
+      image: '',
+      'os-extended-volumes:volumes_attached': [{ id: root.uuid }],
+    });
+    await bench.tidy();
+  });
+
   it('are named in the older form as well, whose vda is the root', async () => {
     const root = bench.volumes.add({ project_id: bench.project, bootable: true });
     const older = (block_device_mapping: Disk[], imageRef?: string) =>

@@ -138,7 +138,7 @@ describe('allocations', () => {
   });
 
   it('never take more than there is, whoever comes at the same time', async () => {
-    const uuid = await placement.provider('contended');
+    const uuid = await placement.provider(`contended-${randomUUID()}`);
     await placement.inventory(uuid, {
       VCPU: { total: 10, allocation_ratio: 2 },
       MEMORY_MB: { total: 2048, reserved: 48 },

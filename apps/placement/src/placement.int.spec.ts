@@ -166,7 +166,7 @@ describe('resource providers', () => {
 
   it('have aggregates and traits', async () => {
     const uuid = await placement.provider('with-traits');
-    const aggregate = randomUUID();
+    const aggregate = randomUUID().replaceAll('-', '');
     const path = `/resource_providers/${uuid}`;
     const old = await call('PUT', `${path}/aggregates`, { body: [aggregate], version: '1.1' });
     expect([old.json, await placement.generation(uuid)]).toEqual([{ aggregates: [aggregate] }, 0]);

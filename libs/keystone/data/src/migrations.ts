@@ -261,4 +261,8 @@ export const keystoneMigrations: readonly Migration[] = [
       )`,
     ],
   },
+  {
+    name: '0009-endpoint-groups-without-description',
+    up: ['ALTER TABLE endpoint_group ALTER COLUMN description DROP NOT NULL'],
+  },
 ];

@@ -81,7 +81,7 @@ export interface Region {
 export interface EndpointGroup {
   readonly id: string;
   readonly name: string;
-  readonly description: string;
+  readonly description: string | null;
   readonly filters: Readonly<Partial<Record<'interface' | 'service_id' | 'region_id', string>>>;
 }
 

@@ -39,7 +39,7 @@ export class EndpointFilterController {
     if (fields === undefined) throw KeystoneError.ValidationError({ attribute: 'endpoint_group', target: 'body' });
     const made = await this.groups.create(request.ctx, {
       name: fields.name,
-      description: fields.description ?? '',
+      description: fields.description ?? null,
       filters: fields.filters,
     });
     return { endpoint_group: endpointGroupView(request.baseUrl, made) };
@@ -58,7 +58,7 @@ export class EndpointFilterController {
     const { name, description, filters } = fields;
     const changed = await this.groups.update(request.ctx, param(request, 'endpoint_group_id'), {
       ...(name === undefined ? {} : { name }),
-      ...(description === undefined ? {} : { description: description ?? '' }),
+      ...(description === undefined ? {} : { description }),
       ...(filters === undefined ? {} : { filters }),
     });
     return { endpoint_group: endpointGroupView(request.baseUrl, changed) };

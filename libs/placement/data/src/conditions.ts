@@ -41,7 +41,7 @@ export function providerConditions(
   const aggregate = (uuids: readonly string[]): string =>
     some(
       'provider_aggregate a',
-      `a.provider_id = ${provider}.id AND a.aggregate_uuid = ANY (${params.add(uuids)}::uuid[])`,
+      `a.provider_id = ${provider}.id AND a.aggregate_uuid = ANY (${params.add(uuids)}::text[])`,
     );
   return [
     ...group.required.map((any) => trait(any)),

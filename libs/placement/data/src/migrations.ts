@@ -91,4 +91,8 @@ export const placementMigrations: readonly Migration[] = [
       `INSERT INTO trait (name) VALUES ${list(standardTraits())}`,
     ],
   },
+  {
+    name: '0002-aggregates-as-given',
+    up: ['ALTER TABLE provider_aggregate ALTER COLUMN aggregate_uuid TYPE text COLLATE "C" USING aggregate_uuid::text'],
+  },
 ];

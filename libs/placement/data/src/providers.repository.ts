@@ -121,8 +121,8 @@ export class ProvidersRepository implements ProviderRepository {
   async setAggregates(tx: Tx, providerId: number, aggregates: readonly string[]): Promise<void> {
     await execute(
       tx,
-      `WITH gone AS (DELETE FROM provider_aggregate WHERE provider_id = $1 AND aggregate_uuid <> ALL ($2::uuid[]))
-       INSERT INTO provider_aggregate (provider_id, aggregate_uuid) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING`,
+      `WITH gone AS (DELETE FROM provider_aggregate WHERE provider_id = $1 AND aggregate_uuid <> ALL ($2::text[]))
+       INSERT INTO provider_aggregate (provider_id, aggregate_uuid) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING`,
       [providerId, aggregates],
     );
   }

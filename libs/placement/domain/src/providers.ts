@@ -130,7 +130,10 @@ export class Providers {
     });
   }
 
-  /** `generation` undefined is for versions that know none for aggregates: nothing is compared, nothing rises. */
+  /**
+   * Aggregates are kept as they are spelled. `generation` undefined is for versions that know none for aggregates: nothing is
+   * compared, nothing rises. upstream: placement/objects/resource_provider.py _set_aggregates
+   */
   async setAggregates(
     _ctx: RequestContext,
     uuid: string,
@@ -140,7 +143,7 @@ export class Providers {
     return this.parts.db.run('provider.aggregates.set', async (tx) => {
       const provider = await providerOf(tx, this.parts.providers, uuid, { lock: true });
       if (generation !== undefined && generation !== provider.generation) throw PlacementError.GenerationConflict();
-      await this.parts.providers.setAggregates(tx, provider.id, aggregates.map(dashed));
+      await this.parts.providers.setAggregates(tx, provider.id, aggregates);
       return generation === undefined ? provider.generation : this.parts.providers.touch(tx, provider.id);
     });
   }

@@ -108,8 +108,8 @@ export function aggregatesOf(values: readonly string[], version: ApiVersion, suf
     if (forbidden && !version.atLeast('1.32')) {
       throw bad(`Forbidden member_of${suffix} parameters are not supported in the specified microversion`);
     }
-    if (forbidden) forbiddenAggregates.push(...uuids.map(dashed));
-    else memberOf.push(uuids.map(dashed));
+    if (forbidden) forbiddenAggregates.push(...uuids);
+    else memberOf.push(uuids);
   }
   return { memberOf, forbiddenAggregates };
 }

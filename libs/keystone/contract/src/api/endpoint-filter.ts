@@ -1,7 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { Endpoint } from './catalog';
-import { Description, Id, ListLinks, Name, SelfLink, allOf, crudOperations, filters, text } from './common';
+import { Description, Id, ListLinks, Name, Nullable, SelfLink, allOf, crudOperations, filters, text } from './common';
 import { Project } from './projects';
 
 /** Which endpoints a group takes in: those that have all of these. */
@@ -16,7 +16,7 @@ const GroupFilters = Type.Object(
 export const EndpointGroup = Type.Object({
   id: Type.String(),
   name: Type.String(),
-  description: Type.String(),
+  description: Nullable(Type.String()),
   filters: Type.Record(Type.String(), Type.Unknown()),
   links: SelfLink,
 });

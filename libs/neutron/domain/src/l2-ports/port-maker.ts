@@ -4,6 +4,7 @@ import { newUuid } from '@nestack/kernel/ids';
 import { NeutronError, type AddressPair, type DhcpOption, type FixedIpRequest } from '@nestack/neutron/contract';
 import type { Network, Port, Subnet } from '../model';
 import type { NeutronParts } from '../parts';
+import { sortedTags } from '../registry/tags';
 import { Addressing } from './addressing';
 import { bind } from './binding';
 
@@ -59,7 +60,7 @@ export class PortMaker {
       project_id: plan.project_id,
       name: plan.name ?? '',
       description: plan.description ?? '',
-      tags: plan.tags ?? [],
+      tags: sortedTags(plan.tags ?? []),
       revision_number: 1,
       created_at: now,
       updated_at: now,

@@ -26,23 +26,22 @@ export class Tags {
     if (!(await this.list(ctx, collection, id)).includes(tag)) throw NeutronError.TagNotFound({ tag });
   }
 
-  /** Sets the tags that `change` makes of those that there are; answers them. */
+  /** Sets the tags that `change` makes of those that there are. They are kept in their order, as upstream's key has them. */
   async change(
     ctx: RequestContext,
     collection: TaggedCollection,
     id: string,
     change: (tags: readonly string[]) => readonly string[],
-  ): Promise<readonly string[]> {
-    return this.parts.db.run('tag.change', async (tx) => {
+  ): Promise<void> {
+    await this.parts.db.run('tag.change', async (tx) => {
       const found = await this.find(ctx, tx, collection, id, true);
-      const tags = [...new Set(change(found.tags))];
+      const tags = sortedTags(change(found.tags));
       if (tags.length > MOST)
         throw NeutronError.BadRequest({
           resource: collection,
           msg: `The number of tags exceed the per-resource limit of ${String(MOST)}`,
         });
       await this.repository(collection).update(tx, id, { tags }, this.parts.clock.now());
-      return tags;
     });
   }
 
@@ -93,6 +92,9 @@ const SINGULAR: Readonly<Record<TaggedCollection, string>> = {
   floatingips: 'floatingip',
   'security-groups': 'security_group',
 };
+
+/** Each tag once, in the order in which a resource shows them. */
+export const sortedTags = (tags: readonly string[]): string[] => [...new Set(tags)].sort();
 
 /** The tags of a body, each a text that fits. */
 export function tagsOf(body: unknown): string[] {

@@ -47,14 +47,15 @@ export class TagsController {
   @HandlesTags('replace')
   async replace(request: ApiRequest, collection: TaggedCollection) {
     const tags = tagsOf(request.body);
-    return { tags: await this.tags.change(request.ctx, collection, this.id(request, collection), () => tags) };
+    await this.tags.change(request.ctx, collection, this.id(request, collection), () => tags);
+    return { tags };
   }
 
   @HandlesTags('add')
   async add(request: ApiRequest, collection: TaggedCollection) {
     const tags = tagsOf(request.body);
-    const id = this.id(request, collection);
-    return { tags: await this.tags.change(request.ctx, collection, id, (known) => [...known, ...tags]) };
+    await this.tags.change(request.ctx, collection, this.id(request, collection), (known) => [...known, ...tags]);
+    return { tags };
   }
 
   @HandlesTags('clear')

@@ -60,7 +60,9 @@ export async function resolveDevices(
   const byImage = rootImages.length > 0 || (hasImage && !rootIsVolume && (given.length === 0 || newer === undefined));
   assertBootOrder([...given.map(bootIndexOf), ...(byImage && rootImages.length === 0 ? [0] : [])], hasImage);
   const local = localDisks(blanks, about.flavor, byImage);
-  const found = await Promise.all(wanted.map((one) => volumeDevice(ctx, ports, one, about.multiattach)));
+  const found = await Promise.all(
+    wanted.map((one) => volumeDevice(ctx, ports, one, { multiattach: about.multiattach, hasImage })),
+  );
   return {
     devices: found.map(({ device }) => device),
     rootIsVolume,
@@ -143,12 +145,12 @@ async function volumeDevice(
   ctx: RequestContext,
   ports: DevicePorts,
   one: BlockDeviceFields,
-  multiattach: boolean,
+  about: { readonly multiattach: boolean; readonly hasImage: boolean },
 ): Promise<Found> {
   const source = one.source_type ?? 'blank';
   const id = one.uuid ?? '';
   const asked = present(one.volume_size) ? toInteger(one.volume_size) : 0;
-  const { size, imageProperties } = await sourceOf(ctx, ports, one, { asked, multiattach });
+  const { size, imageProperties } = await sourceOf(ctx, ports, one, { ...about, asked });
   return {
     device: {
       source_type: source,
@@ -173,9 +175,10 @@ async function sourceOf(
   ctx: RequestContext,
   { volumes, images }: DevicePorts,
   one: BlockDeviceFields,
-  { asked, multiattach }: { readonly asked: number; readonly multiattach: boolean },
+  about: { readonly asked: number; readonly multiattach: boolean; readonly hasImage: boolean },
 ): Promise<{ readonly size: number; readonly imageProperties: Readonly<Record<string, unknown>> }> {
   const id = one.uuid ?? '';
+  const { asked, multiattach, hasImage } = about;
   switch (one.source_type) {
     case 'volume': {
       const volume = await volumes.get(ctx, id, 'user');
@@ -185,7 +188,8 @@ async function sourceOf(
         throw NovaError.InvalidVolume({
           reason: `Invalid input received: Invalid volume: Volume ${id} status must be available or downloading to reserve, but the current status is ${volume.status}.`,
         });
-      if (bootIndexOf(one) === 0 && !volume.bootable)
+      // Who names an image as well is taken at his word. upstream: get_bdm_image_metadata, which is asked only without image
+      if (bootIndexOf(one) === 0 && !hasImage && !volume.bootable)
         throw NovaError.BadRequest({ reason: `Block Device ${id} is not bootable.` });
       return { size: volume.size, imageProperties: volume.image_metadata };
     }

@@ -106,11 +106,13 @@ export class CreateServers {
     }
     if (imageRef !== null && !rootIsVolume && flavor.root_gb === 0 && !callerOf(ctx).isAdmin)
       throw NovaError.BootFromVolumeRequiredForZeroDiskFlavor();
-    const [image, networks, groups] = await Promise.all([
-      imageRef === null || rootIsVolume ? null : resolveImage(ctx, deps.images, imageRef, flavor, true),
+    const [found, networks, groups] = await Promise.all([
+      imageRef === null ? null : resolveImage(ctx, deps.images, imageRef, flavor, !rootIsVolume),
       resolveNetworks(ctx, deps.networks, fields.networks, count),
       resolveSecurityGroups(ctx, deps.networks, fields.security_groups),
     ]);
+    // Beside a root that is a volume, an image is only what the guest's devices are chosen by.
+    const image = rootIsVolume ? null : found;
     if (image !== null && mappingOf(image) !== null)
       return this.create(ctx, withMappingOf(image, fields), hints, multiattach);
     const request = bootRequest(
@@ -122,7 +124,7 @@ export class CreateServers {
         availability_zone: zone,
         force_host: host,
         local: resolved.local,
-        ...(rootIsVolume ? { root_image_properties: resolved.imageProperties } : {}),
+        ...(rootIsVolume ? { root_image_properties: found?.properties ?? resolved.imageProperties } : {}),
       },
       hints,
     );
