@@ -310,6 +310,7 @@ describe('lists of volumes', () => {
     expect(await ids(`metadata=${encodeURIComponent("{'color': 'red'}")}`)).toEqual([3, 0]);
     expect(await ids(`metadata=${encodeURIComponent('{"color": "blue", "shape": "round"}')}`)).toEqual([1]);
     expect(await ids('created_at=gt:2100-01-01T00:00:00')).toEqual([]);
+    expect(await ids(`created_at=eq:${String(made[0]?.['created_at'])}`)).toContain(0);
     expect(await ids('created_at=gt:2020-01-01T00:00:00,lt:2100-01-01T00:00:00Z')).toEqual([4, 3, 2, 1, 0]);
     expect(await ids('offset=3')).toEqual([1, 0]);
     expect(await ids('limit=0')).toEqual([]);

@@ -16,7 +16,7 @@ beforeAll(async () => {
     image_size_cap: 32 << 20,
     import_filtering: { allowed_ports: [(web.address() as AddressInfo).port] },
   });
-});
+}, 60_000);
 
 afterAll(async () => {
   await glance.close();
@@ -338,6 +338,8 @@ describe('lists', () => {
     expect(await found('tag=t&tag=e')).toEqual([4]);
     expect(await found(`id=in:${String(ids[0])},x,${String(ids[2])}`)).toEqual([2, 0]);
     expect(await found('created_at=gt:2100-01-01T00:00:00Z')).toEqual([]);
+    const { created_at } = (await call('GET', `/v2/images/${String(ids[0])}`, { as })).json as { created_at: string };
+    expect(await found(`created_at=eq:${created_at}`)).toContain(0);
     expect(await found('limit=0')).toEqual([]);
     const walked: number[] = [];
     let next: string | undefined = '/v2/images?visibility=shared&limit=2&sort_key=name&sort_dir=asc';

@@ -38,6 +38,8 @@ describe('the service', () => {
     expect(aliases).toEqual(expect.arrayContaining(['router', 'security-group', 'binding', 'quotas', 'agent']));
     expect(aliases).not.toContain('qos');
     expect((await neutron.call('GET', '/extensions/router')).json['extension']).toMatchObject({ alias: 'router' });
+    const providers = await neutron.call('GET', '/service-providers');
+    expect(providers.json['service_providers']).toMatchObject([{ service_type: 'L3_ROUTER_NAT', name: 'single_node' }]);
     expect((await neutron.call('GET', '/extensions/qos')).status).toBe(404);
     for (const path of ['/qos/policies', '/trunks', '/nothing']) {
       const absent = await neutron.call('GET', path);

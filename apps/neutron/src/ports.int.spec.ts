@@ -227,7 +227,7 @@ describe('ports', () => {
       [{ fixed_ips: [{ subnet_id: network.id }] }, 400, 'InvalidInput'],
       [{ fixed_ips: [{ ip_address: 'x' }] }, 400, 'HTTPBadRequest'],
       [{ mac_address: two['mac_address'] }, 409, 'MacAddressInUse'],
-      [{ mac_address: '01:00:00:00:00:00' }, 400, 'HTTPBadRequest'],
+      [{ mac_address: 'ff-ff-ff-ff-ff-ff' }, 400, 'HTTPBadRequest'],
       [{ network_id: subnet.id }, 404, 'NetworkNotFound'],
       [{ security_groups: [subnet.id] }, 404, 'SecurityGroupNotFound'],
       [

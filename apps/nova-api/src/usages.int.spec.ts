@@ -81,11 +81,11 @@ describe('usage', () => {
     await lived(resized, 9, null);
     await lived(shelved, 0, null);
 
-    const usage = await usageOf(`?start=${at(4)}&end=${at(12)}`);
+    const usage = await usageOf(`?start=${at(4)}.000321&end=${at(12)}`);
     // 8 hours of the one that ran all the time, 1 of the deleted, 3 of the resized with its new sizes, 8 of the shelved.
     expect(usage).toMatchObject({
       tenant_id: bench.project,
-      start: `${at(4)}.000000`,
+      start: `${at(4)}.000321`,
       stop: `${at(12)}.000000`,
       total_hours: 20,
       total_vcpus_usage: 8 + 1 + 3 * 4 + 8,

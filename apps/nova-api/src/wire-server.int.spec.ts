@@ -113,6 +113,11 @@ describe('a server', () => {
     expect(await find(`image=${bench.image}&flavor=${bench.flavor}`)).toEqual([id]);
     expect(await find('deleted=False&all_tenants=False')).toEqual([id]);
     expect(await find(`changes-since=${new Date(Date.now() + 60_000).toISOString()}`)).toEqual([]);
+    const { updated } = (await bench.call('GET', `/servers/${id}`)).json['server'] as { updated: string };
+    const changed = await bench.call('GET', `/servers?changes-since=${updated}&changes-before=${updated}`, {
+      version: '2.66',
+    });
+    expect(changed.json['servers']).toMatchObject([{ id }]);
     expect((await bench.call('GET', '/servers?changes-since=2011/01/01')).status).toBe(400);
     expect(
       await find(

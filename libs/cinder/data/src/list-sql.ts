@@ -42,8 +42,11 @@ export function filterConditions(columns: ListColumns, query: ListQuery, params:
     const escaped = text.replace(/[\\%_]/g, (one) => `\\${one}`);
     where.push(`${columnOf(columns, key).sql}::text LIKE ${params.add(`%${escaped}%`)}`);
   }
+  // Times are compared as they are shown.
   for (const { key, op, value } of query.times)
-    where.push(`${columnOf(columns, key).sql} ${OPERATORS[op]} ${params.add(value)}::timestamptz`);
+    where.push(
+      `date_trunc('milliseconds', ${columnOf(columns, key).sql}) ${OPERATORS[op]} ${params.add(value)}::timestamptz`,
+    );
   return where;
 }
 

@@ -82,7 +82,9 @@ function compare(comparison: Comparison, params: Params): string {
     return ids.length === 0 ? 'false' : `id = ANY (${params.add(ids)}::uuid[])`;
   }
   if (comparison.op === 'in') return `${comparison.field} = ANY (${params.add([...values])}::${column.cast}[])`;
-  return `${comparison.field} ${OPERATORS[comparison.op]} ${params.add(values[0] ?? '')}::${column.cast}`;
+  // Times are compared as they are shown.
+  const compared = column.cast === 'timestamptz' ? `date_trunc('second', ${comparison.field})` : comparison.field;
+  return `${compared} ${OPERATORS[comparison.op]} ${params.add(values[0] ?? '')}::${column.cast}`;
 }
 
 /** `ORDER BY` of a list and the condition that begins it behind the marker's image. */

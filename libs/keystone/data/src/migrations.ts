@@ -265,4 +265,12 @@ export const keystoneMigrations: readonly Migration[] = [
     name: '0009-endpoint-groups-without-description',
     up: ['ALTER TABLE endpoint_group ALTER COLUMN description DROP NOT NULL'],
   },
+  {
+    // What a limit names may go, as upstream, whose tables do not refer to each other there.
+    name: '0010-limits-outlive-services',
+    up: ['registered_limit', 'project_limit'].map(
+      (table) =>
+        `ALTER TABLE ${table} DROP CONSTRAINT ${table}_service_id_fkey, DROP CONSTRAINT ${table}_region_id_fkey`,
+    ),
+  },
 ];

@@ -25,6 +25,7 @@ export class DiscoveryController {
 
   @Handles(listServiceProviders)
   async providers() {
-    return { service_providers: [] };
+    // Routers are of one kind, that upstream offers by this name. upstream: services/l3_router/service_providers
+    return { service_providers: [{ service_type: 'L3_ROUTER_NAT', name: 'single_node', default: false }] };
   }
 }

@@ -26,14 +26,14 @@ describe('attributes in bodies', () => {
     expect(parsed).toMatchObject({ admin_state_up: false, shared: false, mtu: 1400, name: 'n', dns_domain: '' });
     const port = parseCreation(portResource.attributes, {
       network_id: 'A0000000-0000-4000-8000-000000000001',
-      mac_address: 'FA-16-3E-00-00-0A',
+      mac_address: 'FB-16-3E-00-00-0A',
       tenant_id: 'p',
       fixed_ips: [{ ip_address: 'FD00::0:1' }],
       device_id: null,
     });
     expect(port).toMatchObject({
       network_id: 'a0000000-0000-4000-8000-000000000001',
-      mac_address: 'fa:16:3e:00:00:0a',
+      mac_address: 'fb:16:3e:00:00:0a',
       project_id: 'p',
       fixed_ips: [{ ip_address: 'fd00::1' }],
       device_id: '',

@@ -193,14 +193,14 @@ export const cidr: Kind<string, ReturnType<typeof Type.String>> = {
   },
 };
 
-const MAC = /^[0-9a-f][02468ace]([:-]?)([0-9a-f]{2}\1){4}[0-9a-f]{2}$/i;
+const MAC = /^[0-9a-f]{2}([:-]?)([0-9a-f]{2}\1){4}[0-9a-f]{2}$/i;
 
-/** A unicast MAC address, lower case with colons. */
+/** A MAC address other than the two that are nobody's, lower case with colons. upstream: neutron_lib validate_mac_address */
 export const mac: Kind<string, ReturnType<typeof Type.String>> = {
   schema: Type.String(),
   input: Type.String(),
   parse: (value, name) => {
-    if (typeof value !== 'string' || !MAC.test(value) || /^(00[:-]?){5}00$/.test(value))
+    if (typeof value !== 'string' || !MAC.test(value) || /^(00[:-]?){6}$|^(ff[:-]?){6}$/i.test(value))
       return invalid(name, `'${quoted(value)}' is not a valid MAC address`);
     const hex = value.replaceAll(/[:-]/g, '').toLowerCase();
     return (hex.match(/../g) ?? []).join(':');

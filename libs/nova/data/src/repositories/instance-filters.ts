@@ -65,7 +65,9 @@ export function instanceFilters(query: InstanceQuery, params: unknown[]): string
   if (query.vm_states !== undefined) add((p) => `i.vm_state = ANY(${p}::text[])`, query.vm_states);
   if (query.task_states !== undefined) add((p) => `i.task_state = ANY(${p}::text[])`, query.task_states);
   if (query.changes_since !== undefined) add((p) => `i.updated_at >= ${p}`, query.changes_since);
-  if (query.changes_before !== undefined) add((p) => `i.updated_at <= ${p}`, query.changes_before);
+  // By the second, which is what a server shows of its own time.
+  if (query.changes_before !== undefined)
+    add((p) => `i.updated_at < date_trunc('second', ${p}::timestamptz) + interval '1 second'`, query.changes_before);
   if (query.locked !== undefined) where.push(query.locked ? 'i.locked_by IS NOT NULL' : 'i.locked_by IS NULL');
   if (query.metadata !== undefined) add((p) => `i.metadata @> ${p}::jsonb`, JSON.stringify(query.metadata));
   if (query.tags !== undefined) add((p) => `i.tags @> ${p}::jsonb`, JSON.stringify(query.tags));

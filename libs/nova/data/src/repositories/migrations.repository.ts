@@ -111,7 +111,7 @@ export class MigrationsRepository implements MigrationRepository {
     add((p) => `user_id = ${p}`, query.user_id);
     add((p) => `project_id = ${p}`, query.project_id);
     add((p) => `updated_at >= ${p}`, query.changes_since);
-    add((p) => `updated_at <= ${p}`, query.changes_before);
+    add((p) => `updated_at < date_trunc('second', ${p}::timestamptz) + interval '1 second'`, query.changes_before);
     if (query.marker !== undefined) {
       if ((await this.find(tx, query.marker)) === null) throw NovaError.MarkerNotFound({ marker: query.marker });
       add((p) => `id < (SELECT m.id FROM server_migration m WHERE m.uuid = ${p}::uuid)`, query.marker);

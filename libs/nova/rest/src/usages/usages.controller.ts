@@ -39,10 +39,10 @@ export class UsagesController {
 
   @Handles(listTenantUsages)
   async list(request: ApiRequest) {
-    const { usages, links } = await this.page(request, null, '/os-simple-tenant-usage');
+    const { usages, links, period } = await this.page(request, null, '/os-simple-tenant-usage');
     const detailed = request.rawQuery.get('detailed') === '1';
     return {
-      tenant_usages: usages.map((usage) => usageView(usage, detailed)),
+      tenant_usages: usages.map((usage) => usageView(usage, period, detailed)),
       ...(links.length === 0 ? {} : { tenant_usages_links: links }),
     };
   }
@@ -54,10 +54,10 @@ export class UsagesController {
     const caller = callerOf(request.ctx);
     if (!caller.isAdmin && caller.projectId !== project)
       throw NovaError.PolicyForbidden({ rule: 'os_compute_api:os-simple-tenant-usage:show' });
-    const { usages, links } = await this.page(request, project, `/os-simple-tenant-usage/${project}`);
+    const { usages, links, period } = await this.page(request, project, `/os-simple-tenant-usage/${project}`);
     const [usage] = usages;
     return {
-      tenant_usage: usage === undefined ? {} : usageView(usage, true),
+      tenant_usage: usage === undefined ? {} : usageView(usage, period, true),
       ...(links.length === 0 ? {} : { tenant_usage_links: links }),
     };
   }
@@ -66,34 +66,49 @@ export class UsagesController {
     const { rawQuery, version } = request;
     const paged = version.atLeast('2.40');
     const { limit, marker } = paged ? parsePage(rawQuery, { max: MAX_LIMIT }) : { limit: MAX_LIMIT, marker: null };
+    const period = { start: momentOf(rawQuery.get('start')), end: momentOf(rawQuery.get('end')) };
     const usages = await this.usages.list(
-      { start: momentOf(rawQuery.get('start')), end: momentOf(rawQuery.get('end')) },
+      { start: period.start?.at ?? null, end: period.end?.at ?? null },
       { project_id: project, limit, ...(marker === null ? {} : { marker }) },
     );
     const servers = usages.flatMap((usage) => usage.server_usages);
     const links = paged
       ? nextLinks(request, path, { count: servers.length, limit, lastId: servers.at(-1)?.instance_id })
       : [];
-    return { usages, links };
+    return { usages, links, period };
   }
 }
 
 /** The forms that upstream takes: seconds, or their fractions; always UTC, and no zone. */
 const MOMENT = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d(?:\.\d{1,6})?)| (\d\d:\d\d:\d\d\.\d{1,6}))$/;
 
-function momentOf(text: string | null): Date | null {
-  if (text === null || text === '') return null;
-  const [, day, time, spaced] = MOMENT.exec(text) ?? [];
-  const moment = new Date(`${String(day)}T${String(time ?? spaced)}Z`);
-  if (Number.isNaN(moment.getTime())) throw NovaError.InvalidStrTime({ reason: 'Datetime is in invalid format' });
-  return moment;
+/** A moment, and its text to the microsecond: answers have it as it was asked. */
+interface Moment {
+  readonly at: Date;
+  readonly micros: string;
 }
 
-function usageView({ server_usages: servers, ...usage }: TenantUsage, detailed: boolean): Record<string, unknown> {
+function momentOf(text: string | null): Moment | null {
+  if (text === null || text === '') return null;
+  const [, day, time, spaced] = MOMENT.exec(text) ?? [];
+  const [seconds, fraction = ''] = String(time ?? spaced).split('.');
+  const at = new Date(`${String(day)}T${String(time ?? spaced)}Z`);
+  if (Number.isNaN(at.getTime())) throw NovaError.InvalidStrTime({ reason: 'Datetime is in invalid format' });
+  return { at, micros: `${String(day)}T${String(seconds)}.${fraction.padEnd(6, '0')}` };
+}
+
+const microsOf = (at: Date, asked: Moment | null): string =>
+  asked?.at.getTime() === at.getTime() ? asked.micros : isoMicros(at);
+
+function usageView(
+  { server_usages: servers, ...usage }: TenantUsage,
+  period: { readonly start: Moment | null; readonly end: Moment | null },
+  detailed: boolean,
+): Record<string, unknown> {
   return {
     ...usage,
-    start: isoMicros(usage.start),
-    stop: isoMicros(usage.stop),
+    start: microsOf(usage.start, period.start),
+    stop: microsOf(usage.stop, period.end),
     ...(detailed ? { server_usages: servers.map(serverUsageView) } : {}),
   };
 }
