@@ -281,19 +281,35 @@ describe('a cut worker', () => {
     () =>
       survives(bench, {
         kind: 'server.rebuild',
-        places: 14,
+        places: 17,
         prepare: async () => {
           const id = await active();
           await act(id, { 'os-stop': null });
           await bench.until(id, 'SHUTOFF');
           return id;
         },
-        act: (id) => act(id, { rebuild: { imageRef: bench.image } }),
+        act: (id) => act(id, { rebuild: { imageRef: bench.images.add() } }),
         check: async (id) => {
           await idle(bench, id);
           await bench.until(id, 'SHUTOFF');
           expect((await consoleOf(id)).match(/rebuilt from/g)).toHaveLength(1);
           await once(id);
+        },
+      }),
+    60_000,
+  );
+
+  it(
+    'of server.rebuild with an image that its host may not have: the server has the one it had',
+    () =>
+      survives(bench, {
+        kind: 'server.rebuild',
+        places: 6,
+        prepare: active,
+        act: (id) => act(id, { rebuild: { imageRef: bench.images.add({ properties: { hw_architecture: 'sparc' } }) } }),
+        check: async (id) => {
+          expect(await bench.until(id, 'ERROR')).toMatchObject({ image: { id: bench.image } });
+          expect(await consoleOf(id)).not.toMatch('rebuilt from');
         },
       }),
     60_000,

@@ -240,6 +240,43 @@ describe('rebuild', () => {
     await remove(id);
   }, 30_000);
 
+  it('with an image that its host may not have ends in ERROR, with the image and the disk that it had', async () => {
+    const id = await active();
+    const properties = { hw_architecture: 'sparc', hw_vif_model: 'e1000' };
+    const [foreign, demanding] = [
+      bench.images.add({ properties }),
+      bench.images.add({ properties: { 'trait:CUSTOM_GOLD': 'required' } }),
+    ];
+    for (const [image, why] of [
+      [foreign, 'There are not enough hosts available.'],
+      [demanding, 'What the server holds does not have the traits that the image requires.'],
+    ] as const) {
+      const asked = await act(id, { rebuild: { imageRef: image } });
+      expect([asked.status, (asked.json['server'] as { image: object }).image]).toEqual([
+        202,
+        expect.objectContaining({ id: image }),
+      ]);
+      const failed = await bench.until(id, 'ERROR');
+      expect(failed).toMatchObject({
+        image: { id: bench.image },
+        'OS-EXT-STS:power_state': 1,
+        fault: { code: 500, message: `No valid host was found. ${why}` },
+      });
+      const { json } = await bench.call('GET', `/servers/${id}/os-instance-actions`);
+      expect((json['instanceActions'] as unknown[])[0]).toMatchObject({ action: 'rebuild', message: 'Error' });
+    }
+    expect(String((await act(id, { 'os-getConsoleOutput': {} })).json['output'])).not.toMatch(/rebuilt from/);
+    const [node] = bench.placement.providers.values();
+    if (node !== undefined)
+      bench.placement.providers.set(node.uuid, { ...node, traits: [...node.traits, 'CUSTOM_GOLD'] });
+    await act(id, { rebuild: { imageRef: demanding } });
+    expect(await bench.until(id, 'ACTIVE')).toMatchObject({ image: { id: demanding } });
+    expect(String((await act(id, { 'os-getConsoleOutput': {} })).json['output'])).toMatch(
+      `rebuilt from image ${demanding}`,
+    );
+    await remove(id);
+  }, 30_000);
+
   it('that fails ends in ERROR with its fault, and may be tried again', async () => {
     const id = await active();
     for (const { behaviour } of bench.hosts) behaviour.failures = { rebuild: 100 };

@@ -150,6 +150,14 @@ export class PlacementClient implements PlacementPort {
     return Object.keys(answer.allocations).length === 0 ? null : mainProvider(answer.allocations);
   }
 
+  async traitsOf(ctx: RequestContext, consumerUuid: string): Promise<ReadonlySet<string>> {
+    const { allocations } = await this.#allocations(ctx, consumerUuid);
+    const each = await Promise.all(
+      Object.keys(allocations).map((uuid) => this.#call<Traits>(ctx, listProviderTraits, { params: { uuid } })),
+    );
+    return new Set(each.flatMap(({ traits }) => traits));
+  }
+
   async moveAllocation(
     ctx: RequestContext,
     about: { from: string; to: string; type: 'INSTANCE' | 'MIGRATION'; project_id: string; user_id: string },

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { ImageOfInstance } from './rpc/types';
 
 const Uuid = Type.String();
 
@@ -52,6 +53,13 @@ export const NovaSagas = {
       stopped: Type.Boolean(),
       preserve_ephemeral: Type.Boolean(),
       reimage: Type.Optional(Type.Object({ bdm_id: Type.Integer(), volume_id: Uuid, image_id: Uuid })),
+      /** With another image: what the server was made of, which it is again when its host may not have the new one. */
+      former: Type.Optional(
+        Type.Object({
+          image: Type.Union([ImageOfInstance, Type.Null()]),
+          root_image_properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+        }),
+      ),
     }),
   },
   /**

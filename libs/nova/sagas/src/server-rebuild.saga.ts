@@ -1,15 +1,20 @@
 import { defineSaga } from '@nestack/kernel/saga';
 import { NovaError, NovaSagas, type PowerState } from '@nestack/nova/contract';
-import { toInstanceSpec } from '@nestack/nova/domain';
-import { load, onHost, type SagaDeps } from './deps';
+import { toInstanceSpec, type BootRequest } from '@nestack/nova/domain';
+import { load, loadInstance, onHost, type SagaDeps } from './deps';
+import { requestSpec } from './server-create.saga';
 import { REIMAGED, reimages, reimageSteps, type Reserved } from './server-reimage.steps';
 import { endTask, faultOf } from './server-power.sagas';
 
-/** `server.rebuild`: fresh disks; there is no way back to the old ones, so what fails leaves the server in ERROR with its fault. */
+/**
+ * `server.rebuild`: fresh disks; there is no way back to the old ones, so what fails leaves the server in ERROR with its fault.
+ * With another image the scheduler is asked before whether the host may have it; when not, the server keeps its image, and is
+ * in ERROR all the same. upstream: nova/conductor/manager.py rebuild_instance
+ */
 export function rebuildSaga(deps: SagaDeps) {
   return defineSaga({
     kind: NovaSagas.serverRebuild.kind,
-    version: 1,
+    version: 2,
     params: NovaSagas.serverRebuild.params,
     steps: [
       {
@@ -18,6 +23,22 @@ export function rebuildSaga(deps: SagaDeps) {
         do: async (_ctx, tx, run) => {
           if (run.params.preserve_ephemeral) throw NovaError.PreserveEphemeralNotSupported();
           await deps.events.forget(tx, run.params.instance_uuid, REIMAGED);
+        },
+      },
+      {
+        type: 'effect',
+        name: 'check',
+        when: (run) => run.params.former !== undefined,
+        do: async (ctx, run) => {
+          const instance = await loadInstance(deps, run.params.instance_uuid);
+          const request_spec = {
+            ...requestSpec(instance, []),
+            ...(run.params.reimage === undefined ? {} : { image_id: run.params.reimage.image_id }),
+            requested_host: instance.host ?? '',
+            check_type: 'rebuild' as const,
+          };
+          await deps.scheduler.select_destinations(ctx, { request_spec });
+          return { checked: true };
         },
       },
       ...reimageSteps(deps),
@@ -85,11 +106,21 @@ export function rebuildSaga(deps: SagaDeps) {
     onUnwound: async (_ctx, tx, run) => {
       const instance = await deps.instances.find(tx, run.params.instance_uuid, { lock: true });
       if (instance === null) return;
+      const { former } = run.params;
       await deps.instances.update(tx, instance.uuid, {
+        ...(former === undefined || run.maybe('check') !== undefined
+          ? {}
+          : { image: former.image, request: requestBefore(instance.request, former) }),
         vm_state: 'error',
         ...endTask(instance),
         fault: faultOf(deps, run),
       });
     },
   });
+}
+
+/** What is kept of the request, with what was known of the image on a root that is a volume. */
+function requestBefore(request: BootRequest, former: Pick<BootRequest, 'root_image_properties'>): BootRequest {
+  const { root_image_properties: properties } = former;
+  return properties === undefined ? request : { ...request, root_image_properties: properties };
 }

@@ -67,6 +67,13 @@ export class FakePlacement implements PlacementPort {
     return this.faults.run('allocatedOn', () => this.allocations.get(consumer)?.provider ?? null);
   }
 
+  traitsOf(_ctx: RequestContext, consumer: string): Promise<ReadonlySet<string>> {
+    return this.faults.run('traitsOf', () => {
+      const held = this.allocations.get(consumer);
+      return new Set(held === undefined ? [] : this.providers.get(held.provider)?.traits);
+    });
+  }
+
   moveAllocation(_ctx: RequestContext, { from, to }: { from: string; to: string }): Promise<void> {
     return this.faults.run('moveAllocation', () => {
       const held = this.allocations.get(from);

@@ -20,6 +20,11 @@ export const RequestSpec = Type.Object({
   /** Hosts that failed it already. */
   ignore_hosts: Type.Array(Type.String()),
   scheduler_hints: Type.Record(Type.String(), Type.Unknown()),
+  /**
+   * `rebuild`: only whether the host where the server is (`requested_host`) may have it with this image; nothing is claimed.
+   * upstream: the hint _nova_check_type, which users could give as well
+   */
+  check_type: Type.Optional(Type.Literal('rebuild')),
 });
 export type RequestSpec = Static<typeof RequestSpec>;
 

@@ -274,6 +274,8 @@ export interface PlacementPort {
   claim(ctx: RequestContext, spec: RequestSpec, candidate: ProviderCandidate): Promise<boolean>;
   /** The provider on which a consumer holds its allocation, null when it holds none. */
   allocatedOn(ctx: RequestContext, consumerUuid: string): Promise<string | null>;
+  /** Traits of all providers of which a consumer holds something. */
+  traitsOf(ctx: RequestContext, consumerUuid: string): Promise<ReadonlySet<string>>;
   /**
    * Ensures that `to` holds what `from` holds, and `from` nothing, in one step; what `to` held before is released. Without
    * anything held by `from` it has been done already.

@@ -162,6 +162,18 @@ describe('the scheduler', () => {
     });
   });
 
+  it('asks only what looks at images about a server that gets another image where it is, and claims nothing', async () => {
+    const placement = new OnePlaceEach([down(aHost('a')), aHost('b')]);
+    placement.held.set(aSpec().instance_uuid, 'node-of-a');
+    const check = (image_properties: Record<string, unknown>) =>
+      scheduler(placement).select(ctx, aSpec({ requested_host: 'a', check_type: 'rebuild', image_properties }));
+    expect((await check({ hw_architecture: 'x86_64' })).service_host).toBe('a');
+    await expect(check({ hw_architecture: 'sparc' })).rejects.toMatchObject({
+      message: 'No valid host was found. There are not enough hosts available.',
+    });
+    expect([placement.asked, [...placement.held.values()]]).toEqual([[], ['node-of-a']]);
+  });
+
   it('follows hints', async () => {
     const hosts = [aHost('a', 1024), aHost('b', 4096)];
     const select = (hints: Record<string, unknown>) =>

@@ -11,6 +11,7 @@ import {
   type SchedulableHost,
   type SchedulingRequest,
 } from './host-state';
+import { traitsOfImage } from './resource-request';
 import { orderOfTrial, weighHosts, type HostWeigher } from './weighers';
 
 /** Where the scheduler tells what it does, step by step. */
@@ -62,6 +63,7 @@ export class FilterScheduler {
       instance_uuid: spec.instance_uuid,
       message: `Starting to schedule for instances: ['${spec.instance_uuid}']`,
     });
+    if (spec.check_type === 'rebuild') return this.#checkRebuild(ctx, spec);
     const only = spec.force_host ?? spec.requested_host ?? null;
     const forced = only === null ? null : await this.#byName(only);
     if (only !== null && forced === null) throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
@@ -73,6 +75,29 @@ export class FilterScheduler {
       if (selection !== null) return selection;
     }
     throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
+  }
+
+  /**
+   * Whether the server may have its new image where it is: the image's traits are those of what it holds, and the filters that
+   * look at images let its host pass. Placement is not asked for room, which the server has.
+   * upstream: nova/conductor/manager.py _validate_image_traits_for_rebuild, nova/scheduler/filters/__init__.py RUN_ON_REBUILD
+   */
+  async #checkRebuild(ctx: RequestContext, spec: RequestSpec): Promise<Selection> {
+    const wanted = traitsOfImage(spec);
+    if (wanted.some((trait) => spec.flavor.extra_specs[`trait:${trait}`] === 'forbidden'))
+      throw NovaError.NoValidHost({ reason: FORBIDDEN_BY_FLAVOR });
+    if (wanted.length > 0) {
+      const there = await this.deps.placement.traitsOf(ctx, spec.instance_uuid);
+      if (wanted.some((trait) => !there.has(trait))) throw NovaError.NoValidHost({ reason: TRAITS_MISSING });
+    }
+    const host = await this.#byName(spec.requested_host ?? '');
+    if (host === null) throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
+    const candidate = { provider_uuid: host.compute_node_uuid, allocation_request: null, capacity: {} };
+    const request = { spec, now: this.deps.clock.now(), group: null };
+    const filters = this.deps.filters.filter(({ onRebuild }) => onRebuild === true);
+    const [left] = this.#filtered(ctx, request, [{ ...host, candidate, hinted: [] }], filters);
+    if (left === undefined) throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
+    return selectionOf(left);
   }
 
   /** The best of the hosts that can be claimed; null when others took them all. */
@@ -201,7 +226,12 @@ export class FilterScheduler {
     });
   }
 
-  #filtered(ctx: RequestContext, request: SchedulingRequest, hosts: readonly HostState[]): readonly HostState[] {
+  #filtered(
+    ctx: RequestContext,
+    request: SchedulingRequest,
+    hosts: readonly HostState[],
+    filters = this.deps.filters,
+  ): readonly HostState[] {
     const { log } = this.deps;
     const { spec } = request;
     const instance = { instance_uuid: spec.instance_uuid };
@@ -220,7 +250,7 @@ export class FilterScheduler {
     let left = hosts;
     const ignored = new Set(spec.ignore_hosts.map((name) => name.toLowerCase()));
     if (ignored.size > 0) step('IgnoreHosts', (host) => !ignored.has(host.host.toLowerCase()));
-    for (const filter of this.deps.filters) step(filter.name, (host) => filter.passes(host, request));
+    for (const filter of filters) step(filter.name, (host) => filter.passes(host, request));
     if (left.length > 0)
       log.debug(ctx, 'scheduler.filtered', { ...instance, message: `Filtered [${left.map(nameOf).join(', ')}]` });
     else
@@ -258,6 +288,8 @@ export class FilterScheduler {
 
 /** Upstream's whole reason: it tells users nothing about the hosts. */
 const NOT_ENOUGH = 'There are not enough hosts available.';
+const FORBIDDEN_BY_FLAVOR = 'The image requires traits that the flavor of the server forbids.';
+const TRAITS_MISSING = 'What the server holds does not have the traits that the image requires.';
 
 function selectionOf(host: SchedulableHost): Selection {
   return {

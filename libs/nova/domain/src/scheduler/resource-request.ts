@@ -48,9 +48,7 @@ export function resourceRequestOf(spec: RequestSpec): ResourceRequest {
     if (what === 'trait' && value === 'required') group(suffix).required.add(name);
     if (what === 'trait' && value === 'forbidden') group(suffix).forbidden.add(name);
   }
-  for (const [key, value] of Object.entries(spec.image_properties)) {
-    if (key.startsWith('trait:') && value === 'required') plain.required.add(key.slice('trait:'.length));
-  }
+  for (const trait of traitsOfImage(spec)) plain.required.add(trait);
   plain.forbidden.add('COMPUTE_STATUS_DISABLED');
   return {
     group_policy: flavor.extra_specs['group_policy'] ?? null,
@@ -63,4 +61,13 @@ export function resourceRequestOf(spec: RequestSpec): ResourceRequest {
       }))
       .filter((one) => Object.keys(one.resources).length > 0),
   };
+}
+
+/** Traits that the image demands of whatever runs it. */
+export function traitsOfImage({
+  image_properties: properties,
+}: Pick<RequestSpec, 'image_properties'>): readonly string[] {
+  return Object.entries(properties).flatMap(([key, value]) =>
+    key.startsWith('trait:') && value === 'required' ? [key.slice('trait:'.length)] : [],
+  );
 }

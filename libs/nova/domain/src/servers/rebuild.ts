@@ -38,6 +38,7 @@ export class Rebuild {
     const imageId = fields.imageRef.replace(/^.*\//, '');
     const image = await resolveImage(ctx, deps.images, imageId, now.flavor, now.image !== null);
     const root = now.image === null ? await this.rootFor(ctx, image, devices, reimage) : null;
+    const other = root?.other ?? now.image?.id !== image.id;
     return deps.tx.run('server.rebuild', async (tx) => {
       await this.assertLimits(tx, ctx, fields);
       const key = await this.keyOf(ctx, tx, fields.key_name);
@@ -53,13 +54,14 @@ export class Rebuild {
               state: 'None',
             });
           return Promise.resolve({
-            patch: { ...patchOf(before, fields), ...key, ...(before.image === null ? {} : { image }) },
+            patch: { ...patchOf(before, fields, other ? image : null), ...key },
             params: {
               stopped: before.vm_state === 'stopped',
               preserve_ephemeral: isTrue(fields.preserve_ephemeral ?? false),
               ...(root === null || !reimage
                 ? {}
-                : { reimage: { bdm_id: root.id, volume_id: root.volume_id, image_id: imageId } }),
+                : { reimage: { bdm_id: root.device.id, volume_id: root.device.volume_id, image_id: imageId } }),
+              ...(other ? { former: formerOf(before) } : {}),
             },
           });
         },
@@ -70,13 +72,13 @@ export class Rebuild {
     });
   }
 
-  /** The root volume of a server, if it may have this image. Throws ImageUnacceptable, InvalidVolume, VolumeSmallerThanImage. */
+  /** The root volume of a server, if it may have this image, and whether it is another than it was made of. Throws ImageUnacceptable, InvalidVolume, VolumeSmallerThanImage. */
   private async rootFor(
     ctx: RequestContext,
     image: ImageSnapshot,
     devices: readonly BlockDevice[],
     reimage: boolean,
-  ): Promise<BlockDevice> {
+  ): Promise<{ readonly device: BlockDevice; readonly other: boolean }> {
     const volumes = await Promise.all(
       devices.map(async ({ volume_id: id }) => (id === null ? null : this.deps.volumes.get(ctx, id, 'service'))),
     );
@@ -84,7 +86,8 @@ export class Rebuild {
     const root = devices[at];
     const volume = volumes[at] ?? null;
     if (root === undefined || volume === null) throw NovaError.InvalidBDMVolume({ id: root?.volume_id ?? '' });
-    if (!reimage && volume.image_metadata['image_id'] !== image.id)
+    const other = volume.image_metadata['image_id'] !== image.id;
+    if (!reimage && other)
       throw NovaError.ImageUnacceptable({
         image_id: image.id,
         reason: 'Unable to rebuild with a different image for a volume-backed server.',
@@ -92,7 +95,7 @@ export class Rebuild {
     const needed = Math.max(image.min_disk, Math.ceil(image.size / 1024 ** 3));
     if (volume.size < needed) throw NovaError.VolumeSmallerThanImage({ volume_size: volume.size, needed });
     for (const one of volumes) if (one !== null) assertInUse(one);
-    return root;
+    return { device: root, other };
   }
 
   private async assertLimits(tx: Tx, ctx: RequestContext, fields: RebuildFields): Promise<void> {
@@ -116,8 +119,18 @@ export class Rebuild {
   }
 }
 
-function patchOf(before: Instance, fields: RebuildFields): InstancePatch {
+/** What the server is made of, for when it cannot be made of the other. */
+function formerOf({ image, request: { root_image_properties: properties } }: Instance) {
+  return { image, ...(properties === undefined ? {} : { root_image_properties: properties }) };
+}
+
+function patchOf(before: Instance, fields: RebuildFields, other: ImageSnapshot | null): InstancePatch {
   const disk = fields['OS-DCF:diskConfig'];
+  const request = {
+    ...before.request,
+    ...(fields.personality === undefined ? {} : { personality: fields.personality.map((file) => ({ ...file })) }),
+    ...(before.image === null && other !== null ? { root_image_properties: other.properties } : {}),
+  };
   return {
     task_state: 'rebuilding',
     progress: 0,
@@ -129,8 +142,7 @@ function patchOf(before: Instance, fields: RebuildFields): InstancePatch {
     ...(fields.hostname === undefined ? {} : { hostname: fields.hostname }),
     ...(fields.user_data === undefined ? {} : { user_data: fields.user_data }),
     ...(disk === undefined ? {} : { disk_config: disk }),
-    ...(fields.personality === undefined
-      ? {}
-      : { request: { ...before.request, personality: fields.personality.map((file) => ({ ...file })) } }),
+    ...(before.image === null || other === null ? {} : { image: other }),
+    request,
   };
 }

@@ -16,6 +16,7 @@ const EVENTS: Readonly<Record<string, string>> = {
   'server.resume/command': 'compute_resume_instance',
   'server.rescue/rescue': 'compute_rescue_instance',
   'server.unrescue/unrescue': 'compute_unrescue_instance',
+  'server.rebuild/check': 'rebuild_server',
   'server.rebuild/rebuild': 'compute_rebuild_instance',
   'server.resize/schedule': 'cold_migrate',
   'server.resize/prep': 'compute_prep_resize',

@@ -44,6 +44,7 @@ export const aggregateMultiTenancyIsolation: HostFilter = {
 /** Where an aggregate's metadata and the image's properties have a key in common, the values must be too. */
 export const aggregateImagePropertiesIsolation: HostFilter = {
   name: 'AggregateImagePropertiesIsolation',
+  onRebuild: true,
   passes: (host, { spec }) =>
     [...metadataOf(host)].every(([key, values]) => {
       const property = Object.hasOwn(spec.image_properties, key) ? spec.image_properties[key] : undefined;

@@ -4,6 +4,8 @@ import type { HostState, SchedulingRequest } from '../host-state';
 export interface HostFilter {
   readonly name: string;
   passes(host: HostState, request: SchedulingRequest): boolean;
+  /** Whether it is asked as well when a server gets another image where it is. upstream: RUN_ON_REBUILD */
+  readonly onRebuild?: boolean;
 }
 
 /** Settings of filters, named as upstream's in `[filter_scheduler]`. */

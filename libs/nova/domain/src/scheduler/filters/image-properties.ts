@@ -14,6 +14,7 @@ const VM_MODES: Readonly<Record<string, string>> = { pv: 'xen', hv: 'hvm', barem
 /** Architecture, hypervisor type and mode that the image names must be one combination that the host supports. */
 export const imagePropertiesFilter: HostFilter = {
   name: 'ImagePropertiesFilter',
+  onRebuild: true,
   passes: (host, { spec }) => {
     const property = (names: readonly string[], same: Readonly<Record<string, string>>): string | null => {
       const given = names

@@ -32,6 +32,7 @@ export function isolatedHostsFilter(options: FilterOptions): HostFilter {
   const strict = options.restrict_isolated_hosts_to_isolated_images;
   return {
     name: 'IsolatedHostsFilter',
+    onRebuild: true,
     passes: (host, { spec }) => {
       const isolatedHost = hosts.has(host.host);
       if (images.size === 0) return !strict || !isolatedHost;
