@@ -241,6 +241,78 @@ describe('a wait', () => {
   });
 });
 
+describe('a run that was begun by another version', () => {
+  const gate = (resource: string): SagaStep<unknown> => ({
+    type: 'wait',
+    name: 'gate',
+    timeoutMs: 60_000,
+    check: async (_ctx, tx) =>
+      (await sqlOne(tx, "SELECT 1 FROM made WHERE resource = $1 AND name = 'go'", [resource])) ?? undefined,
+  });
+  const says = (what: string): SagaStep<unknown> => ({ type: 'tx', name: what, do: async () => what });
+  const versions = (kind: string, resource: string): { old: SagaDefinition; fresh: SagaDefinition } => ({
+    old: made(kind, [gate(resource), says('old')]),
+    fresh: { ...made(kind, [gate(resource), says('fresh')]), version: 2 },
+  });
+  const did = async (resource: string): Promise<readonly string[]> =>
+    (await office.history(resource))[0]?.steps.map((step) => step.name) ?? [];
+  const beganWith = async (definition: SagaDefinition, resource: string): Promise<string> => {
+    const worker = await office.hire([definition]);
+    const id = await office.begin(definition.kind, resource);
+    await waitFor('it to be at its gate', async () => (await did(resource)).includes('gate'), 5000);
+    await office.dismiss(worker);
+    await office.go(resource);
+    return id;
+  };
+
+  it('is left alone and reported where its plan is not, and goes on by it where it is', async () => {
+    const { old, fresh } = versions('changed', 'changed');
+    const id = await beganWith(old, 'changed');
+    const ignorant = await office.hire([fresh], { unknownForMs: 100 });
+    await office.until(id, 'stuck');
+    expect(await office.run(id)).toMatchObject({
+      version: 1,
+      last_error: 'version 1 of changed is not known to any worker',
+    });
+    expect(office.events).toContainEqual(
+      expect.objectContaining({ event: 'saga.stuck', saga_id: id, version: 1, resource: 'changed' }),
+    );
+    await office.dismiss(ignorant);
+    await office.hire([fresh, old]);
+    await office.until(id, 'done');
+    expect(await did('changed')).toEqual(['gate', 'old']);
+    // What is begun from now on is of the newer version.
+    const next = await office.begin('changed', 'changed');
+    await office.until(next, 'done');
+    expect([await did('changed'), (await office.run(next))['version']]).toEqual([['gate', 'fresh'], 2]);
+  });
+
+  it('goes on by a newer plan that says so', async () => {
+    const { old, fresh } = versions('grown', 'grown');
+    const id = await beganWith(old, 'grown');
+    await office.hire([{ ...fresh, continues: [1] }]);
+    await office.until(id, 'done');
+    expect(await did('grown')).toEqual(['gate', 'fresh']);
+  });
+
+  it('is reported when its parameters are not those of the plan', async () => {
+    await office.hire([trip()]);
+    const id = await office.begin('trip', 'misfit', { fail: 7 } as never);
+    await office.until(id, 'stuck');
+    expect(await office.run(id)).toMatchObject({
+      last_error: 'the parameters of the run are not those of version 1 of trip',
+    });
+    expect(await did('misfit')).toEqual([]);
+  });
+
+  it('has one plan only', async () => {
+    const { old, fresh } = versions('twice', 'twice');
+    await expect(office.hire([old, { ...fresh, continues: [1] }])).rejects.toThrow(
+      'saga twice of version 1 is registered twice',
+    );
+  });
+});
+
 describe('runs of one key', () => {
   it('refuse, queue or preempt each other', async () => {
     await office.hire([trip()]);

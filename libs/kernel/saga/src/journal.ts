@@ -75,9 +75,16 @@ const LEASE = (parameter: string): string => `clock_timestamp() + ${parameter} *
 const PROGRESS = `attempts = 0, last_error = NULL,
   state = CASE WHEN state <> 'stuck' THEN state WHEN failure IS NULL THEN 'running' ELSE 'unwinding' END`;
 
+/** Whether a run is of the kinds and versions in the second parameter. */
+const KNOWN =
+  '(kind, version) IN (SELECT kind, version FROM jsonb_to_recordset($2::jsonb) AS k (kind text, version int))';
+
 export interface Claim {
   readonly owner: string;
-  readonly kinds: readonly string[];
+  /** What the owner can take up; a run that nobody has begun has version 0. */
+  readonly known: readonly { readonly kind: string; readonly version: number }[];
+  /** The version that such a run gets, by kind. */
+  readonly begun: Readonly<Record<string, number>>;
   readonly limit: number;
   readonly leaseMs: number;
   /** Runs that this worker has in hand: other leases in its name are left from before an outage. */
@@ -89,21 +96,41 @@ export interface Claim {
 /**
  * Takes due runs: their epoch rises, so that whoever had them before can write no more. A run that was claimed before without
  * any progress (its worker dies of it, say) is due again later each time, never twice with the same others: whoever was only
- * beside it when its worker died gets a worker of his own before long.
+ * beside it when its worker died gets a worker of his own before long. Runs of versions that the owner does not know are left to
+ * others.
  */
 export function claim(tx: Tx, wanted: Claim): Promise<SagaRow[]> {
-  const { owner, kinds, limit, leaseMs, active, ids } = wanted;
+  const { owner, known, begun, limit, leaseMs, active, ids } = wanted;
   return sql<SagaRow>(
     tx,
     `UPDATE saga SET lease_owner = $1, lease_epoch = lease_epoch + 1, lease_until = ${LEASE('$4')}, attempts = attempts + 1,
+       version = CASE WHEN version = 0 THEN ($6::jsonb->>kind)::int ELSE version END,
        next_attempt_at = CASE WHEN attempts = 0 THEN next_attempt_at
          ELSE clock_timestamp() + least(10, 0.5 * 2 ^ least(attempts, 6)) * (1 + random()) * interval '1 second' END
      WHERE id IN (SELECT id FROM saga WHERE state IN ${ACTIVE} AND next_attempt_at <= clock_timestamp()
        AND (lease_until IS NULL OR lease_until < clock_timestamp() OR (lease_owner = $1 AND id <> ALL($5::uuid[])))
-       AND kind = ANY($2::text[]) ${ids === null ? '' : 'AND id = ANY($6::uuid[])'}
+       AND ${KNOWN} ${ids === null ? '' : 'AND id = ANY($7::uuid[])'}
        ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
      RETURNING ${ROW}`,
-    [owner, kinds, limit, leaseMs, active, ...(ids === null ? [] : [ids])],
+    [owner, JSON.stringify(known), limit, leaseMs, active, JSON.stringify(begun), ...(ids === null ? [] : [ids])],
+  );
+}
+
+/** Due runs of these kinds that nobody has taken up for so long and that are of no version known here; marked as stuck. */
+export function strandUnknown(
+  tx: Tx,
+  known: Claim['known'],
+  kinds: readonly string[],
+  forMs: number,
+): Promise<Pick<SagaRow, 'id' | 'kind' | 'version' | 'resource_id'>[]> {
+  return sql(
+    tx,
+    `UPDATE saga SET state = 'stuck', last_error = 'version ' || version || ' of ' || kind || ' is not known to any worker'
+     WHERE state IN ('running', 'unwinding') AND kind = ANY($1::text[]) AND NOT ${KNOWN}
+       AND next_attempt_at < clock_timestamp() - $3 * interval '1 millisecond'
+       AND (lease_until IS NULL OR lease_until < clock_timestamp())
+     RETURNING id, kind, version, resource_id`,
+    [kinds, JSON.stringify(known), forMs],
   );
 }
 

@@ -3,6 +3,7 @@ import { SYSTEM_ACTOR, type RequestContext, type Tx } from '@nestack/kernel/cont
 import { afterCommit, executeSoon, sql, sqlOne, sqlSoon } from '@nestack/kernel/db';
 import { DomainError } from '@nestack/kernel/errors';
 import { lockKey, lockKeySoon } from './journal';
+import { NOT_BEGUN } from './plans';
 import type { SagaHistory, Sagas, StartSaga, StuckSaga } from './surface';
 
 /** Which run is due. */
@@ -32,7 +33,7 @@ export function createSagas(ring: Doorbell): Sagas {
       void executeSoon(
         tx,
         `INSERT INTO saga (id, kind, version, params, actor, request_id, global_request_id, trace_id, parent_span_id, resource_id, lock_key, action, state)
-         VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+         VALUES ($1, $2, ${String(NOT_BEGUN)}, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
         [
           id,
           kind,

@@ -62,7 +62,13 @@ export type SagaStep<P> = TxStep<P> | EffectStep<P> | WaitStep<P>;
 export interface SagaDefinition<S extends TSchema = TSchema> {
   /** `server.create`. */
   readonly kind: string;
+  /** Rises with each change of the steps; journaled with the run's first claim. From 1. */
   readonly version: number;
+  /**
+   * Older versions whose runs can go on by these steps: what was added since is skipped for them or does no harm, nothing that
+   * they may have done has lost its undo. Runs of others need their own plan registered beside this one.
+   */
+  readonly continues?: readonly number[];
   readonly params: S;
   readonly steps: readonly SagaStep<Static<S>>[];
   /** Runs in the transaction that ends an unwound run: sets ERROR, records the fault, frees what the schema holds. */
@@ -151,6 +157,7 @@ export const SAGAS = Symbol('Sagas');
 
 /** Runs definitions on this process: leases due runs, executes steps, renews, releases on close. Injected under `SAGA_WORKER`. */
 export interface SagaWorker {
+  /** One plan of a kind, or several of different versions. */
   register(definition: SagaDefinition): void;
   start(): Promise<void>;
   /** Finishes the steps under way, gives leases back. */

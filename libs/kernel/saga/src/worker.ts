@@ -2,8 +2,9 @@ import type { Database } from '@nestack/kernel/db';
 import type { Logger } from '@nestack/kernel/log';
 import { alive, processStat } from '@nestack/kernel/process';
 import { Execution, type Outcome } from './execution';
-import { claim, dropLeases, leaseOwners, renew, type SagaRow } from './journal';
+import { claim, dropLeases, leaseOwners, park, renew, strandUnknown, type SagaRow } from './journal';
 import type { Nodes } from './nodes';
+import { Plans } from './plans';
 import type { Bell, Doorbell } from './sagas';
 import type { SagaDefinition, SagaWorker } from './surface';
 
@@ -24,6 +25,8 @@ export interface SagaWorkerOptions {
   readonly sweepMs?: number;
   /** How long `close` waits for steps under way, default 10,000 ms. */
   readonly drainMs?: number;
+  /** How long a run of a version that is not known here may be due until it is reported, default 60,000 ms. */
+  readonly unknownForMs?: number;
 }
 
 /** Runs that wait, as this worker left them: nobody else may have had them since. */
@@ -42,7 +45,8 @@ export class LeasingWorker implements SagaWorker {
   private readonly owner: string;
   private readonly leaseMs: number;
   private readonly sweepMs: number;
-  private readonly definitions = new Map<string, SagaDefinition>();
+  private readonly unknownForMs: number;
+  private readonly plans = new Plans();
   private readonly active = new Map<string, Execution>();
   private readonly running = new Set<Promise<void>>();
   private readonly waiting = new Map<string, Waiting>();
@@ -59,11 +63,11 @@ export class LeasingWorker implements SagaWorker {
     this.owner = `${options.owner}/${incarnation(process.pid)}.${String(workers)}`;
     this.leaseMs = options.leaseMs ?? 15_000;
     this.sweepMs = options.sweepMs ?? 5000;
+    this.unknownForMs = options.unknownForMs ?? 60_000;
   }
 
   register(definition: SagaDefinition): void {
-    if (this.definitions.has(definition.kind)) throw new Error(`saga ${definition.kind} is registered twice`);
-    this.definitions.set(definition.kind, definition);
+    this.plans.add(definition);
   }
 
   async start(): Promise<void> {
@@ -73,6 +77,7 @@ export class LeasingWorker implements SagaWorker {
     });
     this.every(this.sweepMs, () => this.wake());
     this.every(this.leaseMs / 3, () => void this.heartbeat());
+    this.every(this.unknownForMs / 2, () => void this.reportUnknown());
     this.wake();
   }
 
@@ -96,18 +101,18 @@ export class LeasingWorker implements SagaWorker {
 
   /** Whether this worker would take a run of the kind now. */
   wants(kind: string): boolean {
-    return this.definitions.has(kind) && !this.closing.signal.aborted && this.room() > 0;
+    return this.plans.has(kind) && !this.closing.signal.aborted && this.room() > 0;
   }
 
   /** Looks for due runs: one that was rung, or all of them. */
   wake(bell?: Pick<Bell, 'id' | 'kind'>): void {
-    if (this.closing.signal.aborted || this.definitions.size === 0) return;
+    if (this.closing.signal.aborted || this.plans.kinds.length === 0) return;
     if (bell === undefined) this.wanted = 'all';
     else if (this.active.has(bell.id)) {
       this.rung.add(bell.id);
       void this.heartbeat();
       return;
-    } else if (this.definitions.has(bell.kind)) {
+    } else if (this.plans.has(bell.kind)) {
       this.wanted ??= new Set();
       if (this.wanted !== 'all') this.wanted.add(bell.id);
     }
@@ -141,10 +146,10 @@ export class LeasingWorker implements SagaWorker {
   private async claim(room: number, ids: readonly string[] | null): Promise<void> {
     const { options, owner, leaseMs } = this;
     const sentAt = performance.now();
-    const kinds = [...this.definitions.keys()];
+    const { known, begun } = this.plans;
     const active = [...this.active.keys()];
     const rows = await options.database.read('saga.claim', (tx) =>
-      claim(tx, { owner, kinds, limit: room, leaseMs, active, ids }),
+      claim(tx, { owner, known, begun, limit: room, leaseMs, active, ids }),
     );
     // `close` gives back what it finds in our name.
     if (this.closing.signal.aborted) return;
@@ -153,8 +158,11 @@ export class LeasingWorker implements SagaWorker {
   }
 
   private begin(row: SagaRow, claimedAt: number): void {
-    const definition = this.definitions.get(row.kind);
-    if (definition === undefined) return;
+    const definition = this.plans.of(row);
+    if (definition === null) {
+      void this.leave(row);
+      return;
+    }
     const left = this.waiting.get(row.id);
     this.waiting.delete(row.id);
     const known = left !== undefined && left.epoch + 1 === row.lease_epoch ? left.nodes : null;
@@ -167,6 +175,36 @@ export class LeasingWorker implements SagaWorker {
       this.ended(execution, outcome);
     });
     this.running.add(run);
+  }
+
+  /** Gives a run back that cannot go on here, for whoever knows it; nobody may, so it counts as stuck. */
+  private async leave(row: SagaRow): Promise<void> {
+    const error = `the parameters of the run are not those of version ${String(row.version)} of ${row.kind}`;
+    const parking = { afterMs: this.unknownForMs, error, stuck: true };
+    try {
+      await this.options.database.run('saga.leave', (tx) => park(tx, row.id, row.lease_epoch, parking));
+      this.reportStuck(row, error);
+    } catch (thrown) {
+      this.options.log.warn(null, 'saga.leave_failed', { error: String(thrown) });
+    }
+  }
+
+  /** Tells of runs that wait for a version that is not here any more, or not yet: they go on when it comes. */
+  private async reportUnknown(): Promise<void> {
+    const { known, kinds } = this.plans;
+    try {
+      const rows = await this.options.database.run('saga.unknown', (tx) =>
+        strandUnknown(tx, known, kinds, this.unknownForMs),
+      );
+      for (const row of rows) this.reportStuck(row, `version ${String(row.version)} of ${row.kind} is not known here`);
+    } catch (error) {
+      this.options.log.warn(null, 'saga.report_failed', { error: String(error) });
+    }
+  }
+
+  private reportStuck(row: Pick<SagaRow, 'id' | 'kind' | 'version' | 'resource_id'>, error: string): void {
+    const { id, kind, version, resource_id: resource } = row;
+    this.options.log.error(null, 'saga.stuck', { saga: kind, saga_id: id, version, resource, error });
   }
 
   private ended(execution: Execution, outcome: Outcome): void {

@@ -226,6 +226,8 @@ function attachInterface(deps: SagaDeps) {
   return defineSaga({
     kind: NovaSagas.attachInterface.kind,
     version: 2,
+    // Journals once said 1 of every run; those of another form than these parameters are not taken up.
+    continues: [1],
     params: NovaSagas.attachInterface.params,
     steps: [
       {

@@ -15,6 +15,7 @@ export function rebuildSaga(deps: SagaDeps) {
   return defineSaga({
     kind: NovaSagas.serverRebuild.kind,
     version: 2,
+    continues: [1],
     params: NovaSagas.serverRebuild.params,
     steps: [
       {
