@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
+import { REQUEST_WAIT_MS } from '@nestack/nova/domain';
+import { outage } from '@nestack/nova/testing';
 import { Bench, type CallOptions } from './testing/bench';
 import { idle } from './testing/survival';
 
@@ -168,6 +170,26 @@ describe('an attachment', () => {
     expect((await bench.call('DELETE', `/servers/${id}/os-volume_attachments/${other.id}`)).status).toBe(202);
     await idle(bench, id);
     expect(other.status).toBe('available');
+  });
+
+  it('is begun and exchanged by the operation when cinder does not answer the request in time', async () => {
+    const id = await active();
+    const [one, other] = [volume(), volume()];
+    // A silent cinder is waited for by the request for less than the operation waits for the request.
+    const ask = jest.spyOn(bench.volumes, 'ensureAttachment');
+    const asked = Date.now();
+    bench.volumes.faults.fail('ensureAttachment', outage('cinder'), { after: true });
+    expect((await attach(id, one.id)).status).toBe(200);
+    const deadline = ask.mock.calls[0]?.[0].deadline ?? Infinity;
+    ask.mockRestore();
+    expect(deadline - asked).toBeGreaterThan(0);
+    expect(deadline - Date.now()).toBeLessThan(REQUEST_WAIT_MS);
+    await idle(bench, id);
+    expect([one.status, bench.volumes.of(one.id).length]).toEqual(['in-use', 1]);
+    bench.volumes.faults.fail('beginDetaching', outage('cinder'));
+    expect((await put(id, one.id, { volumeId: other.id }, admin)).status).toBe(202);
+    await idle(bench, id);
+    expect([one.status, other.status]).toEqual(['available', 'in-use']);
   });
 
   it('stays with its volume when the other one does not fit, or the host cannot', async () => {

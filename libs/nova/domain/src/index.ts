@@ -16,6 +16,7 @@ export * from './quotas/quotas';
 export * from './server-groups/group-policy';
 export * from './server-groups/server-groups';
 export * from './servers/attachments';
+export * from './servers/reservations';
 export * from './servers/block-devices';
 export * from './servers/boot-request';
 export * from './servers/create-servers';

@@ -4,15 +4,13 @@ import {
   INTERFACE_PENDING,
   INTERFACE_REFUSED,
   INTERFACE_REQUEST,
-  INTERFACE_WAIT_MS,
   RESERVATION,
   RESERVATION_REFUSED,
+  RESERVATION_UNANSWERED,
+  REQUEST_WAIT_MS,
   type BlockDevice,
 } from '@nestack/nova/domain';
 import { isHostDown, isRefusal, load, onHost, reachable, type SagaDeps } from './deps';
-
-/** How long an attachment waits for the request that started it to reserve the volume. */
-const RESERVATION_MS = 20_000;
 
 interface Connected {
   readonly connection_info: ConnectionInfo;
@@ -25,6 +23,10 @@ interface Told {
 }
 interface Taken {
   readonly port_id: string | null;
+}
+/** What the request told of its reservation; no id when cinder did not answer it. */
+export interface Heard {
+  readonly id: string | null;
 }
 interface Reserved {
   readonly id: string;
@@ -41,7 +43,8 @@ const onAHost = (run: { maybe<T>(step: string): T | undefined }): boolean =>
 function attachVolume(deps: SagaDeps) {
   return defineSaga({
     kind: NovaSagas.attachVolume.kind,
-    version: 1,
+    version: 2,
+    continues: [1],
     params: NovaSagas.attachVolume.params,
     steps: [
       {
@@ -56,13 +59,13 @@ function attachVolume(deps: SagaDeps) {
       {
         type: 'wait',
         name: 'reserved',
-        timeoutMs: RESERVATION_MS,
+        timeoutMs: REQUEST_WAIT_MS,
         onTimeout: 'continue',
-        check: async (_ctx, tx, run): Promise<Reserved | undefined> => {
+        check: async (_ctx, tx, run): Promise<Heard | undefined> => {
           const told = await deps.events.of(tx, run.params.instance_uuid, RESERVATION);
           const id = told.get(String(run.params.bdm_id));
           if (id === RESERVATION_REFUSED) throw NovaError.InvalidVolume({ reason: 'it could not be reserved' });
-          return id === undefined ? undefined : { id };
+          return id === undefined ? undefined : { id: id === RESERVATION_UNANSWERED ? null : id };
         },
       },
       {
@@ -70,9 +73,9 @@ function attachVolume(deps: SagaDeps) {
         name: 'reserve',
         do: async (ctx, run): Promise<Reserved> => {
           const { volume_id, instance_uuid } = run.params;
-          const { id } =
-            run.maybe<Reserved | null>('reserved') ??
-            (await deps.volumes.ensureAttachment(ctx, volume_id, instance_uuid, 'service'));
+          const id =
+            run.maybe<Heard | null>('reserved')?.id ??
+            (await deps.volumes.ensureAttachment(ctx, volume_id, instance_uuid, 'service')).id;
           const { instance } = await load(deps, instance_uuid);
           return { id, shelved: instance.vm_state === 'shelved_offloaded' };
         },
@@ -239,7 +242,7 @@ function attachInterface(deps: SagaDeps) {
       {
         type: 'wait',
         name: 'port',
-        timeoutMs: INTERFACE_WAIT_MS,
+        timeoutMs: REQUEST_WAIT_MS,
         onTimeout: 'continue',
         check: async (_ctx, tx, run): Promise<Told | undefined> => {
           const told = await deps.events.of(tx, run.params.instance_uuid, INTERFACE_REQUEST);

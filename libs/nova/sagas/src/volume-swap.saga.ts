@@ -1,12 +1,15 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { defineSaga } from '@nestack/kernel/saga';
 import { NovaError, NovaSagas, type ConnectionInfo } from '@nestack/nova/contract';
-import { SWAP_PENDING, SWAP_REFUSED, VOLUME_SWAP } from '@nestack/nova/domain';
-import { takeOut, unlessRefused } from './attachment.sagas';
+import {
+  REQUEST_WAIT_MS,
+  RESERVATION_REFUSED,
+  RESERVATION_UNANSWERED,
+  SWAP_PENDING,
+  VOLUME_SWAP,
+} from '@nestack/nova/domain';
+import { takeOut, unlessRefused, type Heard } from './attachment.sagas';
 import { load, onHost, type SagaDeps } from './deps';
-
-/** How long an exchange waits for the request that started it to reserve the new volume. */
-const RESERVATION_MS = 20_000;
 
 interface Reserved {
   readonly id: string;
@@ -44,7 +47,8 @@ export function swapVolumeSaga(deps: SagaDeps) {
   };
   return defineSaga({
     kind: NovaSagas.swapVolume.kind,
-    version: 1,
+    version: 2,
+    continues: [1],
     params: NovaSagas.swapVolume.params,
     steps: [
       {
@@ -60,13 +64,15 @@ export function swapVolumeSaga(deps: SagaDeps) {
       {
         type: 'wait',
         name: 'reserved',
-        timeoutMs: RESERVATION_MS,
+        timeoutMs: REQUEST_WAIT_MS,
         onTimeout: 'continue',
-        check: async (_ctx, tx, run): Promise<Reserved | undefined> => {
+        check: async (_ctx, tx, run): Promise<Heard | undefined> => {
           const told = await deps.events.of(tx, run.params.instance_uuid, VOLUME_SWAP);
           const id = told.get(run.params.new_volume_id) ?? SWAP_PENDING;
-          if (id === SWAP_REFUSED) throw NovaError.InvalidVolume({ reason: 'the new volume could not be reserved' });
-          return id === SWAP_PENDING ? undefined : { id };
+          if (id === RESERVATION_REFUSED)
+            throw NovaError.InvalidVolume({ reason: 'the new volume could not be reserved' });
+          if (id === SWAP_PENDING) return undefined;
+          return { id: id === RESERVATION_UNANSWERED ? null : id };
         },
       },
       {
@@ -74,8 +80,8 @@ export function swapVolumeSaga(deps: SagaDeps) {
         name: 'reserve',
         do: async (ctx, run): Promise<Reserved> => {
           const { volume_id, new_volume_id, instance_uuid } = run.params;
-          const told = run.maybe<Reserved | null>('reserved') ?? null;
-          if (told !== null) return told;
+          const told = run.maybe<Heard | null>('reserved')?.id ?? null;
+          if (told !== null) return { id: told };
           await unlessRefused(deps.volumes.beginDetaching(ctx, volume_id, 'service'));
           return deps.volumes.ensureAttachment(ctx, new_volume_id, instance_uuid, 'service');
         },

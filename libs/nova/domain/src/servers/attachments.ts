@@ -14,6 +14,7 @@ import type {
 } from '../ports';
 import { nextDevice } from './create-servers';
 import { assertUnlocked, checkStates, enter, visible } from './gate';
+import { reserveFor, soon } from './reservations';
 import { VOLUME_SWAP } from './volume-swaps';
 
 export interface AttachmentsDeps {
@@ -29,7 +30,6 @@ export interface AttachmentsDeps {
 
 /** Under this name a request tells the operation that it started how the reservation of the volume went: its attachment's id. */
 export const RESERVATION = 'volume-reservation';
-export const RESERVATION_REFUSED = 'refused';
 
 /**
  * Under this name a request tells the operation that it started which port it made: its id. The tag is the key of the request,
@@ -38,10 +38,6 @@ export const RESERVATION_REFUSED = 'refused';
 export const INTERFACE_REQUEST = 'interface-request';
 export const INTERFACE_PENDING = 'pending';
 export const INTERFACE_REFUSED = 'refused';
-/** How long a request lets neutron make the port; the operation waits longer, so that it misses none. */
-const PORT_MS = 15_000;
-/** How long the operation waits for the port. */
-export const INTERFACE_WAIT_MS = 20_000;
 
 /** One key for all operations on a server's interfaces, since the port that one makes has no id yet when it starts. */
 const interfacesOf = (id: string): string => `${id}/interfaces`;
@@ -167,16 +163,13 @@ export class Attachments {
     const tell = (status: string): Promise<void> =>
       deps.tx.run('server.attach_volume.reserved', async (tx) => {
         await deps.operations.signal(ctx, tx, device.instance_uuid);
+        // An attachment that has ended meanwhile is told nothing.
+        if ((await deps.devices.find(tx, device.id))?.state !== 'reserved') return;
         const event = { name: RESERVATION, tag: String(device.id), status, at: deps.clock.now() };
         await deps.events.record(tx, device.instance_uuid, event);
       });
-    try {
-      const { id } = await deps.volumes.ensureAttachment(ctx, volumeId, device.instance_uuid, 'user');
-      await tell(id);
-    } catch (error) {
-      await tell(RESERVATION_REFUSED);
-      throw error;
-    }
+    const within = soon(ctx, deps.clock);
+    await reserveFor(() => deps.volumes.ensureAttachment(within, volumeId, device.instance_uuid, 'user'), tell);
   }
 
   /** Starts the detachment; asked again while it is under way it is refused with 400, which Terraform's polling needs. */
@@ -274,7 +267,6 @@ export class Attachments {
         await deps.instances.update(tx, found.uuid, { nics });
         return true;
       });
-    const latest = deps.clock.now().getTime() + PORT_MS;
     const about = {
       instance_uuid: instance.uuid,
       project_id: instance.project_id,
@@ -286,8 +278,7 @@ export class Attachments {
       key,
     };
     try {
-      const within = { ...ctx, deadline: Math.min(ctx.deadline ?? latest, latest) };
-      const nic = await deps.networks.ensurePort(within, about, 'service');
+      const nic = await deps.networks.ensurePort(soon(ctx, deps.clock), about, 'service');
       if (await tell(nic)) return nic;
     } catch (error) {
       await tell(null);

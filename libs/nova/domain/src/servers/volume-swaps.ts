@@ -3,6 +3,7 @@ import { NovaError, NovaSagas, type VmState } from '@nestack/nova/contract';
 import type { VolumeSummary } from '../ports';
 import type { AttachmentsDeps } from './attachments';
 import { enter, visible } from './gate';
+import { reserveFor, soon } from './reservations';
 
 /**
  * Under this name a request tells the operation that it started how the reservation of the new volume went: its
@@ -10,7 +11,6 @@ import { enter, visible } from './gate';
  */
 export const VOLUME_SWAP = 'volume-swap';
 export const SWAP_PENDING = 'pending';
-export const SWAP_REFUSED = 'refused';
 
 /** upstream: nova/compute/api.py swap_volume */
 const STATES: readonly VmState[] = ['active', 'paused', 'resized'];
@@ -93,14 +93,11 @@ export class VolumeSwaps {
         if (!(await deps.events.of(tx, uuid, VOLUME_SWAP)).has(newVolumeId)) return;
         await deps.events.record(tx, uuid, { name: VOLUME_SWAP, tag: newVolumeId, status, at: deps.clock.now() });
       });
-    try {
-      await deps.volumes.beginDetaching(ctx, volumeId, 'user');
-      const { id } = await deps.volumes.ensureAttachment(ctx, newVolumeId, uuid, 'user');
-      await tell(id);
-    } catch (error) {
-      await tell(SWAP_REFUSED);
-      throw error;
-    }
+    const within = soon(ctx, deps.clock);
+    await reserveFor(async () => {
+      await deps.volumes.beginDetaching(within, volumeId, 'user');
+      return deps.volumes.ensureAttachment(within, newVolumeId, uuid, 'user');
+    }, tell);
   }
 }
 
