@@ -82,6 +82,33 @@ async function remove(id: string): Promise<void> {
   expect(await bench.leftovers()).toEqual([]);
 }
 
+describe('a move', () => {
+  it('is over when neutron says that the ports work, and fails when it does not', async () => {
+    const { id, from, to } = await active();
+    const { plugged } = bench.networks;
+    const silent: Parameters<typeof plugged>[0][] = [];
+    bench.networks.plugged = (port) => void silent.push(port);
+    try {
+      expect((await migrate(id)).status).toBe(202);
+      await bench.eventually('the guest is there', async () =>
+        (await to.driver.guests()).some(({ uuid, power }) => uuid === id && power === 1),
+      );
+      expect(await bench.show(id, { as: admin() })).toMatchObject({
+        status: 'RESIZE',
+        'OS-EXT-STS:task_state': 'resize_finish',
+      });
+      for (const port of silent.splice(0)) plugged(port);
+      await bench.until(id, 'VERIFY_RESIZE');
+      expect((await act(id, { revertResize: null })).status).toBe(202);
+      expect((await bench.until(id, 'ERROR'))['fault']).toMatchObject({ message: 'Virtual Interface creation failed' });
+      expect((await hostOf(id)).name).toBe(from.name);
+    } finally {
+      bench.networks.plugged = plugged;
+    }
+    await remove(id);
+  }, 30_000);
+});
+
 describe('a resize to another host', () => {
   it('takes disk, volumes and ports along, holds both hosts, and lets go of the old one when it is confirmed', async () => {
     const made = await active();

@@ -10,6 +10,7 @@ import {
   type Selection,
 } from '@nestack/nova/contract';
 import { toInstanceSpec, type Instance } from '@nestack/nova/domain';
+import { vifPlugged } from './vif-plugged';
 import { endHold, isHostDown, load, loadInstance, onHost, terminate, type SagaDeps } from './deps';
 
 interface Params {
@@ -62,20 +63,7 @@ export function createServerSaga(deps: SagaDeps) {
           if (device.attachment_id !== null) await deps.volumes.complete(ctx, device.attachment_id);
       },
     },
-    {
-      type: 'wait',
-      name: 'vif_plugged',
-      timeoutMs: deps.vifPluggingTimeoutMs,
-      check: async (_ctx, tx, run) => {
-        const instance = await deps.instances.find(tx, run.params.instance_uuid);
-        if (instance === null) throw NovaError.InstanceNotFound({ instance_id: run.params.instance_uuid });
-        const plugged = await deps.events.of(tx, instance.uuid, 'network-vif-plugged');
-        if (instance.nics.some((nic) => plugged.get(nic.port_id) === 'failed')) {
-          throw NovaError.Conflict({ reason: 'Virtual Interface creation failed' });
-        }
-        return instance.nics.every((nic) => plugged.has(nic.port_id)) ? { ports: instance.nics.length } : undefined;
-      },
-    },
+    vifPlugged(deps),
     {
       type: 'tx',
       name: 'active',

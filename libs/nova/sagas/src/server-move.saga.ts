@@ -27,6 +27,7 @@ import {
 } from './move-parts';
 import { attemptsOf, requestSpec } from './server-create.saga';
 import { endTask, faultOf } from './server-power.sagas';
+import { VIF_PLUGGED, vifPlugged } from './vif-plugged';
 
 type Params = Static<typeof MoveParams>;
 type Run = SagaRun<Params>;
@@ -42,6 +43,8 @@ interface Chosen {
   readonly dest: { readonly host: string; readonly node: string; readonly availability_zone: string };
   readonly elsewhere: boolean;
   readonly volumes: number;
+  /** Whether the guest runs there: only then its ports are plugged. */
+  readonly running?: boolean;
 }
 
 /** How long disks may be on their way. */
@@ -74,7 +77,8 @@ export function moveSaga(deps: SagaDeps, declaration: typeof NovaSagas.serverRes
   ];
   return defineSaga({
     kind: declaration.kind,
-    version: 1,
+    version: 2,
+    continues: [1],
     params: declaration.params,
     steps,
     onUnwound: async (_ctx, tx, run) => {
@@ -171,6 +175,7 @@ function leaveSteps(deps: SagaDeps): Step[] {
           dest_host: last.host_ip,
         });
         await deps.migrations.setStatus(tx, migration, 'migrating');
+        const moved = await deps.migrations.find(tx, migration);
         const instance = await patchMoving(deps, tx, run, { task_state: 'resize_migrating' });
         return {
           source: {
@@ -181,6 +186,7 @@ function leaveSteps(deps: SagaDeps): Step[] {
           dest: { host, node, availability_zone },
           elsewhere: host !== instance.host,
           volumes: (await deps.devices.ofInstance(tx, uuid)).filter((device) => device.volume_id !== null).length,
+          running: moved !== null && ran(moved),
         };
       },
     },
@@ -255,6 +261,7 @@ function leaveSteps(deps: SagaDeps): Step[] {
         await deps.migrations.setStatus(tx, run.params.migration_uuid, 'post-migrating');
         const instance = await patchMoving(deps, tx, run, { ...chosen(run).dest, task_state: 'resize_migrated' });
         await endHold(deps, tx, instance);
+        if (elsewhere(run)) await deps.events.forget(tx, run.params.instance_uuid, VIF_PLUGGED);
       },
       undo: async (_ctx, tx, run) => {
         await deps.instances.update(tx, run.params.instance_uuid, chosen(run).source);
@@ -320,6 +327,7 @@ function arriveSteps(deps: SagaDeps): Step[] {
         }
       },
     },
+    vifPlugged(deps, { when: (run) => elsewhere(run) && chosen(run).running === true }),
     {
       type: 'effect',
       name: 'complete_volumes',

@@ -18,6 +18,7 @@ import {
 } from './move-parts';
 import { moveSaga } from './server-move.saga';
 import { endTask, faultOf } from './server-power.sagas';
+import { VIF_FAILED, VIF_PLUGGED, vifPlugged } from './vif-plugged';
 
 /** `server.confirm_resize`: only forward. What a host that is down keeps of the guest it removes when it returns. */
 function confirm(deps: SagaDeps) {
@@ -69,7 +70,8 @@ function confirm(deps: SagaDeps) {
 }
 
 type Returned =
-  { readonly ok: true; readonly power_state: PowerState } | { readonly ok: false; readonly message: string };
+  | { readonly ok: true; readonly power_state: PowerState; readonly running?: boolean }
+  | { readonly ok: false; readonly message: string };
 
 /**
  * `server.revert_resize`: the guest leaves the new host, and is on the old one with the disks and sizes that it had. From
@@ -82,7 +84,8 @@ function revert(deps: SagaDeps) {
   const elsewhere = (run: Run): boolean => begun(run).elsewhere;
   return defineSaga({
     kind: NovaSagas.revertResize.kind,
-    version: 1,
+    version: 2,
+    continues: [1],
     params: NovaSagas.revertResize.params,
     steps: [
       {
@@ -139,6 +142,7 @@ function revert(deps: SagaDeps) {
             availability_zone: await zoneOf(deps, tx, migration.source_compute),
           };
           await deps.instances.update(tx, run.params.instance_uuid, { ...to, flavor: migration.old_flavor });
+          if (elsewhere(run)) await deps.events.forget(tx, run.params.instance_uuid, VIF_PLUGGED);
           return to;
         },
       },
@@ -171,18 +175,26 @@ function revert(deps: SagaDeps) {
           try {
             const to = { host, messageId: run.messageId };
             const answer = await onHost(deps, host, deps.compute.finish_revert_resize(ctx, command, to));
-            return { ok: true, power_state: answer.power_state as PowerState };
+            return { ok: true, power_state: answer.power_state as PowerState, running };
           } catch (error) {
             if (!(error instanceof Error) || (!isRefusal(error) && !isHostDown(error))) throw error;
             return { ok: false, message: error.message };
           }
         },
       },
+      vifPlugged<MoveParams>(deps, {
+        when: (run) => {
+          const returned = run.out<Returned>('finish_revert');
+          return elsewhere(run) && returned.ok && returned.running === true;
+        },
+        onTimeout: 'continue',
+      }),
       {
         type: 'tx',
         name: 'reverted',
         do: async (_ctx, tx, run) => {
-          const returned = run.out<Returned>('finish_revert');
+          const returned: Returned =
+            run.maybe('vif_plugged') === null ? { ok: false, message: VIF_FAILED } : run.out<Returned>('finish_revert');
           const nics = run.maybe<Nic[] | null>('bind_ports') ?? null;
           const migration = await deps.migrations.find(tx, run.params.migration_uuid);
           const instance = await deps.instances.find(tx, run.params.instance_uuid, { lock: true });

@@ -316,7 +316,10 @@ export class Ports {
     const after = await findOr(tx, parts.ports, before.id, EVERYTHING, NeutronError.PortNotFound, 'port_id');
     await parts.floating.portChanged(ctx, tx, before, after);
     await parts.news.changed(ctx, tx, before, after);
-    if (after.status !== before.status) await parts.news.status(ctx, tx, after);
+    const elsewhere = after['binding:host_id'] !== before['binding:host_id'];
+    // Where nobody has to wire it, it works on its new host without having been down.
+    if (after.status !== before.status || (elsewhere && after.status === 'ACTIVE'))
+      await parts.news.status(ctx, tx, after);
     return after;
   }
 
