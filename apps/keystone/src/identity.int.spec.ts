@@ -185,8 +185,21 @@ describe('projects', () => {
       description: '',
       tags: [],
       parents: { [top]: { default: null } },
-      subtree: [{ project: { id: leaf } }],
+      subtree: [],
     });
+    // Lists have only what the caller has a role on, by inheritance too; he need not see the ids' projects.
+    const member = await keystone.make('users', 'user', { name: 'relative', password: 'r' });
+    const role = await keystone.role('member');
+    await keystone.call('PUT', `/projects/${middle}/users/${member}/roles/${role}`);
+    const inherited = `/OS-INHERIT/projects/${middle}/users/${member}/roles/${role}/inherited_to_projects`;
+    expect((await keystone.call('PUT', inherited)).status).toBe(204);
+    const token = await keystone.login('relative', 'r', { project: { id: middle } });
+    const lists = await keystone.call('GET', `/projects/${middle}?parents_as_list&subtree_as_list`, { token });
+    expect(lists.json['project']).toMatchObject({ parents: [], subtree: [{ project: { id: leaf } }] });
+    await keystone.call('PUT', `/projects/${top}/users/${member}/roles/${role}`);
+    const both = await keystone.call('GET', `/projects/${middle}?parents_as_list&subtree_as_ids`, { token });
+    expect(both.json['project']).toMatchObject({ parents: [{ project: { id: top } }], subtree: { [leaf]: null } });
+    await keystone.call('DELETE', `/users/${member}`);
     const refused = await keystone.call('DELETE', `/projects/${top}`);
     expect([refused.status, refused.json['error']?.['message']]).toEqual([403, expect.stringContaining('not a leaf')]);
     const set = async (id: string, enabled: boolean) =>

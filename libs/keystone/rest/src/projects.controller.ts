@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Handles, type ApiRequest, type RequestOf } from '@nestack/kernel/http';
 import { KeystoneError, projects } from '@nestack/keystone/contract';
-import { Projects, type Filter, type Project } from '@nestack/keystone/domain';
+import { Projects, Users, type Filter, type Project } from '@nestack/keystone/domain';
 import { Guard } from './guard';
 import { extraOf, filtersOf, flag, listLinks, param } from './list-query';
 import { projectView } from './views';
@@ -20,6 +20,7 @@ const TAG_FILTERS = {
 export class ProjectsController {
   constructor(
     @Inject(Projects) private readonly projects: Projects,
+    @Inject(Users) private readonly users: Users,
     @Inject(Guard) private readonly guard: Guard,
   ) {}
 
@@ -78,12 +79,20 @@ export class ProjectsController {
     return project;
   }
 
-  /** Parents and subtree, as lists of projects or as nested ids. */
+  /**
+   * Parents and subtree, as lists of those projects on which the caller has a role, or as nested ids of all.
+   * upstream: keystone/resource/core.py list_project_parents, list_projects_in_subtree
+   */
   private async family(request: ApiRequest, project: Project): Promise<Record<string, unknown>> {
     const query = request.rawQuery;
     // Domains are parents by id alone. upstream: keystone/resource/core.py, get_project_parents_as_ids
-    const asList = (list: readonly Project[]) =>
-      list.filter((one) => !one.is_domain).map((one) => ({ project: projectView(request.baseUrl, one) }));
+    const asList = async (list: readonly Project[]) => {
+      const { projects } = await this.users.scopes(request.ctx, request.ctx.actor?.userId ?? '');
+      const own = new Set(projects.map(({ id }) => id));
+      return list
+        .filter((one) => !one.is_domain && own.has(one.id))
+        .map((one) => ({ project: projectView(request.baseUrl, one) }));
+    };
     const found: Record<string, unknown> = {};
     for (const [way, asked] of [
       ['parents', [flag(query, 'parents_as_list'), flag(query, 'parents_as_ids')]],
@@ -99,7 +108,7 @@ export class ProjectsController {
       const members = await (way === 'parents'
         ? this.projects.parents(request.ctx, project.id)
         : this.projects.subtree(request.ctx, project.id));
-      found[way] = list ? asList(members) : way === 'parents' ? chain(members) : tree(members, project.id);
+      found[way] = list ? await asList(members) : way === 'parents' ? chain(members) : tree(members, project.id);
     }
     return found;
   }
