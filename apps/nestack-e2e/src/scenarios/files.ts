@@ -10,8 +10,9 @@ export const DOCUMENT = 'docs/scenarios.md';
 export function readScenarios(root: string): { readonly text: string; readonly wrong: readonly string[] } {
   const folder = path.join(root, FOLDER);
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
-  // What shares a cloud stands in folders of its own: real.guest.spec.ts runs real/, the others simulated/.
-  const specs = names.filter((name) => /\.(e2e|guest)\.spec\.ts$|^scenarios\/(real|simulated)\/[^.]+\.ts$/.test(name));
+  // What shares a cloud stands in folders of its own.
+  const shared = /^(guests|scenarios\/(real|simulated))\/[^.]+\.ts$/;
+  const specs = names.filter((name) => /\.(e2e|guest)\.spec\.ts$/.test(name) || shared.test(name));
   const files = new Map(specs.map((name) => [`${FOLDER}/${name}`, readFileSync(path.join(folder, name), 'utf8')]));
   const chapters = parseRows(readFileSync(path.join(folder, 'scenarios/rows.tsv'), 'utf8'));
   const tests = testsById(files);

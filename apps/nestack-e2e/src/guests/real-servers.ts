@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Cloud, program, until, type Ended } from './cloud';
-import type { Session } from './session';
+import { type Cloud, program, until, type Ended } from '../cloud';
+import type { Session } from '../session';
 
 /** A guest without hardware support for it takes its time. */
 export const BOOT_MS = 240_000;
