@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { conformance } from './conformance.mjs';
@@ -21,6 +22,8 @@ import {
 import { root } from './node.mjs';
 
 const RESULTS = path.join(root, 'tmp/test');
+/** By how much stages that wait patiently are less urgent than one beside them in which somebody may look at a clock. */
+const PATIENCE = 5;
 /** How long a stage may take to end once its results are written. */
 const LINGER_MS = 20_000;
 const SIGNALS = ['SIGINT', 'SIGTERM'];
@@ -50,8 +53,8 @@ const STAGES = [
     missing: missingForGuests,
     run: (stage) => jest('guests', stage, ['--runInBand']),
   },
-  { name: 'conformance', minutes: 45, installs: true, missing: missingForConformance, run: interop },
-  { name: 'fuzz', minutes: 20, installs: true, missing: missingForFuzz, run: fuzzed },
+  { name: 'conformance', minutes: 45, patient: true, installs: true, missing: missingForConformance, run: interop },
+  { name: 'fuzz', minutes: 20, patient: true, installs: true, missing: missingForFuzz, run: fuzzed },
 ];
 
 /**
@@ -89,8 +92,8 @@ for (const row of PLAN) {
 report();
 
 async function perform(name, place) {
-  const { minutes, installs, missing: whatIsMissing, run: start } = STAGES.find((one) => one.name === name);
-  const stage = { limitMs: minutes * 60_000, place, leftOut: [], secondTries: [] };
+  const { minutes, patient, installs, missing: whatIsMissing, run: start } = STAGES.find((one) => one.name === name);
+  const stage = { limitMs: minutes * 60_000, patient, place, leftOut: [], secondTries: [] };
   const startedAt = Date.now();
   const counts = await (async () => {
     try {
@@ -189,9 +192,9 @@ async function fuzzed(stage) {
 }
 
 /** Runs our command, until the stage's time is over. */
-function within({ limitMs, place }) {
+function within({ limitMs, patient, place }) {
   const end = Date.now() + limitMs;
-  return (args) => run([CLI, ...args], { limitMs: Math.max(end - Date.now(), LINGER_MS), place });
+  return (args) => run([CLI, ...args], { limitMs: Math.max(end - Date.now(), LINGER_MS), patient, place });
 }
 
 function noteSkipped(project, { leftOut }, told) {
@@ -240,7 +243,7 @@ async function succeeds(command, place) {
  * `written` and yet does not end, it is ended (`lingered`): a test may have left a socket open, which must not hang the whole run.
  * The same at its time limit (`late`).
  */
-function run(command, { place, limitMs = null }, written = null) {
+function run(command, { place, patient = false, limitMs = null }, written = null) {
   return new Promise((resolve, reject) => {
     const color = process.stdout.isTTY && !process.env.NO_COLOR ? { FORCE_COLOR: '1' } : {};
     const child = spawn(process.execPath, command, {
@@ -248,6 +251,8 @@ function run(command, { place, limitMs = null }, written = null) {
       env: { ...process.env, ...color },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    // Whatever it starts inherits this.
+    if (patient && child.pid !== undefined) setPriority(child.pid, Math.min(getPriority() + PATIENCE, 19));
     let said = '';
     // With --json and a file, jest has nothing of interest on stdout but what tests print.
     child.stdout.on('data', (data) => place.write(data));
