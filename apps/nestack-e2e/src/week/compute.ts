@@ -217,11 +217,22 @@ export function computeWeek(week: Week): void {
       await volume('data');
       await newDemo.run('server add volume --tag disk s1 data');
       await volume('data', 'in-use');
+      const dataId = await demo.field('volume show data', 'id');
       expect(await newDemo.json<Rows>('server volume list s1')).toEqual([
         expect.objectContaining({ Device: expect.stringMatching(/^\/dev\/vd/), 'Volume ID': expect.any(String) }),
       ]);
       const [attachment = ''] = await newDemo.column('volume attachment list', 'ID');
       expect(await newDemo.json(`volume attachment show ${attachment}`)).toMatchObject({ Status: 'attached' });
+      // The newest has another word for it too.
+      for (const [verb, wanted] of [
+        ['update --delete-on-termination', true],
+        [`${week.has('server volume set') ? 'set' : 'update'} --preserve-on-termination`, false],
+      ] as const) {
+        await newDemo.run(`server volume ${verb} s1 ${dataId}`);
+        expect(await newDemo.json<Rows>('server volume list s1')).toEqual([
+          expect.objectContaining({ 'Delete On Termination?': wanted }),
+        ]);
+      }
       await demo.run('server remove volume s1 data');
       await volume('data');
       await demo.run('volume delete data');
@@ -297,6 +308,23 @@ export function computeWeek(week: Week): void {
         properties: expect.objectContaining({ image_type: 'snapshot', k: 'v' }),
       });
       await demo.run('image delete shot');
+      for (const name of ['monday', 'tuesday'])
+        await demo.run(`server backup create --name ${name} --type daily --rotate 1 --wait s1`);
+      await until('one backup', async () => (await demo.column('image list --private', 'Name')).join() === 'tuesday');
+      expect(await demo.json('image show tuesday')).toMatchObject({
+        status: 'active',
+        properties: expect.objectContaining({ image_type: 'backup', backup_type: 'daily' }),
+      });
+      await demo.run('image delete tuesday');
+    });
+
+    it('lets a guest write down its memory', async () => {
+      const { newAdmin, demo } = week;
+      await newAdmin.run(`server dump create ${await demo.field('server show s1', 'id')}`);
+      await until('the dump', async () =>
+        (await demo.column('server event list s1', 'Action')).includes('trigger_crash_dump'),
+      );
+      await server('s1', 'ACTIVE');
     });
 
     it('tells what has happened, what it prints, what it used, and how it is reached', async () => {

@@ -4,7 +4,6 @@ import { lower, type Rows, type Week } from './week';
 
 /** Volumes that go back, are kept together, or are kept elsewhere. */
 export function volumeCopiesWeek(week: Week): void {
-  if (week.label !== 'newest') return;
   describe('copies of volumes', () => {
     it('goes back to a snapshot, and deletes volumes with their snapshots', async () => {
       const { newDemo: demo, admin } = week;
@@ -38,7 +37,8 @@ export function volumeCopiesWeek(week: Week): void {
       await admin.becomes('volume backup show whole', 'available');
       await admin.run('volume backup create --incremental --name part --property k=v source');
       await admin.becomes('volume backup show part', 'available');
-      await admin.run('volume snapshot create --volume source still');
+      // The distribution's sends an option that has gone from the newest versions.
+      await week.admin.run('volume snapshot create --volume source still');
       await admin.becomes('volume snapshot show still', 'available');
       await admin.run('volume backup create --force --snapshot still --name ofsnap source');
       await admin.becomes('volume backup show ofsnap', 'available');
@@ -83,10 +83,13 @@ export function volumeCopiesWeek(week: Week): void {
       await admin.run('volume group type create --description d kinds');
       await admin.run('volume group type set --property a=b kinds');
       await admin.run('volume group type set --description e kinds');
-      expect(lower(await admin.json('volume group type show kinds'))).toMatchObject({
-        description: 'e',
-        name: 'kinds',
-      });
+      if (week.label === 'newest')
+        expect(lower(await admin.json('volume group type show kinds'))).toMatchObject({
+          description: 'e',
+          name: 'kinds',
+        });
+      // The distribution's stumbles over its own argument.
+      else expect(await admin.refused('volume group type show kinds')).toMatch(/no attribute/);
       await admin.run('volume group type set --no-property kinds');
       expect(await admin.column('volume group type list', 'Name')).toContain('kinds');
       await demo.run('volume group create --name herd --description d kinds __DEFAULT__');
