@@ -31,6 +31,11 @@ export function volumeCopiesWeek(week: Week): void {
 
     it('keeps backups, whole and incremental, and brings them back', async () => {
       const { newAdmin: admin } = week;
+      // The distribution's asks, and cannot read the answer.
+      const restore = async (args: string): Promise<unknown> =>
+        week.label === 'newest'
+          ? admin.run(`volume backup restore ${args}`)
+          : expect(await admin.refused(`volume backup restore ${args}`)).toMatch(/cannot unpack/);
       await admin.run('volume create --size 1 source');
       await admin.becomes('volume show source', 'available');
       await admin.run('volume backup create --name whole --description d --container shelf source');
@@ -60,16 +65,18 @@ export function volumeCopiesWeek(week: Week): void {
       await admin.run(`volume backup set --state error ${part}`);
       expect(await admin.field('volume backup show part', 'status')).toBe('error');
       await admin.run(`volume backup set --state available ${part}`);
-      await admin.run('volume backup restore part restored');
+      await restore('part restored');
       await admin.becomes('volume show restored', 'available');
       expect(await admin.refused('volume backup restore part source')).toMatch(/--force/);
-      await admin.run('volume backup restore --force part source');
+      await restore('--force part source');
       await admin.becomes('volume show source', 'available');
       const record = await admin.json('volume backup record export part');
       expect(record).toMatchObject({ backup_service: expect.any(String), backup_url: expect.any(String) });
       const [service, url] = [String(record['backup_service']), String(record['backup_url'])];
       // It asks at the address of exports.
-      expect(await admin.refused(`volume backup record import ${service} ${url}`)).toMatch(/404|export_record/);
+      expect(await admin.refused(`volume backup record import ${service} ${url}`)).toMatch(
+        /404|export_record|already exists/,
+      );
       await admin.run('volume snapshot delete still');
       await admin.run('volume backup delete part ofsnap');
       await until('fewer backups', async () => (await admin.json<Rows>('volume backup list')).length === 1);
@@ -78,52 +85,7 @@ export function volumeCopiesWeek(week: Week): void {
       await admin.run('volume delete restored source');
     });
 
-    it('keeps volumes together', async () => {
-      const { newDemo: demo, newAdmin: admin } = week;
-      await admin.run('volume group type create --description d kinds');
-      await admin.run('volume group type set --property a=b kinds');
-      await admin.run('volume group type set --description e kinds');
-      if (week.label === 'newest')
-        expect(lower(await admin.json('volume group type show kinds'))).toMatchObject({
-          description: 'e',
-          name: 'kinds',
-        });
-      // The distribution's stumbles over its own argument.
-      else expect(await admin.refused('volume group type show kinds')).toMatch(/no attribute/);
-      await admin.run('volume group type set --no-property kinds');
-      expect(await admin.column('volume group type list', 'Name')).toContain('kinds');
-      await demo.run('volume group create --name herd --description d kinds __DEFAULT__');
-      await demo.becomes('volume group show herd', 'available');
-      await demo.run('volume group set --name flock --description e herd');
-      expect(await demo.column('volume group list', 'Name')).toEqual(['flock']);
-      expect(await admin.column('volume group list --all-projects', 'Name')).toContain('flock');
-      await demo.run('volume create --size 1 sheep');
-      await demo.becomes('volume show sheep', 'available');
-      const sheep = await demo.field('volume show sheep', 'id');
-      if (week.has('volume group add volume')) {
-        await demo.run('volume group add volume flock sheep');
-        await demo.becomes('volume group show flock', 'available');
-        expect(JSON.stringify(await demo.json('volume group show --volumes flock'))).toContain(sheep);
-      }
-      await demo.run('volume group snapshot create --name together --description d flock');
-      await demo.becomes('volume group snapshot show together', 'available');
-      expect(await demo.column('volume group snapshot list', 'Name')).toEqual(['together']);
-      expect(await admin.column('volume group snapshot list --all-projects', 'Name')).toContain('together');
-      await demo.run('volume group snapshot delete together');
-      await until(
-        'no group snapshot',
-        async () => (await demo.column('volume group snapshot list', 'ID')).length === 0,
-      );
-      if (week.has('volume group remove volume')) {
-        await demo.run('volume group remove volume flock sheep');
-        await demo.becomes('volume group show flock', 'available');
-      }
-      await demo.run('volume group delete flock');
-      await until('no group', async () => (await demo.column('volume group list', 'ID')).length === 0);
-      await demo.run('volume delete sheep');
-      await admin.run('volume group type delete kinds');
-      await until('no sheep', async () => !(await demo.column('volume list', 'Name')).includes('sheep'));
-    });
+    if (week.label === 'newest') groupTest(week);
 
     it('keeps types that encrypt, and forces what is refused', async () => {
       const { newAdmin: admin } = week;
@@ -151,5 +113,49 @@ export function volumeCopiesWeek(week: Week): void {
       await admin.run('volume delete --force stuck');
       await until('no volume', async () => !(await admin.column('volume list', 'Name')).includes('stuck'));
     });
+  });
+}
+
+/** Not with the distribution's client, which stumbles over itself when it shows groups and their types. */
+function groupTest(week: Week): void {
+  it('keeps volumes together', async () => {
+    const { newDemo: demo, newAdmin: admin } = week;
+    await admin.run('volume group type create --description d kinds');
+    await admin.run('volume group type set --property a=b kinds');
+    await admin.run('volume group type set --description e kinds');
+    expect(lower(await admin.json('volume group type show kinds'))).toMatchObject({
+      description: 'e',
+      name: 'kinds',
+    });
+    await admin.run('volume group type set --no-property kinds');
+    expect(await admin.column('volume group type list', 'Name')).toContain('kinds');
+    await demo.run('volume group create --name herd --description d kinds __DEFAULT__');
+    await demo.becomes('volume group show herd', 'available');
+    await demo.run('volume group set --name flock --description e herd');
+    expect(await demo.column('volume group list', 'Name')).toEqual(['flock']);
+    expect(await admin.column('volume group list --all-projects', 'Name')).toContain('flock');
+    await demo.run('volume create --size 1 sheep');
+    await demo.becomes('volume show sheep', 'available');
+    const sheep = await demo.field('volume show sheep', 'id');
+    if (week.has('volume group add volume')) {
+      await demo.run('volume group add volume flock sheep');
+      await demo.becomes('volume group show flock', 'available');
+      expect(JSON.stringify(await demo.json('volume group show --volumes flock'))).toContain(sheep);
+    }
+    await demo.run('volume group snapshot create --name together --description d flock');
+    await demo.becomes('volume group snapshot show together', 'available');
+    expect(await demo.column('volume group snapshot list', 'Name')).toEqual(['together']);
+    expect(await admin.column('volume group snapshot list --all-projects', 'Name')).toContain('together');
+    await demo.run('volume group snapshot delete together');
+    await until('no group snapshot', async () => (await demo.column('volume group snapshot list', 'ID')).length === 0);
+    if (week.has('volume group remove volume')) {
+      await demo.run('volume group remove volume flock sheep');
+      await demo.becomes('volume group show flock', 'available');
+    }
+    await demo.run('volume group delete flock');
+    await until('no group', async () => (await demo.column('volume group list', 'ID')).length === 0);
+    await demo.run('volume delete sheep');
+    await admin.run('volume group type delete kinds');
+    await until('no sheep', async () => !(await demo.column('volume list', 'Name')).includes('sheep'));
   });
 }
