@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sql } from '@nestack/kernel/db';
 import { newUuid } from '@nestack/kernel/ids';
 import { goneOperations, novaApi } from '@nestack/nova/contract';
 import { novaPolicies } from '@nestack/nova/rest';
@@ -153,35 +154,240 @@ describe('operations of operators', () => {
   });
 });
 
+/** Operations elsewhere whose path names what somebody may own. */
+const others = elsewhere.filter((one) => one.path.includes('{') && !operators.includes(one));
+/** What everybody may see. */
+const OPEN: readonly string[] = ['showExtension', 'showQuotaDefaults'];
+/** Who may not see a project's figures at all is told so. upstream: nova/policies/{quota_sets,simple_tenant_usage}.py */
+const FIGURES: readonly string[] = ['showQuotaSet', 'showQuotaSetDetail', 'showTenantUsage'];
+const BODIES_ELSEWHERE: Readonly<Record<string, unknown>> = {
+  createImageMetadata: { metadata: { a: 'c' } },
+  replaceImageMetadata: { metadata: { a: 'c' } },
+  updateImageMetadataItem: { meta: { a: 'c' } },
+  updateSecurityGroupProxy: { security_group: { name: 'mine', description: 'mine' } },
+};
+
 describe("another project's things", () => {
-  it('are not to be read, changed or used', async () => {
-    const as = `${STRANGER}:member`;
-    const group = await bench.call('POST', '/os-server-groups', {
-      body: { server_group: { name: 'mine', policies: ['affinity'] } },
+  /** What the owner has, by the parameter that names it in paths. */
+  const owned: Record<string, string> = { keypair_name: 'mine', key: 'a', alias: 'os-keypairs' };
+  const as = `${STRANGER}:member`;
+
+  beforeAll(async () => {
+    const admin = { as: `${bench.project}:admin` };
+    const made = async (url: string, body: Record<string, unknown>, options = {}) => {
+      const answer = await bench.call('POST', url, { body, ...options });
+      if (answer.status >= 300) throw new Error(`${url}: ${answer.text}`);
+      const [shown] = Object.values(answer.json) as { id: string }[];
+      return shown?.id ?? '';
+    };
+    const flavor = { name: 'private', vcpus: 1, ram: 64, disk: 1, 'os-flavor-access:is_public': false };
+    owned['flavor_id'] = await made('/flavors', { flavor }, admin);
+    await bench.call('POST', `/flavors/${owned['flavor_id']}/os-extra_specs`, {
+      ...admin,
+      body: { extra_specs: { a: 'b' } },
     });
-    const { id } = group.json['server_group'] as { id: string };
-    const key = await bench.call('POST', '/os-keypairs', { body: { keypair: { name: 'mine' } } });
-    expect(key.status).toBe(200);
-    const calls: readonly (readonly [string, string, number])[] = [
-      ['GET', `/os-server-groups/${id}`, 404],
-      ['DELETE', `/os-server-groups/${id}`, 404],
-      ['GET', '/os-keypairs/mine', 404],
-      ['DELETE', '/os-keypairs/mine', 404],
-      ['GET', `/os-quota-sets/${bench.project}`, 403],
-      ['GET', `/os-quota-sets/${bench.project}/detail`, 403],
-      ['GET', `/os-simple-tenant-usage/${bench.project}`, 403],
-      ['GET', `/limits?tenant_id=${bench.project}`, 403],
+    await bench.call('POST', `/flavors/${owned['flavor_id']}/action`, {
+      ...admin,
+      body: { addTenantAccess: { tenant: bench.project } },
+    });
+    await made('/os-keypairs', { keypair: { name: 'mine' } });
+    const group = { name: 'mine', policies: ['anti-affinity'] };
+    const volume = bench.volumes.add({ project_id: bench.project, bootable: true });
+    const group_id = bench.networks.addGroup(bench.project, 'secret');
+    const kept = await bench.volumes.ensureSnapshot({} as never, { volume_id: volume.id, name: 'x', key: 'k' });
+    Object.assign(owned, {
+      tenant_id: bench.project,
+      image_id: bench.images.add({ project_id: bench.project, properties: { a: 'b' } }),
+      floating_ip_id: await made('/os-floating-ips', {}),
+      network_id: bench.network,
+      security_group_id: group_id,
+      rule_id: bench.networks.groups.get(group_id)?.security_group_rules[0]?.id,
+      server_group_id: await made('/os-server-groups', { server_group: group }),
+      volume_id: volume.id,
+      snapshot_id: await made('/os-snapshots', { snapshot: { volume_id: volume.id } }),
+      kept_id: kept.id,
+      port_id: bench.networks.addPort(bench.project, bench.network).id,
+    });
+    const shown = await bench.call('GET', `/os-floating-ips/${owned['floating_ip_id'] ?? ''}`);
+    owned['address'] = (shown.json['floating_ip'] as { ip: string }).ip;
+  });
+
+  function ask(operation: (typeof others)[number], ids: Readonly<Record<string, string>>, who: string) {
+    const url = operation.path.replace(/\{(\w+)\}/g, (_all, name: string) => {
+      const id = ids[name];
+      if (id === undefined) throw new Error(`${operation.id}: the test has nothing for ${name}`);
+      return id;
+    });
+    const body = BODIES_ELSEWHERE[operation.id];
+    const version = operation.maxVersion ?? '2.79';
+    return bench.call(operation.method, url, { as: who, version, ...(body === undefined ? {} : { body }) });
+  }
+
+  /** An answer without what names the thing. */
+  function told({ status, text }: { readonly status: number; readonly text: string }, ids: object): string {
+    const named = Object.values(ids).map(String);
+    const without = named.filter(({ length }) => length > 3).reduce((left, id) => left.replaceAll(id, '…'), text);
+    return `${String(status)} ${without}`;
+  }
+
+  /** All that nova keeps, and all that it could have changed elsewhere. */
+  async function everything(): Promise<unknown> {
+    const { networks, volumes, images, placement, database } = bench;
+    const tables = await database.database.read('test', async (tx) => {
+      const names = await sql<{ name: string }>(
+        tx,
+        `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = current_schema()
+         AND table_name NOT IN ('inbox', 'outbox', 'migration', 'service', 'compute_node') ORDER BY 1`,
+      );
+      const found: unknown[] = [];
+      for (const { name } of names)
+        found.push([name, await sql(tx, `SELECT to_jsonb(t) FROM "${name}" t ORDER BY to_jsonb(t)::text`)]);
+      return found;
+    });
+    const kept = [networks.ports, networks.groups, volumes.volumes, volumes.attachments, images.images];
+    return structuredClone([tables, ...[...kept, placement.allocations].map((map) => [...map])]);
+  }
+
+  it('are absent in every operation outside /servers, and nothing is changed', async () => {
+    const before = await everything();
+    const ids = Object.keys(owned).map((name) => [name, newUuid()] as const);
+    const absent = { ...Object.fromEntries(ids), alias: 'none', key: 'a', tenant_id: newUuid() };
+    const wrong: string[] = [];
+    expect(others.length).toBeGreaterThan(28);
+    for (const operation of others) {
+      const theirs = await ask(operation, owned, as);
+      const nobodys = await ask(operation, absent, as);
+      const read = await ask(operation, owned, `${STRANGER}:reader`);
+      const own = await ask({ ...operation, method: 'GET' }, owned, bench.project);
+      if (OPEN.includes(operation.id)) {
+        if (theirs.status !== 200) wrong.push(`${operation.id}: ${told(theirs, {})}`);
+        continue;
+      }
+      const expected = FIGURES.includes(operation.id) ? 403 : 404;
+      if (theirs.status !== expected || told(theirs, owned) !== told(nobodys, absent))
+        wrong.push(`${operation.id}: ${told(theirs, owned)} instead of ${told(nobodys, absent)}`);
+      // Who only reads is told that he may not write, or that there is nothing.
+      const refusals = operation.method === 'GET' ? [expected] : [403, 404];
+      if (!refusals.includes(read.status)) wrong.push(`${operation.id}, a reader: ${told(read, owned)}`);
+      // It is there, so that the test means something.
+      if (operation.method === 'GET' && own.status !== 200) wrong.push(`${operation.id}, the owner: ${told(own, {})}`);
+    }
+    expect(wrong).toEqual([]);
+    const lists = ['os-server-groups', 'os-keypairs', 'servers', 'os-floating-ips', 'os-volumes', 'os-snapshots'];
+    for (const list of [...lists, 'os-security-groups', 'os-tenant-networks', 'os-networks'])
+      expect([list, Object.values((await bench.call('GET', `/${list}`, { as })).json)]).toEqual([list, [[]]]);
+    for (const [list, id] of [
+      ['flavors', 'flavor_id'],
+      ['images', 'image_id'],
+    ] as const)
+      expect((await bench.call('GET', `/${list}?is_public=None`, { as })).text).not.toContain(owned[id]);
+    for (const query of ['project_id', 'tenant_id'])
+      expect((await bench.call('GET', `/servers?${query}=${bench.project}`, { as })).json).toEqual({ servers: [] });
+    for (const url of [
+      `/limits?tenant_id=${bench.project}`,
+      `/os-keypairs?user_id=u-${bench.project}`,
+      `/os-keypairs/mine?user_id=u-${bench.project}`,
+    ])
+      expect([url, (await bench.call('GET', url, { as, version: '2.79' })).status]).toEqual([url, 403]);
+    const forAnother = {
+      keypair: { name: 'x', type: 'ssh', user_id: `u-${bench.project}`, public_key: 'ssh-rsa AAAA' },
+    };
+    expect((await bench.call('POST', '/os-keypairs', { as, version: '2.79', body: forAnother })).status).toBe(403);
+    expect(await everything()).toEqual(before);
+  });
+
+  it('are absent in bodies, and nothing is left of the attempt', async () => {
+    const network = bench.networks.addNetwork({ project_id: STRANGER, name: 'own' });
+    const own = bench.networks.addPort(STRANGER, network).id;
+    // Seen by whose network it is, and owned by another project.
+    const guest = bench.networks.addPort(newUuid(), network).id;
+    const mine = await bench.boot({ networks: [{ port: own }] }, { as });
+    await bench.eventually('it is there', async () => (await bench.show(mine, { as }))?.['status'] === 'ACTIVE');
+    const { volume_id, snapshot_id, kept_id, image_id, security_group_id, server_group_id, port_id, flavor_id } = owned;
+    const device = (source_type: string, uuid: unknown) => ({
+      block_device_mapping_v2: [{ boot_index: 0, source_type, destination_type: 'volume', uuid, volume_size: 1 }],
+      imageRef: '',
+    });
+    const boots: readonly (readonly [Record<string, unknown>, RegExp, Record<string, unknown>?])[] = [
+      [{ networks: [{ uuid: bench.network }] }, /^Network .* could not be found\.$/],
+      [{ networks: [{ port: port_id }] }, /^Port .* could not be found\.$/],
+      [{ networks: [{ port: guest }] }, /^Port .* not usable for instance vm\.$/],
+      [{ security_groups: [{ name: security_group_id }] }, /^Security group .* not found/],
+      [{ security_groups: [{ name: 'secret' }] }, /^Security group secret not found/],
+      [{ imageRef: image_id }, /^Image .* could not be found\.$|^Can not find requested image$/],
+      [{ flavorRef: flavor_id }, /^Flavor .* could not be found\.$/],
+      [{ key_name: 'mine' }, /^Invalid key_name provided\.$/],
+      [device('volume', volume_id), /failed to get volume/],
+      [device('snapshot', kept_id), /failed to get snapshot/],
+      [device('image', image_id), /failed to get image/],
+      [{}, /^Instance group .* could not be found\.$/, { group: server_group_id }],
     ];
-    for (const [method, url, status] of calls)
-      expect([method, url, (await bench.call(method, url, { as })).status]).toEqual([method, url, status]);
-    // Those that only read do not even hear that it is there.
-    const reader = await bench.call('DELETE', `/os-server-groups/${id}`, { as: `${STRANGER}:reader` });
-    expect(reader.status).toBe(404);
-    for (const list of ['os-server-groups', 'os-keypairs', 'servers'])
-      expect((await bench.call('GET', `/${list}`, { as })).json).toEqual({
-        [list.replace('os-', '').replace('-', '_')]: [],
-      });
-    expect((await bench.call('GET', `/os-server-groups/${id}`)).status).toBe(200);
-    expect((await bench.call('GET', '/os-keypairs/mine')).status).toBe(200);
+    const before = await everything();
+    const wrong: string[] = [];
+    for (const [fields, message, hints] of boots) {
+      const server = {
+        name: 'vm',
+        imageRef: bench.image,
+        flavorRef: bench.flavor,
+        networks: [{ uuid: network }],
+        ...fields,
+      };
+      const body = { server, ...(hints === undefined ? {} : { 'os:scheduler_hints': hints }) };
+      const answer = await bench.call('POST', '/servers', { as, body, version: '2.60' });
+      const { message: why = '' } = (answer.json['badRequest'] ?? {}) as { message?: string };
+      if (answer.status !== 400 || !message.test(why)) wrong.push(`${JSON.stringify(body)}: ${told(answer, {})}`);
+    }
+    const at = `/servers/${mine}`;
+    const calls: readonly (readonly [number, string, string, unknown, string?])[] = [
+      [404, 'POST', `${at}/os-volume_attachments`, { volumeAttachment: { volumeId: volume_id } }],
+      [404, 'POST', `${at}/os-interface`, { interfaceAttachment: { port_id } }],
+      [400, 'POST', `${at}/os-interface`, { interfaceAttachment: { port_id: guest } }],
+      [404, 'POST', `${at}/os-interface`, { interfaceAttachment: { net_id: bench.network } }],
+      [404, 'DELETE', `${at}/os-interface/${port_id ?? ''}`, undefined],
+      [404, 'DELETE', `${at}/os-volume_attachments/${volume_id ?? ''}`, undefined],
+      [404, 'POST', `${at}/action`, { addSecurityGroup: { name: security_group_id } }],
+      [404, 'POST', `${at}/action`, { removeSecurityGroup: { name: security_group_id } }],
+      [404, 'POST', `${at}/action`, { addFloatingIp: { address: owned['address'] } }, '2.43'],
+      [404, 'POST', `${at}/action`, { removeFloatingIp: { address: owned['address'] } }, '2.43'],
+      [404, 'POST', `${at}/action`, { addFixedIp: { networkId: bench.network } }, '2.43'],
+      [400, 'POST', `${at}/action`, { rebuild: { imageRef: image_id } }],
+      [400, 'POST', `${at}/action`, { rebuild: { imageRef: bench.image, key_name: 'mine' } }],
+      [400, 'POST', `${at}/action`, { resize: { flavorRef: flavor_id } }],
+      [400, 'POST', `${at}/action`, { rescue: { rescue_image_ref: image_id } }],
+      [404, 'POST', '/os-snapshots', { snapshot: { volume_id } }, '2.1'],
+      [404, 'POST', '/os-volumes', { volume: { size: 1, snapshot_id } }, '2.1'],
+      [404, 'POST', '/os-security-group-rules', rule(security_group_id), '2.1'],
+      [
+        404,
+        'POST',
+        '/os-security-group-rules',
+        rule(bench.networks.addGroup(STRANGER, 'own'), security_group_id),
+        '2.1',
+      ],
+    ];
+    const start = await everything();
+    for (const [status, method, url, body, version = '2.79'] of calls) {
+      const answer = await bench.call(method, url, { as, version, ...(body === undefined ? {} : { body }) });
+      if (answer.status !== status) wrong.push(`${method} ${url} ${JSON.stringify(body)}: ${told(answer, {})}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(await everything()).toEqual(start);
+    expect(JSON.stringify(start).length).toBeGreaterThan(JSON.stringify(before).length);
+    // A port of another project that poses as the server's is none of it.
+    const posing = bench.networks.addPort(bench.project, bench.network);
+    posing.device_id = mine;
+    const { json } = await bench.call('GET', `${at}/os-interface`, { as });
+    expect((json['interfaceAttachments'] as { port_id: string }[]).map((one) => one.port_id)).toEqual([own]);
+    await bench.call('DELETE', at, { as });
+    await bench.eventually('it is gone', async () => (await bench.show(mine, { as })) === null);
+    expect(bench.networks.ports.get(posing.id)).toMatchObject({ device_id: mine });
+    Object.assign(posing, { device_id: '' });
   });
 });
+
+function rule(parent: unknown, group?: unknown): unknown {
+  const range = { ip_protocol: 'tcp', from_port: 80, to_port: 80 };
+  return {
+    security_group_rule: { parent_group_id: parent, ...range, ...(group === undefined ? {} : { group_id: group }) },
+  };
+}

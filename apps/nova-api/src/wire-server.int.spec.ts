@@ -283,6 +283,7 @@ describe('a server', () => {
       403,
     );
     expect((await get('/openstack/latest/meta_data.json', {})).status).toBe(400);
+    expect((await get('/openstack/latest/meta_data.json', { ...signed, 'x-tenant-id': '' })).status).toBe(400);
     expect((await get('/openstack/latest/meta_data.json', { ...signed, 'x-tenant-id': newUuid() })).status).toBe(404);
 
     const url = `http://127.0.0.1:${String(bench.metadataPort)}/openstack/latest/password`;

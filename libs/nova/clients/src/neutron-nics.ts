@@ -4,6 +4,7 @@ import type { Nic } from '@nestack/nova/contract';
 /** A port as neutron shows it; only what nova reads. */
 export interface PortView {
   readonly id: string;
+  readonly project_id: string;
   readonly network_id: string;
   readonly device_id: string;
   readonly status: string;

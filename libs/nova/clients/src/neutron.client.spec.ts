@@ -75,6 +75,7 @@ class Neutron implements ApiClients {
       id: `33333333-0000-4000-8000-00000000000${at}`,
       status: 'DOWN',
       device_id: '',
+      project_id: 'p1',
       mac_address: `fa:16:3e:00:00:0${at}`,
       fixed_ips: [{ subnet_id: SUBNET, ip_address: `10.0.0.1${at}` }],
       security_groups: ['g1'],
@@ -88,6 +89,7 @@ class Neutron implements ApiClients {
 }
 
 const ctx = newContext({ token: 't' });
+const vm1 = { uuid: 'vm1', project_id: 'p1' };
 const about = {
   instance_uuid: 'vm1',
   project_id: 'p1',
@@ -130,8 +132,8 @@ describe('nova at neutron', () => {
     const client = new NeutronClient(neutron);
     const ensure = (key: string) => client.ensurePort(ctx, { ...about, request, key });
     const [first, second] = [await ensure('k1'), await ensure('k2')];
-    await client.releaseRequested(ctx, 'vm1', 'k1');
-    await client.releaseRequested(ctx, 'vm1', 'unknown');
+    await client.releaseRequested(ctx, vm1, 'k1');
+    await client.releaseRequested(ctx, vm1, 'unknown');
     expect(neutron.tables['ports']?.map(({ id }) => id)).toEqual([second.port_id]);
     expect(first).toMatchObject({ created_by_nova: true });
   });
@@ -156,19 +158,35 @@ describe('nova at neutron', () => {
       [false, 'front'],
     ]);
     // What was recorded may be lost: the ports tell themselves whose they are.
-    await client.releasePorts(ctx, 'vm1', []);
+    await client.releasePorts(ctx, vm1, []);
     expect(neutron.tables['ports']).toHaveLength(1);
     expect(mine).toMatchObject({ device_id: '', device_owner: '', 'binding:host_id': '' });
-    await client.releasePorts(ctx, 'vm1', nics);
+    await client.releasePorts(ctx, vm1, nics);
+  });
+
+  it("does not take ports of other projects for the server's, whatever their device says", async () => {
+    const neutron = new Neutron();
+    const client = new NeutronClient(neutron);
+    const posing = neutron.add({ network_id: NET, project_id: 'p2', device_id: 'vm1', security_groups: ['g2'] });
+    const before = { ...posing };
+    const nics = await client.ensurePorts(ctx, { ...about, requests: [request] });
+    expect(nics.map((nic) => nic.port_id)).not.toContain(posing['id']);
+    expect(await client.current(ctx, vm1, nics)).toHaveLength(1);
+    expect((await client.securityGroupsOf(ctx, vm1)).map((one) => one['id'])).toEqual(['g1']);
+    await client.unbindPorts(ctx, vm1);
+    await client.releasePorts(ctx, vm1, nics);
+    expect(neutron.tables['ports']).toEqual([before]);
   });
 
   it('refuses ports of others and ports that are none', async () => {
     const neutron = new Neutron();
     const client = new NeutronClient(neutron);
     const taken = neutron.add({ network_id: NET, device_id: 'vm9' });
+    const theirs = neutron.add({ network_id: NET, project_id: 'p2' });
     const asking = (id: string) =>
       client.ensurePorts(ctx, { ...about, requests: [{ ...request, network_id: null, port_id: id }] });
     await expect(asking(String(taken['id']))).rejects.toMatchObject({ code: 'PortInUse' });
+    await expect(asking(String(theirs['id']))).rejects.toMatchObject({ code: 'PortNotUsable' });
     await expect(asking('33333333-0000-4000-8000-000000000099')).rejects.toMatchObject({ code: 'PortNotFound' });
   });
 
@@ -204,14 +222,14 @@ describe('nova at neutron', () => {
     const client = new NeutronClient(neutron);
     const nics = await client.ensurePorts(ctx, { ...about, requests: [request] });
     await client.changeSecurityGroup(ctx, nics, 'g2', 'add');
-    expect((await client.securityGroupsOf(ctx, 'vm1')).map((one) => one['id'])).toEqual(['g1', 'g2']);
+    expect((await client.securityGroupsOf(ctx, vm1)).map((one) => one['id'])).toEqual(['g1', 'g2']);
     await client.changeSecurityGroup(ctx, nics, 'g2', 'remove');
     await expect(client.changeSecurityGroup(ctx, nics, 'g2', 'remove')).rejects.toMatchObject({
       message: 'Security group g2 is not associated with the instance vm1',
     });
     const [port] = neutron.tables['ports'] ?? [];
     Object.assign(port ?? {}, { status: 'ACTIVE', fixed_ips: [{ subnet_id: SUBNET, ip_address: '10.0.0.77' }] });
-    const current = await client.current(ctx, 'vm1', nics);
+    const current = await client.current(ctx, vm1, nics);
     expect(current[0]?.status).toBe('ACTIVE');
     expect(current[0]?.nic.fixed_ips[0]?.ip_address).toBe('10.0.0.77');
   });

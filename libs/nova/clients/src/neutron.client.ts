@@ -22,6 +22,7 @@ import type {
   PortSummary,
   SecurityGroupDetail,
   SecurityGroupSummary,
+  ServerOfProject,
 } from '@nestack/nova/domain';
 import { inNovasWords, orNull } from './neutron-errors';
 import {
@@ -41,6 +42,7 @@ type OneAbout = Parameters<NetworkPort['ensurePort']>[1];
 
 const PORT_FIELDS = [
   'id',
+  'project_id',
   'network_id',
   'device_id',
   'status',
@@ -124,7 +126,10 @@ export class NeutronClient implements NetworkPort {
   async ensurePorts(ctx: RequestContext, about: About): Promise<readonly Nic[]> {
     const { requests } = about;
     const named = requests.flatMap((one) => one.network_id ?? []);
-    const [known, map] = await Promise.all([this.portsOf(ctx, about.instance_uuid), this.networkMap(ctx, named)]);
+    const [known, map] = await Promise.all([
+      this.portsOf(ctx, { uuid: about.instance_uuid, project_id: about.project_id }),
+      this.networkMap(ctx, named),
+    ]);
     const wanted = matched(requests, known);
     const missing = requests.flatMap((request, at) => (wanted[at] === null && request.port_id === null ? [at] : []));
     const bound = requests.map(async (request, at) => {
@@ -159,26 +164,26 @@ export class NeutronClient implements NetworkPort {
     return nicOf(port, await this.networkMap(ctx, [port.network_id]), request.tag);
   }
 
-  async releaseRequested(ctx: RequestContext, instanceUuid: string, key: string): Promise<void> {
-    const ports = await this.portsOf(ctx, instanceUuid);
+  async releaseRequested(ctx: RequestContext, server: ServerOfProject, key: string): Promise<void> {
+    const ports = await this.portsOf(ctx, server);
     const asked = ports.filter((port) => port.id === key || port['binding:profile']?.[REQUEST_KEY] === key);
     await Promise.all(asked.map((port) => this.letGo(ctx, port.id, madeByNova(port))));
   }
 
-  async releasePorts(ctx: RequestContext, instanceUuid: string, nics: readonly Nic[]): Promise<void> {
+  async releasePorts(ctx: RequestContext, server: ServerOfProject, nics: readonly Nic[]): Promise<void> {
     const own = new Set(nics.flatMap((nic) => (nic.created_by_nova ? nic.port_id : [])));
-    const ports = await this.portsOf(ctx, instanceUuid);
+    const ports = await this.portsOf(ctx, server);
     await Promise.all(ports.map((port) => this.letGo(ctx, port.id, own.has(port.id) || madeByNova(port))));
   }
 
-  async releasePort(ctx: RequestContext, instanceUuid: string, nic: Nic): Promise<void> {
-    const port = (await this.portsOf(ctx, instanceUuid)).find((one) => one.id === nic.port_id);
+  async releasePort(ctx: RequestContext, server: ServerOfProject, nic: Nic): Promise<void> {
+    const port = (await this.portsOf(ctx, server)).find((one) => one.id === nic.port_id);
     if (port !== undefined) await this.letGo(ctx, port.id, nic.created_by_nova);
   }
 
-  async unbindPorts(ctx: RequestContext, instanceUuid: string): Promise<void> {
+  async unbindPorts(ctx: RequestContext, server: ServerOfProject): Promise<void> {
     const body = { port: { 'binding:host_id': '' } };
-    const ports = await this.portsOf(ctx, instanceUuid);
+    const ports = await this.portsOf(ctx, server);
     await Promise.all(
       ports.map((port) => orNull(this.api.call(ctx, updatePort, { params: { port_id: port.id }, body }, 'service'))),
     );
@@ -209,8 +214,8 @@ export class NeutronClient implements NetworkPort {
     );
   }
 
-  async securityGroupsOf(ctx: RequestContext, instanceUuid: string): Promise<readonly SecurityGroupDetail[]> {
-    const ports = await this.portsOf(ctx, instanceUuid);
+  async securityGroupsOf(ctx: RequestContext, server: ServerOfProject): Promise<readonly SecurityGroupDetail[]> {
+    const ports = await this.portsOf(ctx, server);
     const ids = [...new Set(ports.flatMap((port) => port.security_groups))];
     if (ids.length === 0) return [];
     const { security_groups: groups } = await this.api.call(ctx, listSecurityGroups, { query: { id: ids } }, 'service');
@@ -219,11 +224,11 @@ export class NeutronClient implements NetworkPort {
 
   async current(
     ctx: RequestContext,
-    instanceUuid: string,
+    server: ServerOfProject,
     known: readonly Nic[],
   ): Promise<readonly { readonly nic: Nic; readonly status: string }[]> {
     const ids = known.map((nic) => nic.network_id);
-    const [ports, map] = await Promise.all([this.portsOf(ctx, instanceUuid), this.networkMap(ctx, ids)]);
+    const [ports, map] = await Promise.all([this.portsOf(ctx, server), this.networkMap(ctx, ids)]);
     const further = ports.map((port) => port.network_id).filter((id) => !map.networks.has(id));
     const full = further.length === 0 ? map : joined(map, await this.networkMap(ctx, further));
     const floating = await this.floating(ctx, ports);
@@ -257,8 +262,8 @@ export class NeutronClient implements NetworkPort {
     return answer.ports as unknown as readonly PortView[];
   }
 
-  private portsOf(ctx: RequestContext, instanceUuid: string): Promise<readonly PortView[]> {
-    return this.ports(ctx, { device_id: instanceUuid }, 'service');
+  private portsOf(ctx: RequestContext, { uuid, project_id }: ServerOfProject): Promise<readonly PortView[]> {
+    return this.ports(ctx, { device_id: uuid, project_id }, 'service');
   }
 
   private async networkMap(ctx: RequestContext, ids: readonly string[]): Promise<NetworkMap> {
@@ -312,6 +317,8 @@ export class NeutronClient implements NetworkPort {
   ): Promise<PortView> {
     const port = known ?? (await this.port(ctx, portId, 'service'));
     if (port === null) throw NovaError.PortNotFound({ port_id: portId });
+    if (port.project_id !== about.project_id)
+      throw NovaError.PortNotUsable({ port_id: portId, instance: about.hostname });
     if (port.device_id !== '' && port.device_id !== about.instance_uuid) throw NovaError.PortInUse({ port_id: portId });
     const body = {
       port: {

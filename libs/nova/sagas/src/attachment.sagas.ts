@@ -237,7 +237,10 @@ function attachInterface(deps: SagaDeps) {
         type: 'effect',
         name: 'hold',
         do: () => Promise.resolve(null),
-        undo: (ctx, run) => deps.networks.releaseRequested(ctx, run.params.instance_uuid, run.params.key),
+        undo: async (ctx, run) => {
+          const { instance } = await load(deps, run.params.instance_uuid);
+          await deps.networks.releaseRequested(ctx, instance, run.params.key);
+        },
       },
       {
         type: 'wait',
@@ -336,7 +339,7 @@ function detachInterface(deps: SagaDeps) {
         do: async (ctx, run) => {
           const { instance } = await load(deps, run.params.instance_uuid);
           const nic = instance.nics.find((one) => one.port_id === run.params.port_id);
-          if (nic !== undefined) await deps.networks.releasePort(ctx, instance.uuid, nic);
+          if (nic !== undefined) await deps.networks.releasePort(ctx, instance, nic);
         },
       },
       {

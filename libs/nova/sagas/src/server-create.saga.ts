@@ -178,7 +178,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       },
       undo: async (ctx, run) => {
         const instance = await loadInstance(deps, run.params.instance_uuid);
-        await deps.networks.releasePorts(ctx, instance.uuid, run.maybe<Nic[]>(`ports_${attempt}`) ?? instance.nics);
+        await deps.networks.releasePorts(ctx, instance, run.maybe<Nic[]>(`ports_${attempt}`) ?? instance.nics);
       },
     },
     {

@@ -44,7 +44,7 @@ export function deleteServerSaga(deps: SagaDeps) {
         name: 'release_ports',
         do: async (ctx, run) => {
           const { instance } = await load(deps, run.params.instance_uuid);
-          await deps.networks.releasePorts(ctx, instance.uuid, instance.nics);
+          await deps.networks.releasePorts(ctx, instance, instance.nics);
         },
       },
       {

@@ -149,7 +149,7 @@ function shelve(deps: SagaDeps) {
           run,
         ): Promise<readonly { readonly bdm_id: number; readonly attachment_id: string | null }[]> => {
           const { instance, devices } = await load(deps, run.params.instance_uuid);
-          await deps.networks.unbindPorts(ctx, instance.uuid);
+          await deps.networks.unbindPorts(ctx, instance);
           return Promise.all(
             devices.map(async (device) => ({
               bdm_id: device.id,

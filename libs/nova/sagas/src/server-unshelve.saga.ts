@@ -88,7 +88,7 @@ export function unshelveSaga(deps: SagaDeps) {
             security_groups: [],
           });
         },
-        undo: (ctx, run) => deps.networks.unbindPorts(ctx, run.params.instance_uuid),
+        undo: async (ctx, run) => deps.networks.unbindPorts(ctx, await loadInstance(deps, run.params.instance_uuid)),
       },
       {
         type: 'effect',

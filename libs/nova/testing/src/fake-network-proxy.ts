@@ -46,11 +46,11 @@ export class FakeNetworkProxy implements NetworkProxyPort {
   }
 
   associate(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     id: string,
     to: { readonly port_id: string; readonly fixed_ip_address: string } | null,
   ): Promise<void> {
-    const ip = this.addresses.get(id);
+    const ip = this.visible(ctx).find((one) => one.id === id);
     const port = this.neutron.ports.get(to?.port_id ?? '');
     const details = port === undefined ? null : { device_id: port.device_id };
     if (ip !== undefined)
@@ -89,28 +89,29 @@ export class FakeNetworkProxy implements NetworkProxyPort {
     return Promise.resolve(group);
   }
 
-  updateGroup(_ctx: RequestContext, id: string, text: GroupText): Promise<SecurityGroupDetail> {
-    const group = { ...this.known(id), ...text };
+  updateGroup(ctx: RequestContext, id: string, text: GroupText): Promise<SecurityGroupDetail> {
+    const group = { ...this.known(ctx, id), ...text };
     this.neutron.groups.set(id, group);
     return Promise.resolve(group);
   }
 
-  deleteGroup(_ctx: RequestContext, id: string): Promise<void> {
-    this.neutron.groups.delete(this.known(id).id);
+  deleteGroup(ctx: RequestContext, id: string): Promise<void> {
+    this.neutron.groups.delete(this.known(ctx, id).id);
     return Promise.resolve();
   }
 
-  createRule(_ctx: RequestContext, { security_group_id, ...rule }: NewRule): Promise<{ readonly id: string }> {
-    const group = this.known(security_group_id);
+  createRule(ctx: RequestContext, { security_group_id, ...rule }: NewRule): Promise<{ readonly id: string }> {
+    const group = this.known(ctx, security_group_id);
+    if (rule.remote_group_id !== null) this.known(ctx, rule.remote_group_id);
     const made = { ...rule, id: newUuid(), direction: 'ingress' as const };
     const security_group_rules = [...group.security_group_rules, made];
     this.neutron.groups.set(group.id, { ...group, security_group_rules });
     return Promise.resolve(made);
   }
 
-  deleteRule(_ctx: RequestContext, id: string): Promise<boolean> {
+  deleteRule(ctx: RequestContext, id: string): Promise<boolean> {
     const group = [...this.neutron.groups.values()].find((one) => one.security_group_rules.some((r) => r.id === id));
-    if (group === undefined) return Promise.resolve(false);
+    if (group === undefined || group.project_id !== projectOf(ctx)) return Promise.resolve(false);
     const security_group_rules = group.security_group_rules.filter((rule) => rule.id !== id);
     this.neutron.groups.set(group.id, { ...group, security_group_rules });
     return Promise.resolve(true);
@@ -120,9 +121,10 @@ export class FakeNetworkProxy implements NetworkProxyPort {
     return [...this.addresses.values()].filter((one) => one.project_id === projectOf(ctx));
   }
 
-  private known(id: string): SecurityGroupDetail {
+  private known(ctx: RequestContext, id: string): SecurityGroupDetail {
     const group = this.neutron.groups.get(id);
-    if (group === undefined) throw NovaError.SecurityGroupUnknown({ security_group_id: id });
+    if (group === undefined || group.project_id !== projectOf(ctx))
+      throw NovaError.SecurityGroupUnknown({ security_group_id: id });
     return group;
   }
 }

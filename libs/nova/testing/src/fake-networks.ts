@@ -7,6 +7,7 @@ import type {
   NetworkSummary,
   PortSummary,
   SecurityGroupDetail,
+  ServerOfProject,
 } from '@nestack/nova/domain';
 import { Faults } from './faults';
 
@@ -91,9 +92,10 @@ export class FakeNetworks implements NetworkPort {
   port(ctx: RequestContext, id: string, as: 'user' | 'service'): Promise<PortSummary | null> {
     return this.faults.run('port', () => {
       const port = this.ports.get(id);
-      if (port === undefined || (as === 'user' && port.project_id !== ctx.actor?.projectId)) return null;
+      if (port === undefined || (as === 'user' && !this.sees(ctx, port))) return null;
       return {
         id,
+        project_id: port.project_id,
         network_id: port.network_id,
         device_id: port.device_id,
         status: port.status,
@@ -139,28 +141,28 @@ export class FakeNetworks implements NetworkPort {
     });
   }
 
-  releaseRequested(_ctx: RequestContext, instanceUuid: string, key: string): Promise<void> {
+  releaseRequested(_ctx: RequestContext, server: ServerOfProject, key: string): Promise<void> {
     return this.faults.run('releaseRequested', () => {
-      for (const port of this.of(instanceUuid)) if (port.key === key || port.id === key) this.release(port);
+      for (const port of this.ofServer(server)) if (port.key === key || port.id === key) this.release(port);
     });
   }
 
-  releasePorts(_ctx: RequestContext, instanceUuid: string, _nics: readonly Nic[]): Promise<void> {
+  releasePorts(_ctx: RequestContext, server: ServerOfProject, _nics: readonly Nic[]): Promise<void> {
     return this.faults.run('releasePorts', () => {
-      for (const port of this.of(instanceUuid)) this.release(port);
+      for (const port of this.ofServer(server)) this.release(port);
     });
   }
 
-  releasePort(_ctx: RequestContext, instanceUuid: string, nic: Nic): Promise<void> {
+  releasePort(_ctx: RequestContext, server: ServerOfProject, nic: Nic): Promise<void> {
     return this.faults.run('releasePort', () => {
-      const port = this.ports.get(nic.port_id);
-      if (port !== undefined && port.device_id === instanceUuid) this.release(port);
+      const port = this.ofServer(server).find(({ id }) => id === nic.port_id);
+      if (port !== undefined) this.release(port);
     });
   }
 
-  unbindPorts(_ctx: RequestContext, instanceUuid: string): Promise<void> {
+  unbindPorts(_ctx: RequestContext, server: ServerOfProject): Promise<void> {
     return this.faults.run('unbindPorts', () => {
-      for (const port of this.of(instanceUuid)) Object.assign(port, { host: '', status: 'DOWN' });
+      for (const port of this.ofServer(server)) Object.assign(port, { host: '', status: 'DOWN' });
     });
   }
 
@@ -180,16 +182,16 @@ export class FakeNetworks implements NetworkPort {
     });
   }
 
-  securityGroupsOf(_ctx: RequestContext, instanceUuid: string): ReturnType<NetworkPort['securityGroupsOf']> {
+  securityGroupsOf(_ctx: RequestContext, server: ServerOfProject): ReturnType<NetworkPort['securityGroupsOf']> {
     return this.faults.run('securityGroupsOf', () => {
-      const ids = new Set(this.of(instanceUuid).flatMap((port) => port.groups));
+      const ids = new Set(this.ofServer(server).flatMap((port) => port.groups));
       return [...this.groups.values()].filter(({ id }) => ids.has(id));
     });
   }
 
-  current(_ctx: RequestContext, instanceUuid: string): ReturnType<NetworkPort['current']> {
+  current(_ctx: RequestContext, server: ServerOfProject): ReturnType<NetworkPort['current']> {
     return this.faults.run('current', () =>
-      this.of(instanceUuid).map((port) => ({ nic: this.nicOf(port), status: port.status })),
+      this.ofServer(server).map((port) => ({ nic: this.nicOf(port), status: port.status })),
     );
   }
 
@@ -204,6 +206,16 @@ export class FakeNetworks implements NetworkPort {
   /** The ports of one instance, in the order of its NICs. */
   of(instanceUuid: string): FakePort[] {
     return [...this.ports.values()].filter((one) => one.device_id === instanceUuid).sort((a, b) => a.index - b.index);
+  }
+
+  private ofServer(server: ServerOfProject): FakePort[] {
+    return this.of(server.uuid).filter((one) => one.project_id === server.project_id);
+  }
+
+  /** Ports are seen by whose they are and by whose network they are on. */
+  private sees(ctx: RequestContext, port: FakePort): boolean {
+    const owners = [port.project_id, this.networks.get(port.network_id)?.project_id];
+    return owners.includes(ctx.actor?.projectId ?? undefined);
   }
 
   private bind(
@@ -226,6 +238,8 @@ export class FakeNetworks implements NetworkPort {
         tag: request.tag,
         ...(request.fixed_ip === null ? {} : { ip: request.fixed_ip }),
       });
+    if (port.project_id !== about.project_id)
+      throw NovaError.PortNotUsable({ port_id: port.id, instance: about.instance_uuid });
     if (port.device_id !== '' && port.device_id !== about.instance_uuid)
       throw NovaError.PortInUse({ port_id: port.id });
     const moved = port.host !== about.host;

@@ -35,7 +35,7 @@ export class FakeVolumes implements VolumePort {
   /** Called when a volume has its new content: what cinder tells nova. */
   onReimaged: ((volumeId: string, instanceUuid: string) => void) | null = null;
   /** By volume and key. */
-  readonly snapshots = new Map<string, VolumeSnapshot>();
+  readonly snapshots = new Map<string, VolumeSnapshot & { readonly project_id: string }>();
 
   /** Adds a volume, as a user would. */
   add(fields: Partial<FakeVolume> & { project_id: string }): FakeVolume {
@@ -67,8 +67,11 @@ export class FakeVolumes implements VolumePort {
     });
   }
 
-  snapshot(_ctx: RequestContext, snapshotId: string): Promise<VolumeSnapshot | null> {
-    return this.faults.run('snapshot', () => [...this.snapshots.values()].find(({ id }) => id === snapshotId) ?? null);
+  snapshot(ctx: RequestContext, snapshotId: string): Promise<VolumeSnapshot | null> {
+    return this.faults.run('snapshot', () => {
+      const found = [...this.snapshots.values()].find(({ id }) => id === snapshotId);
+      return found !== undefined && mayUse(ctx, found.project_id) ? found : null;
+    });
   }
 
   createVolume(
@@ -205,7 +208,8 @@ export class FakeVolumes implements VolumePort {
     return this.faults.run('ensureSnapshot', () => {
       const known = this.snapshots.get(`${about.volume_id}/${about.key}`);
       if (known !== undefined) return known;
-      const made = { id: newUuid(), status: 'available', size: this.volume(about.volume_id).size };
+      const { size, project_id } = this.volume(about.volume_id);
+      const made = { id: newUuid(), status: 'available', size, project_id };
       this.snapshots.set(`${about.volume_id}/${about.key}`, made);
       return made;
     });

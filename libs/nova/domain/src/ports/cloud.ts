@@ -41,6 +41,7 @@ export interface ImagePort {
 
 export interface PortSummary {
   readonly id: string;
+  readonly project_id: string;
   readonly network_id: string;
   readonly device_id: string;
   readonly status: string;
@@ -77,6 +78,15 @@ export interface NetworkSummary {
   readonly name: string;
   readonly subnets: readonly string[];
   readonly shared: boolean;
+}
+
+/**
+ * A server and whose it is. Everybody may write any server's id into a port of his own as its device: a server's ports are those
+ * of its project alone. upstream: nova/network/neutron.py _build_network_info_model
+ */
+export interface ServerOfProject {
+  readonly uuid: string;
+  readonly project_id: string;
 }
 
 /** Neutron, as nova needs it. */
@@ -121,12 +131,12 @@ export interface NetworkPort {
     as: As,
   ): Promise<Nic>;
   /** Lets go what `ensurePort` made or took: the instance's ports that bear the key or have it as their id. None is no error. */
-  releaseRequested(ctx: RequestContext, instanceUuid: string, key: string): Promise<void>;
+  releaseRequested(ctx: RequestContext, server: ServerOfProject, key: string): Promise<void>;
   /** Deletes the ports that nova made and unbinds the user's. Ports that are gone already are no error. Finds leftovers by device_id too. */
-  releasePorts(ctx: RequestContext, instanceUuid: string, nics: readonly Nic[]): Promise<void>;
-  releasePort(ctx: RequestContext, instanceUuid: string, nic: Nic): Promise<void>;
+  releasePorts(ctx: RequestContext, server: ServerOfProject, nics: readonly Nic[]): Promise<void>;
+  releasePort(ctx: RequestContext, server: ServerOfProject, nic: Nic): Promise<void>;
   /** Takes the instance's ports from their host; they stay the instance's. */
-  unbindPorts(ctx: RequestContext, instanceUuid: string): Promise<void>;
+  unbindPorts(ctx: RequestContext, server: ServerOfProject): Promise<void>;
   /** Adds a security group to the ports of the NICs, or takes it away. */
   changeSecurityGroup(
     ctx: RequestContext,
@@ -135,15 +145,11 @@ export interface NetworkPort {
     change: 'add' | 'remove',
   ): Promise<void>;
   /** The groups of the instance's ports. */
-  securityGroupsOf(
-    ctx: RequestContext,
-    instanceUuid: string,
-    nics: readonly Nic[],
-  ): Promise<readonly SecurityGroupDetail[]>;
+  securityGroupsOf(ctx: RequestContext, server: ServerOfProject): Promise<readonly SecurityGroupDetail[]>;
   /** The NICs as neutron knows them now, by device_id, with each port's status. */
   current(
     ctx: RequestContext,
-    instanceUuid: string,
+    server: ServerOfProject,
     known: readonly Nic[],
   ): Promise<readonly { readonly nic: Nic; readonly status: string }[]>;
 }

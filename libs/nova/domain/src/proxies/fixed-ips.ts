@@ -39,7 +39,7 @@ export class FixedIps {
   }
 
   /** As neutron knows them now. */
-  private async nics(ctx: RequestContext, { uuid, nics }: Instance): Promise<readonly Nic[]> {
-    return (await this.networks.current(ctx, uuid, nics)).map(({ nic }) => nic);
+  private async nics(ctx: RequestContext, server: Instance): Promise<readonly Nic[]> {
+    return (await this.networks.current(ctx, server, server.nics)).map(({ nic }) => nic);
   }
 }

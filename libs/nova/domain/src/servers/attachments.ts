@@ -206,7 +206,7 @@ export class Attachments {
     const instance = await this.deps.tx.read('interfaces.list', async (tx) =>
       visible(ctx, await this.deps.instances.find(tx, id), id),
     );
-    return this.deps.networks.current(ctx, instance.uuid, instance.nics);
+    return this.deps.networks.current(ctx, instance, instance.nics);
   }
 
   /**
@@ -216,12 +216,13 @@ export class Attachments {
   async attachInterface(ctx: RequestContext, id: string, request: NetworkRequest): Promise<Nic> {
     const { deps } = this;
     const gate = { action: 'attach_interface', vm_states: NIC_STATES };
-    await deps.tx.read('interfaces.check', async (tx) => {
+    const before = await deps.tx.read('interfaces.check', async (tx) => {
       const found = visible(ctx, await deps.instances.find(tx, id), id);
       assertUnlocked(ctx, found);
       checkStates(found, gate);
+      return found;
     });
-    const network = await this.networkFor(ctx, request);
+    const network = await this.networkFor(ctx, before, request);
     const key = network.port_id ?? newUuid();
     const instance = await deps.tx.run('server.attach_interface', async (tx) => {
       const lockKey = interfacesOf(id);
@@ -284,7 +285,7 @@ export class Attachments {
       await tell(null);
       throw error;
     }
-    await deps.networks.releaseRequested(ctx, instance.uuid, key);
+    await deps.networks.releaseRequested(ctx, instance, key);
     throw NovaError.InterfaceAttachFailed({ instance_uuid: instance.uuid });
   }
 
@@ -314,10 +315,12 @@ export class Attachments {
   }
 
   /** Unknown networks and ports are 404 here, 400 at boot. upstream: nova/api/openstack/compute/attach_interfaces.py */
-  private async networkFor(ctx: RequestContext, request: NetworkRequest): Promise<NetworkRequest> {
+  private async networkFor(ctx: RequestContext, server: Instance, request: NetworkRequest): Promise<NetworkRequest> {
     if (request.port_id !== null) {
       const port = await this.deps.networks.port(ctx, request.port_id, 'user');
       if (port === null) throw NovaError.InterfacePortNotFound({ port_id: request.port_id });
+      if (port.project_id !== server.project_id)
+        throw NovaError.PortNotUsable({ port_id: request.port_id, instance: server.uuid });
       if (port.device_id !== '') throw NovaError.PortInUse({ port_id: request.port_id });
       return { ...request, network_id: port.network_id };
     }

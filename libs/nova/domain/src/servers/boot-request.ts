@@ -39,7 +39,7 @@ export async function resolveImage(
 export async function resolveNetworks(
   ctx: RequestContext,
   networks: NetworkPort,
-  wanted: CreateServerFields['networks'],
+  { networks: wanted, name }: Pick<CreateServerFields, 'networks' | 'name'>,
   count: number,
 ): Promise<readonly NetworkRequest[] | 'none'> {
   if (wanted === 'none') return 'none';
@@ -53,7 +53,7 @@ export async function resolveNetworks(
     if (available.length > 1) throw NovaError.NetworkAmbiguous();
     return [{ network_id: first.id, port_id: null, fixed_ip: null, tag: null }];
   }
-  return Promise.all(wanted.map((one) => resolveNetwork(ctx, networks, one, count)));
+  return Promise.all(wanted.map((one) => resolveNetwork(ctx, networks, one, { count, name })));
 }
 
 type WantedNetwork = Exclude<CreateServerFields['networks'], 'none' | 'auto' | undefined>[number];
@@ -62,7 +62,7 @@ async function resolveNetwork(
   ctx: RequestContext,
   networks: NetworkPort,
   one: WantedNetwork,
-  count: number,
+  { count, name }: { readonly count: number; readonly name: string },
 ): Promise<NetworkRequest> {
   const tag = one.tag ?? null;
   if (one.port !== undefined && one.port !== null) {
@@ -70,6 +70,8 @@ async function resolveNetwork(
       throw NovaError.BadRequest({ reason: 'Launching multiple instances with a specific port is not supported.' });
     const port = await networks.port(ctx, one.port, 'user');
     if (port === null) throw NovaError.PortNotFound({ port_id: one.port });
+    // Who owns a network sees others' ports on it. Upstream says this during the build.
+    if (port.project_id !== ctx.actor?.projectId) throw NovaError.PortNotUsable({ port_id: one.port, instance: name });
     if (port.device_id !== '') throw NovaError.PortInUse({ port_id: one.port });
     if (port.fixed_ips.length === 0)
       throw NovaError.BadRequest({ reason: `Port ${one.port} requires a FixedIP in order to be used.` });

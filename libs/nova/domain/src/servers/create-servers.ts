@@ -108,7 +108,7 @@ export class CreateServers {
       throw NovaError.BootFromVolumeRequiredForZeroDiskFlavor();
     const [found, networks, groups] = await Promise.all([
       imageRef === null ? null : resolveImage(ctx, deps.images, imageRef, flavor, !rootIsVolume),
-      resolveNetworks(ctx, deps.networks, fields.networks, count),
+      resolveNetworks(ctx, deps.networks, fields, count),
       resolveSecurityGroups(ctx, deps.networks, fields.security_groups),
     ]);
     // Beside a root that is a volume, an image is only what the guest's devices are chosen by.

@@ -89,7 +89,7 @@ export class ExternalEvents {
     const { deps } = this;
     const known = await deps.tx.read('network_changed', (tx) => deps.instances.find(tx, uuid));
     if (known === null) return;
-    const current = await deps.networks.current(ctx, uuid, known.nics);
+    const current = await deps.networks.current(ctx, known, known.nics);
     await deps.tx.run('network_changed', async (tx) => {
       const instance = await deps.instances.find(tx, uuid, { lock: true });
       if (instance === null) return;

@@ -22,7 +22,7 @@ export class KeyPairsController {
   async list(request: ApiRequest) {
     const paged = request.version.atLeast('2.35');
     const page = paged ? parsePage(request.rawQuery, { max: 1000 }) : { limit: 1000, marker: null };
-    const pairs = await this.keyPairs.list(this.owner(request), {
+    const pairs = await this.keyPairs.list(this.owner(request, 'index'), {
       limit: page.limit,
       ...(page.marker === null ? {} : { marker: page.marker }),
     });
@@ -40,7 +40,7 @@ export class KeyPairsController {
     const { keypair } = request.body as {
       keypair: { name: string; public_key?: string; type?: 'ssh' | 'x509'; user_id?: string };
     };
-    const userId = this.owner(request, keypair.user_id);
+    const userId = this.owner(request, 'create', keypair.user_id);
     const { keyPair, privateKey } = await this.keyPairs.create(request.ctx, userId, {
       name: keypair.name.trim(),
       type: keypair.type ?? 'ssh',
@@ -60,7 +60,7 @@ export class KeyPairsController {
 
   @Handles(showKeyPair)
   async show(request: ApiRequest) {
-    const pair = await this.keyPairs.show(this.owner(request), request.params['keypair_name'] ?? '');
+    const pair = await this.keyPairs.show(this.owner(request, 'show'), request.params['keypair_name'] ?? '');
     return {
       keypair: {
         ...brief(pair, request),
@@ -76,15 +76,16 @@ export class KeyPairsController {
 
   @Handles(deleteKeyPair)
   async delete(request: ApiRequest) {
-    await this.keyPairs.delete(this.owner(request), request.params['keypair_name'] ?? '');
+    await this.keyPairs.delete(this.owner(request, 'delete'), request.params['keypair_name'] ?? '');
     return new ApiReply(null, { status: request.version.atLeast('2.2') ? 204 : 202 });
   }
 
   /** Administrators may name another user from 2.10 on. */
-  private owner(request: ApiRequest, named = request.rawQuery.get('user_id') ?? undefined): string {
+  private owner(request: ApiRequest, action: string, named = request.rawQuery.get('user_id') ?? undefined): string {
     const self = request.ctx.actor?.userId ?? '';
     if (named === undefined || named === self || !request.version.atLeast('2.10')) return self;
-    if (!callerOf(request.ctx).isAdmin) throw NovaError.PolicyForbidden({ rule: 'os_compute_api:os-keypairs' });
+    if (!callerOf(request.ctx).isAdmin)
+      throw NovaError.PolicyForbidden({ rule: `os_compute_api:os-keypairs:${action}` });
     return named;
   }
 }

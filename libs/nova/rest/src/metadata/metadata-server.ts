@@ -59,6 +59,7 @@ export class MetadataServer {
       return typeof value === 'string' ? value : '';
     };
     const id = header('x-instance-id');
+    const tenant = header('x-tenant-id');
     const path = (request.url ?? '/').split('?')[0] ?? '/';
     let status = 200;
     const reply = (code: number, body: string | Buffer, type?: string): void => {
@@ -68,11 +69,12 @@ export class MetadataServer {
     const telling = request.method === 'POST' && PASSWORD.test(path);
     if (request.method !== 'GET' && request.method !== 'HEAD' && !telling) reply(405, 'Method Not Allowed');
     else if (id === '') reply(400, 'X-Instance-ID header is missing from request.');
+    else if (tenant === '') reply(400, 'X-Tenant-ID header is missing from request.');
     else if (!this.signed(id, header('x-instance-id-signature'))) reply(403, 'Invalid proxy request signature.');
     else {
       const spec = await this.servers.spec(id);
-      const tenant = header('x-tenant-id');
-      const own = spec === null || (tenant !== '' && spec.project_id !== tenant) ? null : spec;
+      // Whoever writes another project's server into his port gets nothing of it.
+      const own = spec === null || spec.project_id !== tenant ? null : spec;
       const found = own === null ? null : metadataAt(own, path);
       if (own === null || found === null) reply(404, 'Not Found');
       else if (telling) await this.keepPassword(request, own.uuid, reply);

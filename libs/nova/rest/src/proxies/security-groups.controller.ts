@@ -87,8 +87,8 @@ export class SecurityGroupsController {
 
   @Handles(listServerSecurityGroups)
   async ofServer(request: ApiRequest) {
-    const { uuid, nics } = await this.servers.get(request.ctx, request.params['server_id'] ?? '');
-    const groups = await this.ofServers.securityGroupsOf(request.ctx, uuid, nics);
+    const server = await this.servers.get(request.ctx, request.params['server_id'] ?? '');
+    const groups = await this.ofServers.securityGroupsOf(request.ctx, server);
     return { security_groups: securityGroupViews(groups) };
   }
 
