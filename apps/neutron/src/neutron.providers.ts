@@ -10,6 +10,7 @@ import { NovaClient } from '@nestack/neutron/clients';
 import {
   AddressScopesRepository,
   AgentsRepository,
+  AutoAllocatedTopologiesRepository,
   FloatingIpsRepository,
   HostsRepository,
   NetworksRepository,
@@ -25,6 +26,7 @@ import {
 import {
   AddressScopes,
   Agents,
+  AutoAllocatedTopologies,
   COMPUTE_PORT,
   DhcpScheduling,
   Failover,
@@ -53,6 +55,7 @@ import {
 import {
   AddressScopesController,
   AgentsController,
+  AutoAllocateController,
   DiscoveryController,
   FloatingIpsController,
   IpAvailabilityController,
@@ -77,7 +80,7 @@ import { settingsOf } from './neutron.settings';
 const PARTS = Symbol('NeutronParts');
 
 function makeParts(config: NeutronConfig, db: Database, policy: PolicyEnforcer, messages: OutboxMessages) {
-  const base: NeutronParts = {
+  const base: NeutronParts & { readonly topologies: AutoAllocatedTopologiesRepository } = {
     db,
     policy,
     messages,
@@ -96,6 +99,7 @@ function makeParts(config: NeutronConfig, db: Database, policy: PolicyEnforcer, 
     agents: new AgentsRepository(config.agent_down_time ?? 75),
     quotas: new QuotasRepository(),
     hosts: new HostsRepository(),
+    topologies: new AutoAllocatedTopologiesRepository(),
   };
   const maker = new PortMaker(base);
   const news = new PortNews(base);
@@ -150,6 +154,7 @@ export function neutronProviders(config: NeutronConfig): Provider[] {
     from(Routers, (parts) => new Routers(parts)),
     from(RouterInterfaces, (parts) => new RouterInterfaces(parts)),
     from(FloatingIps, (parts) => parts.floating),
+    from(AutoAllocatedTopologies, (parts) => new AutoAllocatedTopologies(parts)),
     from(RbacPolicies, (parts) => new RbacPolicies(parts)),
     from(Tags, (parts) => new Tags(parts)),
     from(Quotas, (parts) => new Quotas(parts)),
@@ -166,6 +171,7 @@ export function neutronProviders(config: NeutronConfig): Provider[] {
     SecurityGroupsController,
     RoutersController,
     FloatingIpsController,
+    AutoAllocateController,
     RbacPoliciesController,
     TagsController,
     QuotasController,

@@ -32,7 +32,11 @@ beforeAll(async () => {
   await agent.report({ bridgeMappings: { public: 'br-ex' } });
   const { network, subnet } = await neutron.wired({ cidr: '10.0.0.0/24' }, owner);
   const external = await neutron.wired(
-    { cidr: '203.0.113.0/24', network: { 'router:external': true }, subnet: { enable_dhcp: false } },
+    {
+      cidr: '203.0.113.0/24',
+      network: { 'router:external': true, is_default: true },
+      subnet: { enable_dhcp: false },
+    },
     admin,
   );
   const keep = (name: string, made: Shown): void => {
@@ -59,6 +63,8 @@ beforeAll(async () => {
   const binding = await neutron.call('POST', `/ports/${owned['port_id'] ?? ''}/bindings`, bound);
   owned['host'] = (binding.json['binding'] as { host: string }).host;
   await neutron.call('PUT', '/quotas/owner', { ...admin, body: { quota: { network: 7 } } });
+  await neutron.make('subnetpool', { name: 'd', prefixes: ['10.8.0.0/24'], default_prefixlen: 26, is_default: true }, admin);
+  await neutron.call('GET', '/auto-allocated-topology/owner', owner);
   for (const one of await neutron.list('agent', '', admin)) owned[String(one['agent_type'])] = one.id;
 });
 
@@ -80,7 +86,7 @@ const TAGGED = [
 /** Operations on one resource that somebody owns, and on agents. */
 const operations = neutronApi.operations.filter((one) => one.path.includes('{') && !one.path.startsWith('/extensions'));
 
-/** Who may not do these is told so, whatever is named. upstream: neutron/extensions/{dhcpagentscheduler,l3agentscheduler,quotasv2}.py */
+/** Who may not do these is told so, whatever is named. upstream: neutron/extensions/{dhcpagentscheduler,l3agentscheduler,quotasv2}.py, services/auto_allocate/db.py */
 const FORBIDDEN: readonly string[] = [
   'listNetworksOnDhcpAgent',
   'addNetworkToDhcpAgent',
@@ -92,6 +98,8 @@ const FORBIDDEN: readonly string[] = [
   'listL3AgentsOfRouter',
   'createPortBinding',
   'activatePortBinding',
+  'getAutoAllocatedTopology',
+  'deleteAutoAllocatedTopology',
   'showQuota',
   'showDefaultQuota',
   'showQuotaDetails',
@@ -182,7 +190,7 @@ describe('what belongs to others', () => {
     }
     for (const operation of operations.filter(({ method }) => method === 'GET')) {
       const { status } = await ask(operation, owned, 'owner:reader');
-      const own = operation.path.startsWith('/quotas/');
+      const own = operation.path.endsWith('{project_id}') || operation.path.startsWith('/quotas/');
       const expected = UNSEEN.includes(operation.id)
         ? [404]
         : !own && FORBIDDEN.includes(operation.id)

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
 import { request } from 'undici';
+import { outage, refusal } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
@@ -223,6 +224,30 @@ describe('a create request', () => {
     expect(first).not.toHaveProperty('tags');
     expect(first?.['created']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     await bench.tidy();
+  });
+
+  it('for a network made for it gets one, and the same when it has to try again', async () => {
+    const own = bench.networks.networks.get(bench.network);
+    bench.networks.networks.delete(bench.network);
+    const refused = await post({ ...good(), networks: 'auto' }, '2.37');
+    expect([refused.status, refused.json]).toEqual([
+      400,
+      fault('badRequest', 400, `Unable to automatically allocate a network for project ${bench.project}`),
+    ]);
+    bench.networks.autoAllocates = true;
+    bench.networks.faults.fail('autoAllocated', outage('neutron'), { after: true });
+    const { id } = (await post({ ...good(), networks: 'auto' }, '2.37')).json['server'] as { id: string };
+    const shown = await bench.until(id, 'ACTIVE');
+    expect(Object.keys(shown['addresses'] as object)).toEqual(['auto_allocated_network']);
+    expect(bench.networks.networks.size).toBe(1);
+    bench.networks.faults.fail('autoAllocated', refusal('neutron'));
+    // The network that is there now is the project's own, and only one.
+    const second = (await post({ ...good(), networks: 'auto' }, '2.37')).json['server'] as { id: string };
+    await bench.until(second.id, 'ACTIVE');
+    await bench.tidy();
+    bench.networks.networks.clear();
+    if (own !== undefined) bench.networks.networks.set(own.id, own);
+    bench.networks.autoAllocates = false;
   });
 
   it('for several servers numbers them', async () => {

@@ -33,7 +33,6 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'default security group rule ': NEUTRON,
   'floating ip port forwarding ': NEUTRON,
   'local ip ': NEUTRON,
-  'network auto allocated topology ': NEUTRON,
   'network flavor ': NEUTRON,
   'network l3 conntrack helper ': NEUTRON,
   'network log ': NEUTRON,

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { listed, type Rows, type Week } from './week';
+import { listed, lower, type Rows, type Week } from './week';
 
 const TAGGED = ['--any-tags a,c', '--not-tags c', '--not-any-tags c,d'];
 
@@ -9,6 +9,9 @@ export function networkOptionTests(week: Week): void {
     const { demo, admin } = week;
     await demo.run('network create --enable --no-share --enable-port-security --availability-zone-hint nova odd');
     await demo.run('network set --mtu 1300 --dns-domain odd.example. --tag a --tag b odd');
+    await demo.run('network auto allocated topology delete');
+    expect(await admin.refused('network create --external --default odder')).toMatch(/default external network/);
+    await admin.run('network set --no-default public');
     await admin.run('network create --external --default --disable odder');
     expect(await admin.json('network show odder')).toMatchObject({
       is_default: true,
@@ -19,6 +22,7 @@ export function networkOptionTests(week: Week): void {
     expect(await demo.column('network list --share', 'Name')).toContain('odder');
     await admin.run('network set --no-share odder');
     await admin.run('network delete odder');
+    await admin.run('network set --default public');
     await admin.run('network create --provider-network-type vxlan --provider-segment 4242 --project demo segment');
     expect(await admin.column('network list --provider-segment 4242', 'Name')).toEqual(['segment']);
     expect(await admin.column('network list --provider-physical-network public', 'Name')).toEqual(['public']);
@@ -60,6 +64,12 @@ export function networkOptionTests(week: Week): void {
     await demo.run('subnet create --network ofpool --use-default-subnet-pool fromdefault');
     expect(await demo.column('subnet list --subnet-pool oddpool', 'Name')).toEqual(['fromdefault']);
     await demo.run('network delete ofpool');
+    expect(await demo.json('network auto allocated topology create --check-resources')).toHaveProperty('dry_run');
+    const topology = lower(await demo.json('network auto allocated topology create'));
+    expect(await demo.json(`network show ${String(topology['id'])}`)).toMatchObject({ name: 'auto_allocated_network' });
+    expect(await demo.column('router list', 'Name')).toContain('auto_allocated_router');
+    await demo.run('network auto allocated topology delete');
+    expect(await demo.column('router list', 'Name')).not.toContain('auto_allocated_router');
     await admin.run('subnet pool set --no-default --min-prefix-length 18 --max-prefix-length 29 --tag a oddpool');
     expect(await demo.column('subnet pool list --no-default', 'Name')).toContain('oddpool');
     await listed(demo, 'subnet pool list', TAGGED, 'oddpool');

@@ -17,6 +17,7 @@ export const NeutronError = defineErrors({
     kind: 'badRequest',
     template: 'Both tenant_id and project_id passed as filters.',
   },
+  NotAuthorized: { kind: 'forbidden', template: 'Not authorized.' },
   AdminRequired: { kind: 'forbidden', template: 'User does not have admin privileges: {reason}.' },
   ExtensionNotFound: { kind: 'notFound', template: 'Extension with alias {alias} does not exist' },
 
@@ -42,6 +43,11 @@ export const NeutronError = defineErrors({
     kind: 'conflict',
     template: 'Unable to create the flat network. Physical network {physical_network} is in use.',
   },
+  DefaultExternalNetworkExists: {
+    kind: 'conflict',
+    template: 'A default external network already exists: {net_id}.',
+  },
+  AutoAllocationFailure: { kind: 'conflict', template: 'Deployment error: {reason}.' },
   InvalidSharedSetting: {
     kind: 'conflict',
     template: 'Unable to reconfigure sharing settings for network {network}. Multiple projects are using it.',

@@ -1,5 +1,6 @@
 export { neutronMigrations } from './migrations';
 export { AgentsRepository } from './repositories/agents.repository';
+export { AutoAllocatedTopologiesRepository } from './repositories/auto-allocated-topologies.repository';
 export { HostsRepository } from './repositories/hosts.repository';
 export { NetworksRepository } from './repositories/networks.repository';
 export { PortsRepository } from './repositories/ports.repository';

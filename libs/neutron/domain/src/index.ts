@@ -7,6 +7,7 @@ export * from './l2-ports/port-bindings';
 export * from './l2-ports/port-maker';
 export * from './l2-ports/port-news';
 export * from './l2-ports/ports';
+export * from './l3/auto-allocated-topologies';
 export * from './l3/floating-ips';
 export * from './l3/gateway';
 export * from './l3/l3-scheduling';

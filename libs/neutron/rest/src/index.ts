@@ -11,6 +11,7 @@ export { PortsController } from './l2/ports.controller';
 export { SecurityGroupsController } from './l2/security-groups.controller';
 export { SubnetPoolsController } from './l2/subnet-pools.controller';
 export { SubnetsController } from './l2/subnets.controller';
+export { AutoAllocateController } from './l3/auto-allocate.controller';
 export { FloatingIpsController } from './l3/floating-ips.controller';
 export { RoutersController } from './l3/routers.controller';
 export { neutronPolicies, ruledAttributes } from './policy-rules';

@@ -3,6 +3,7 @@ import type { PolicyRule } from '@nestack/kernel/policy';
 const ADMIN = 'rule:context_is_admin';
 const SERVICE = 'rule:service_api';
 const MEMBER = 'role:member and project_id:%(project_id)s';
+const READER = 'role:reader and project_id:%(project_id)s';
 const MANAGER = 'role:manager and project_id:%(project_id)s';
 const NET_OWNER = 'role:member and project_id:%(network:project_id)s';
 const NET_MANAGER = 'role:manager and project_id:%(network:project_id)s';
@@ -127,6 +128,9 @@ export const neutronPolicies: readonly PolicyRule[] = [
   rule('remove_extraroutes', ADMIN_OR_MEMBER),
   ...owned('floatingip'),
   rule('create_floatingip:floating_ip_address', any(ADMIN, MANAGER)),
+
+  rule('get_auto_allocated_topology', any(ADMIN, SERVICE, READER)),
+  rule('delete_auto_allocated_topology', ADMIN_OR_MEMBER),
 
   ...owned('rbac_policy'),
   ...attributes(['create_rbac_policy', 'update_rbac_policy'], any(ADMIN, 'False:%(everybody)s'), 'target_tenant'),

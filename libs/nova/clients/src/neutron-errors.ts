@@ -57,3 +57,13 @@ export async function orNull<T>(call: Promise<T>): Promise<T | null> {
     throw error;
   }
 }
+
+/** The answer, or null when neutron cannot do it as things are. */
+export async function unlessConflict<T>(call: Promise<T>): Promise<T | null> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof DomainError && (error.kind === 'conflict' || error.kind === 'overQuota')) return null;
+    throw error;
+  }
+}

@@ -3,6 +3,7 @@ import type { ApiClient, ApiClients } from '@nestack/kernel/http';
 import {
   createPort,
   deletePort,
+  getAutoAllocatedTopology,
   listFloatingIps,
   listNetworks,
   listPorts,
@@ -24,7 +25,7 @@ import type {
   SecurityGroupSummary,
   ServerOfProject,
 } from '@nestack/nova/domain';
-import { inNovasWords, orNull } from './neutron-errors';
+import { inNovasWords, orNull, unlessConflict } from './neutron-errors';
 import {
   OWN_PROFILE,
   REQUEST_KEY,
@@ -89,6 +90,19 @@ export class NeutronClient implements NetworkPort {
   async network(ctx: RequestContext, id: string): Promise<NetworkSummary | null> {
     const answer = await orNull(this.api.call(ctx, showNetwork, { params: { network_id: id } }, 'user'));
     return answer === null ? null : networkSummary(answer.network as NetworkView);
+  }
+
+  async canAutoAllocate(ctx: RequestContext): Promise<boolean> {
+    const params = { project_id: ctx.actor?.projectId ?? '' };
+    const asked = this.api.call(ctx, getAutoAllocatedTopology, { params, query: { fields: ['dry-run'] } }, 'user');
+    return (await unlessConflict(asked)) !== null;
+  }
+
+  async autoAllocated(ctx: RequestContext, projectId: string): Promise<string> {
+    const asked = this.api.call(ctx, getAutoAllocatedTopology, { params: { project_id: projectId } }, 'service');
+    const found = await unlessConflict(asked);
+    if (found === null) throw NovaError.UnableToAutoAllocateNetwork({ project_id: projectId });
+    return found.auto_allocated_topology.id;
   }
 
   async port(ctx: RequestContext, id: string, as: As): Promise<PortSummary | null> {

@@ -116,8 +116,8 @@ export interface LocalDisks {
 
 /** What the user asked beyond the instance's own fields; kept for scheduling and retries. */
 export interface BootRequest {
-  /** `none` wants no NIC at all. */
-  readonly networks: readonly NetworkRequest[] | 'none';
+  /** `none` wants no NIC at all, `auto` one on the network that neutron makes for the project. */
+  readonly networks: readonly NetworkRequest[] | 'none' | 'auto';
   /** Security group ids for the ports that nova makes. */
   readonly security_groups: readonly string[];
   /** Names of the groups of its ports, as nova shows them. */

@@ -1,3 +1,4 @@
+import type { RequestContext } from '@nestack/kernel/context';
 import { asDomainError, retryable } from '@nestack/kernel/errors';
 import { defineSaga, type SagaRun, type SagaStep } from '@nestack/kernel/saga';
 import {
@@ -9,7 +10,7 @@ import {
   type RequestSpec,
   type Selection,
 } from '@nestack/nova/contract';
-import { toInstanceSpec, type Instance } from '@nestack/nova/domain';
+import { toInstanceSpec, type Instance, type NetworkRequest } from '@nestack/nova/domain';
 import { vifPlugged } from './vif-plugged';
 import { endHold, isHostDown, load, loadInstance, onHost, terminate, type SagaDeps } from './deps';
 
@@ -120,6 +121,12 @@ export function createServerSaga(deps: SagaDeps) {
   });
 }
 
+/** The NIC of a server that named no network: its project's own, which stays when the server cannot be built. */
+async function autoRequest(ctx: RequestContext, deps: SagaDeps, instance: Instance): Promise<NetworkRequest> {
+  const network_id = await deps.networks.autoAllocated(ctx, instance.project_id);
+  return { network_id, port_id: null, fixed_ip: null, tag: null };
+}
+
 /** One host's try. All but the first run only when the one before could not build. */
 function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
   const when = (run: Run): boolean => attempt === 1 || run.maybe<Built>(`build_${attempt - 1}`)?.ok === false;
@@ -164,7 +171,8 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       when,
       do: async (ctx, run): Promise<readonly Nic[]> => {
         const instance = await loadInstance(deps, run.params.instance_uuid);
-        if (instance.request.networks === 'none' || instance.request.networks.length === 0) return [];
+        const { networks } = instance.request;
+        if (networks === 'none' || networks.length === 0) return [];
         const { service_host: host, availability_zone } = selection(run);
         return deps.networks.ensurePorts(ctx, {
           instance_uuid: instance.uuid,
@@ -172,7 +180,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
           hostname: instance.hostname,
           host,
           availability_zone,
-          requests: instance.request.networks,
+          requests: networks === 'auto' ? [await autoRequest(ctx, deps, instance)] : networks,
           security_groups: instance.request.security_groups,
         });
       },

@@ -41,6 +41,8 @@ export class FakeNetworks implements NetworkPort {
   readonly groups = new Map<string, SecurityGroupDetail>();
   /** Called once for each binding, as the agent's report would be. */
   plugged: (port: FakePort) => void = () => undefined;
+  /** Whether projects without a network can get one. */
+  autoAllocates = false;
   private addresses = 1;
 
   addNetwork(fields: { project_id: string; name?: string; shared?: boolean }): string {
@@ -86,6 +88,19 @@ export class FakeNetworks implements NetworkPort {
     return this.faults.run('network', () => {
       const found = this.networks.get(id);
       return found !== undefined && (found.shared || found.project_id === ctx.actor?.projectId) ? found : null;
+    });
+  }
+
+  canAutoAllocate(): Promise<boolean> {
+    return this.faults.run('canAutoAllocate', () => this.autoAllocates);
+  }
+
+  autoAllocated(_ctx: RequestContext, projectId: string): Promise<string> {
+    return this.faults.run('autoAllocated', () => {
+      if (!this.autoAllocates) throw NovaError.UnableToAutoAllocateNetwork({ project_id: projectId });
+      const name = 'auto_allocated_network';
+      const known = [...this.networks.values()].find((one) => one.project_id === projectId && one.name === name);
+      return known?.id ?? this.addNetwork({ project_id: projectId, name });
     });
   }
 

@@ -26,6 +26,12 @@ export const EXTENSIONS: readonly Extension[] = [
     '2013-07-23T10:00:00-00:00',
     'Further addresses of ports',
   ),
+  extension(
+    'auto-allocated-topology',
+    'Auto Allocated Topology Services',
+    '2016-01-01T00:00:00-00:00',
+    'Networks with a way outside for projects that have none',
+  ),
   extension('availability_zone', 'Availability Zone', '2015-01-01T10:00:00-00:00', 'Zones of agents'),
   extension(
     'availability_zone_filter',

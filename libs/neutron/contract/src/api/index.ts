@@ -1,6 +1,7 @@
 import { defineApi, neutronEnvelope, type Operation } from '@nestack/kernel/http';
 import { NeutronError } from '../errors';
 import * as agents from './agents';
+import * as autoAllocate from './auto-allocate';
 import * as discovery from './discovery';
 import * as networks from './networks';
 import * as ports from './ports';
@@ -13,6 +14,7 @@ import * as subnets from './subnets';
 
 export * from './agents';
 export * from './attribute';
+export * from './auto-allocate';
 export * from './discovery';
 export * from './extensions';
 export { canonicalUuid, integer, isRecord, uuid } from './kinds';
@@ -83,6 +85,8 @@ const operations: readonly Operation[] = [
   routers.createFloatingIp,
   routers.updateFloatingIp,
   routers.deleteFloatingIp,
+  autoAllocate.getAutoAllocatedTopology,
+  autoAllocate.deleteAutoAllocatedTopology,
   sharing.listRbacPolicies,
   sharing.showRbacPolicy,
   sharing.createRbacPolicy,

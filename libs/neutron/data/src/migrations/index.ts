@@ -1,6 +1,7 @@
 import type { Migration } from '@nestack/kernel/db';
 import { addressFunctions } from './address-functions';
 import { agentTables } from './agent-tables';
+import { autoAllocateTables } from './auto-allocate-tables';
 import { networkTables } from './network-tables';
 import { quotaTables } from './quota-tables';
 import { routerTables } from './router-tables';
@@ -12,4 +13,5 @@ export const neutronMigrations: readonly Migration[] = [
   { name: '0003-addresses', up: addressFunctions },
   { name: '0004-agents', up: agentTables },
   { name: '0005-routers', up: routerTables },
+  { name: '0006-auto-allocate', up: autoAllocateTables },
 ];

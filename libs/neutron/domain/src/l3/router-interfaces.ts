@@ -49,21 +49,24 @@ export class RouterInterfaces {
 
   /** Connects a subnet under its gateway's address, or a port that is there. Changes of one router go one after the other. */
   async add(ctx: RequestContext, routerId: string, asked: InterfaceRequest): Promise<InterfaceAnswer> {
+    return this.parts.db.run('router.add_interface', (tx) => this.connect(ctx, tx, routerId, asked));
+  }
+
+  /** Connects in a transaction that is there. */
+  async connect(ctx: RequestContext, tx: Tx, routerId: string, asked: InterfaceRequest): Promise<InterfaceAnswer> {
     const { parts } = this;
-    return parts.db.run('router.add_interface', async (tx) => {
-      const router = await this.router(ctx, tx, routerId, 'add_router_interface');
-      if (asked.subnet_id !== undefined && asked.port_id !== undefined)
-        return refuse('Cannot specify both subnet-id and port-id');
-      if (asked.subnet_id === undefined && asked.port_id === undefined)
-        return refuse('Either subnet_id or port_id must be specified');
-      const host = await parts.l3.ensureHost(ctx, tx, router);
-      const [port, subnetId] =
-        asked.port_id === undefined
-          ? await this.addSubnet(ctx, tx, router, asked.subnet_id ?? '', host)
-          : await this.addPort(ctx, tx, router, asked.port_id, host);
-      await this.finish(ctx, tx, router);
-      return answerOf(router, port, subnetId);
-    });
+    const router = await this.router(ctx, tx, routerId, 'add_router_interface');
+    if (asked.subnet_id !== undefined && asked.port_id !== undefined)
+      return refuse('Cannot specify both subnet-id and port-id');
+    if (asked.subnet_id === undefined && asked.port_id === undefined)
+      return refuse('Either subnet_id or port_id must be specified');
+    const host = await parts.l3.ensureHost(ctx, tx, router);
+    const [port, subnetId] =
+      asked.port_id === undefined
+        ? await this.addSubnet(ctx, tx, router, asked.subnet_id ?? '', host)
+        : await this.addPort(ctx, tx, router, asked.port_id, host);
+    await this.finish(ctx, tx, router);
+    return answerOf(router, port, subnetId);
   }
 
   private async router(ctx: RequestContext, tx: Tx, id: string, rule: string): Promise<Router> {
@@ -176,36 +179,39 @@ export class RouterInterfaces {
 
   /** Disconnects; the interface's port goes. Throws 409 while floating IPs or routes need it. */
   async remove(ctx: RequestContext, routerId: string, asked: InterfaceRequest): Promise<InterfaceAnswer> {
+    return this.parts.db.run('router.remove_interface', (tx) => this.disconnect(ctx, tx, routerId, asked));
+  }
+
+  /** Disconnects in a transaction that is there. */
+  async disconnect(ctx: RequestContext, tx: Tx, routerId: string, asked: InterfaceRequest): Promise<InterfaceAnswer> {
     const { parts } = this;
-    return parts.db.run('router.remove_interface', async (tx) => {
-      const router = await this.router(ctx, tx, routerId, 'remove_router_interface');
-      if (asked.subnet_id === undefined && asked.port_id === undefined)
-        return refuse('Either subnet_id or port_id must be specified');
-      const ports = await parts.routers.interfaces(tx, router.id);
-      const [port, subnetIds] = this.leaving(router, ports, asked);
-      for (const id of subnetIds) await this.mustBeFree(tx, router, id);
-      const staying = port.fixed_ips.filter((ip) => !subnetIds.includes(ip.subnet_id));
-      if (staying.length > 0) {
-        for (const ip of port.fixed_ips)
-          if (!staying.includes(ip)) await parts.ports.releaseAddress(tx, port.id, ip.subnet_id, ip.ip_address);
-        await parts.ports.update(tx, port.id, {}, parts.clock.now());
-        await parts.news.changed(ctx, tx, port, {
-          ...port,
-          fixed_ips: staying,
-          revision_number: port.revision_number + 1,
-        });
-      } else {
-        await parts.routers.removeInterface(tx, port.id);
-        await parts.news.removed(ctx, tx, port);
-        await parts.ports.remove(tx, port.id);
-      }
-      await this.finish(ctx, tx, router);
-      return answerOf(
-        router,
-        { ...port, fixed_ips: port.fixed_ips.filter((ip) => subnetIds.includes(ip.subnet_id)) },
-        subnetIds[0] ?? '',
-      );
-    });
+    const router = await this.router(ctx, tx, routerId, 'remove_router_interface');
+    if (asked.subnet_id === undefined && asked.port_id === undefined)
+      return refuse('Either subnet_id or port_id must be specified');
+    const ports = await parts.routers.interfaces(tx, router.id);
+    const [port, subnetIds] = this.leaving(router, ports, asked);
+    for (const id of subnetIds) await this.mustBeFree(tx, router, id);
+    const staying = port.fixed_ips.filter((ip) => !subnetIds.includes(ip.subnet_id));
+    if (staying.length > 0) {
+      for (const ip of port.fixed_ips)
+        if (!staying.includes(ip)) await parts.ports.releaseAddress(tx, port.id, ip.subnet_id, ip.ip_address);
+      await parts.ports.update(tx, port.id, {}, parts.clock.now());
+      await parts.news.changed(ctx, tx, port, {
+        ...port,
+        fixed_ips: staying,
+        revision_number: port.revision_number + 1,
+      });
+    } else {
+      await parts.routers.removeInterface(tx, port.id);
+      await parts.news.removed(ctx, tx, port);
+      await parts.ports.remove(tx, port.id);
+    }
+    await this.finish(ctx, tx, router);
+    return answerOf(
+      router,
+      { ...port, fixed_ips: port.fixed_ips.filter((ip) => subnetIds.includes(ip.subnet_id)) },
+      subnetIds[0] ?? '',
+    );
   }
 
   /** The port that is meant, and which of its subnets are left. */

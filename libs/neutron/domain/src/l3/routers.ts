@@ -54,12 +54,13 @@ export class Routers {
   async create(ctx: RequestContext, asked: readonly RouterInput[]): Promise<Router[]> {
     return this.parts.db.run('router.create', async (tx) => {
       const made: Router[] = [];
-      for (const input of asked) made.push(await this.createOne(ctx, tx, input));
+      for (const input of asked) made.push(await this.make(ctx, tx, input));
       return made;
     });
   }
 
-  private async createOne(ctx: RequestContext, tx: Tx, input: RouterInput): Promise<Router> {
+  /** Creates one in a transaction that is there. */
+  async make(ctx: RequestContext, tx: Tx, input: RouterInput): Promise<Router> {
     const { parts } = this;
     const projectId = ownerOf(ctx, parts.policy, input.project_id);
     const target = { ...input, project_id: projectId };
@@ -198,18 +199,21 @@ export class Routers {
 
   /** Throws 409 while subnets are connected. */
   async remove(ctx: RequestContext, id: string): Promise<void> {
+    await this.parts.db.run('router.delete', (tx) => this.drop(ctx, tx, id));
+  }
+
+  /** Deletes one in a transaction that is there. */
+  async drop(ctx: RequestContext, tx: Tx, id: string): Promise<void> {
     const { parts } = this;
     const viewer = viewerOf(ctx, parts.policy);
-    await parts.db.run('router.delete', async (tx) => {
-      const router = await findOr(tx, parts.routers, id, viewer, NeutronError.RouterNotFound, 'router_id', 'remove');
-      mustAllow(ctx, parts.policy, 'delete_router', { ...router });
-      if ((await parts.routers.interfaces(tx, id)).length > 0)
-        throw NeutronError.RouterInUse({ router_id: id, reason: 'still has ports' });
-      await parts.gateways.clear(ctx, tx, router);
-      const agent = await parts.agents.l3Agent(tx, id);
-      await parts.routers.remove(tx, id);
-      if (agent !== null) await parts.l3.tell(ctx, tx, agent.host, id);
-    });
+    const router = await findOr(tx, parts.routers, id, viewer, NeutronError.RouterNotFound, 'router_id', 'remove');
+    mustAllow(ctx, parts.policy, 'delete_router', { ...router });
+    if ((await parts.routers.interfaces(tx, id)).length > 0)
+      throw NeutronError.RouterInUse({ router_id: id, reason: 'still has ports' });
+    await parts.gateways.clear(ctx, tx, router);
+    const agent = await parts.agents.l3Agent(tx, id);
+    await parts.routers.remove(tx, id);
+    if (agent !== null) await parts.l3.tell(ctx, tx, agent.host, id);
   }
 
   /** Gives a router to an L3 agent, whoever has it now. */

@@ -53,12 +53,13 @@ export class Networks {
   async create(ctx: RequestContext, asked: readonly NetworkInput[]): Promise<Network[]> {
     return this.parts.db.run('network.create', async (tx) => {
       const made: Network[] = [];
-      for (const input of asked) made.push(await this.createOne(ctx, tx, input));
+      for (const input of asked) made.push(await this.make(ctx, tx, input));
       return made;
     });
   }
 
-  private async createOne(ctx: RequestContext, tx: Tx, input: NetworkInput): Promise<Network> {
+  /** Creates one in a transaction that is there. */
+  async make(ctx: RequestContext, tx: Tx, input: NetworkInput): Promise<Network> {
     const { parts } = this;
     const { policy } = parts;
     const projectId = ownerOf(ctx, policy, input.project_id);
@@ -81,7 +82,7 @@ export class Networks {
       admin_state_up: input.admin_state_up ?? true,
       shared: input.shared ?? false,
       'router:external': input['router:external'] ?? false,
-      is_default: input.is_default ?? false,
+      is_default: (input.is_default ?? false) && (input['router:external'] ?? false),
       mtu: input.mtu ?? 0,
       port_security_enabled: input.port_security_enabled ?? true,
       availability_zone_hints: input.availability_zone_hints ?? [],
@@ -93,7 +94,7 @@ export class Networks {
       'provider:physical_network': null,
       'provider:segmentation_id': null,
     };
-    if (draft.is_default) await this.onlyDefault(tx, draft.id);
+    if (input.is_default === true) await this.onlyDefault(tx, draft.id);
     const network = await this.insert(tx, draft, input);
     await withinQuota(tx, parts, projectId, ['network']);
     const object = { type: 'network', id: network.id, project_id: projectId } as const;
@@ -129,12 +130,10 @@ export class Networks {
     if (unknown !== undefined) throw NeutronError.AvailabilityZoneNotFound({ availability_zone: unknown });
   }
 
-  /** There is one default network at most. upstream: neutron/services/auto_allocate/db.py */
+  /** There is one default external network at most. upstream: neutron/services/auto_allocate/db.py */
   private async onlyDefault(tx: Tx, id: string): Promise<void> {
-    const { networks, clock } = this.parts;
-    const others = await networks.list(tx, EVERYTHING, where({ is_default: 'true' }));
-    for (const other of others)
-      if (other.id !== id) await networks.update(tx, other.id, { is_default: false }, clock.now());
+    const [known] = await this.parts.networks.list(tx, EVERYTHING, where({ is_default: 'true' }));
+    if (known !== undefined && known.id !== id) throw NeutronError.DefaultExternalNetworkExists({ net_id: known.id });
   }
 
   async update(ctx: RequestContext, id: string, input: NetworkInput, revision: number | null): Promise<Network> {
@@ -161,10 +160,13 @@ export class Networks {
         if (!external && (await networks.hasGateways(tx, id))) throw NeutronError.ExternalNetworkInUse({ net_id: id });
         await parts.rbac.share(tx, object, 'access_as_external', external);
       }
-      if (input.is_default === true) await this.onlyDefault(tx, id);
+      const outside = external ?? before['router:external'];
+      if (input.is_default === true && outside) await this.onlyDefault(tx, id);
       const patch: Partial<Network> = {
         ...(rest as Partial<Network>),
         ...(external === undefined ? {} : { 'router:external': external }),
+        // Only networks that lead outside can be the default one.
+        ...(input.is_default === undefined && outside ? {} : { is_default: outside && (input.is_default ?? false) }),
         ...(input.mtu === undefined
           ? {}
           : { mtu: checkMtu(parts.settings, before['provider:network_type'], input.mtu) }),
@@ -193,25 +195,28 @@ export class Networks {
 
   /** Deletes a network with its subnets and DHCP ports. Throws 409 while others have ports on it. */
   async remove(ctx: RequestContext, id: string): Promise<void> {
+    await this.parts.db.run('network.delete', (tx) => this.drop(ctx, tx, id));
+  }
+
+  /** Deletes one in a transaction that is there. */
+  async drop(ctx: RequestContext, tx: Tx, id: string): Promise<void> {
     const { parts } = this;
     const viewer = viewerOf(ctx, parts.policy);
-    await parts.db.run('network.delete', async (tx) => {
-      const network = await findOr(tx, parts.networks, id, viewer, NeutronError.NetworkNotFound, 'net_id', 'remove');
-      mustAllow(ctx, parts.policy, 'delete_network', { ...network });
-      await this.dropFreeFloatingIps(ctx, tx, id);
-      const ports = await parts.ports.onNetwork(tx, id);
-      if (ports.some((port) => port.device_owner !== OWNER.dhcp)) throw NeutronError.NetworkInUse({ net_id: id });
-      const agents = await parts.agents.dhcpAgents(tx, id);
-      for (const agent of agents) await parts.dhcp.unschedule(ctx, tx, network, agent);
-      for (const port of await parts.ports.onNetwork(tx, id)) {
-        await parts.news.removed(ctx, tx, port);
-        await parts.ports.remove(tx, port.id);
-      }
-      for (const subnet of await parts.subnets.ofNetwork(tx, id)) await parts.subnets.remove(tx, subnet.id);
-      await parts.rbac.removeOf(tx, id);
-      await parts.networks.remove(tx, id);
-      await parts.messages.add(ctx, tx, { agents: [{ method: 'network_delete', args: { network_id: id } }] });
-    });
+    const network = await findOr(tx, parts.networks, id, viewer, NeutronError.NetworkNotFound, 'net_id', 'remove');
+    mustAllow(ctx, parts.policy, 'delete_network', { ...network });
+    await this.dropFreeFloatingIps(ctx, tx, id);
+    const ports = await parts.ports.onNetwork(tx, id);
+    if (ports.some((port) => port.device_owner !== OWNER.dhcp)) throw NeutronError.NetworkInUse({ net_id: id });
+    const agents = await parts.agents.dhcpAgents(tx, id);
+    for (const agent of agents) await parts.dhcp.unschedule(ctx, tx, network, agent);
+    for (const port of await parts.ports.onNetwork(tx, id)) {
+      await parts.news.removed(ctx, tx, port);
+      await parts.ports.remove(tx, port.id);
+    }
+    for (const subnet of await parts.subnets.ofNetwork(tx, id)) await parts.subnets.remove(tx, subnet.id);
+    await parts.rbac.removeOf(tx, id);
+    await parts.networks.remove(tx, id);
+    await parts.messages.add(ctx, tx, { agents: [{ method: 'network_delete', args: { network_id: id } }] });
   }
 
   /** Floating IPs that lead nowhere do not hold their network. upstream: neutron/db/l3_db.py delete_disassociated_floatingips */

@@ -177,6 +177,19 @@ export interface RouterRepository extends ResourceRepository<Router> {
   onSubnet(tx: Tx, subnetId: string): Promise<string[]>;
 }
 
+export interface AutoAllocatedTopologyRepository {
+  /** Of a project; `lock` holds until the transaction ends whether there is one or not. */
+  find(
+    tx: Tx,
+    projectId: string,
+    options?: { readonly lock?: boolean },
+  ): Promise<{ readonly network_id: string; readonly router_id: string | null } | null>;
+  insert(
+    tx: Tx,
+    topology: { readonly project_id: string; readonly network_id: string; readonly router_id: string },
+  ): Promise<void>;
+}
+
 export interface FloatingIpRepository extends ResourceRepository<FloatingIp> {
   ofPort(tx: Tx, portId: string): Promise<FloatingIp[]>;
   ofRouter(tx: Tx, routerId: string): Promise<FloatingIp[]>;

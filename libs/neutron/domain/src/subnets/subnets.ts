@@ -69,12 +69,13 @@ export class Subnets {
   async create(ctx: RequestContext, asked: readonly SubnetInput[]): Promise<Subnet[]> {
     return this.parts.db.run('subnet.create', async (tx) => {
       const made: Subnet[] = [];
-      for (const input of asked) made.push(await this.createOne(ctx, tx, input));
+      for (const input of asked) made.push(await this.make(ctx, tx, input));
       return made;
     });
   }
 
-  private async createOne(ctx: RequestContext, tx: Tx, input: SubnetInput): Promise<Subnet> {
+  /** Creates one in a transaction that is there. */
+  async make(ctx: RequestContext, tx: Tx, input: SubnetInput): Promise<Subnet> {
     const { parts } = this;
     const { policy } = parts;
     const viewer = viewerOf(ctx, policy);

@@ -94,6 +94,10 @@ export interface NetworkPort {
   /** Networks of the caller's project that servers use when none is named: its own, and shared ones when it has none. */
   available(ctx: RequestContext): Promise<readonly NetworkSummary[]>;
   network(ctx: RequestContext, id: string): Promise<NetworkSummary | null>;
+  /** Whether neutron could make a network for the caller's project. */
+  canAutoAllocate(ctx: RequestContext): Promise<boolean>;
+  /** The network that neutron makes for a project that has none, made now or before. Throws `UnableToAutoAllocateNetwork`. */
+  autoAllocated(ctx: RequestContext, projectId: string): Promise<string>;
   port(ctx: RequestContext, id: string, as: As): Promise<PortSummary | null>;
   /** Names of the groups with these ids that the caller may see; the id of one without a name. */
   groupNames(ctx: RequestContext, ids: readonly string[]): Promise<readonly string[]>;

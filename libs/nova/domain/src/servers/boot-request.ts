@@ -41,14 +41,17 @@ export async function resolveNetworks(
   networks: NetworkPort,
   { networks: wanted, name }: Pick<CreateServerFields, 'networks' | 'name'>,
   count: number,
-): Promise<readonly NetworkRequest[] | 'none'> {
+): Promise<BootRequest['networks']> {
   if (wanted === 'none') return 'none';
   if (wanted === undefined || wanted === 'auto' || wanted.length === 0) {
     const available = await networks.available(ctx);
     const [first] = available;
     if (first === undefined) {
-      if (wanted === 'auto') throw NovaError.UnableToAutoAllocateNetwork({ project_id: ctx.actor?.projectId ?? '' });
-      return [];
+      if (wanted !== 'auto') return [];
+      // The network itself is made when the server is built. upstream: nova/network/neutron.py _can_auto_allocate_network
+      if (!(await networks.canAutoAllocate(ctx)))
+        throw NovaError.UnableToAutoAllocateNetwork({ project_id: ctx.actor?.projectId ?? '' });
+      return 'auto';
     }
     if (available.length > 1) throw NovaError.NetworkAmbiguous();
     return [{ network_id: first.id, port_id: null, fixed_ip: null, tag: null }];
@@ -191,10 +194,10 @@ export function isNoRootImage(one: BlockDeviceFields): boolean {
 export async function shownGroups(
   ctx: RequestContext,
   networks: NetworkPort,
-  requests: readonly NetworkRequest[] | 'none',
+  requests: BootRequest['networks'],
   named: readonly string[],
 ): Promise<readonly string[]> {
-  const own = requests === 'none' ? [] : requests.flatMap(({ port_id: id }) => id ?? []);
+  const own = typeof requests === 'string' ? [] : requests.flatMap(({ port_id: id }) => id ?? []);
   if (own.length === 0) return named;
   const ports = await Promise.all(own.map((id) => networks.port(ctx, id, 'user')));
   const ids = [...new Set(ports.flatMap((port) => port?.security_groups ?? []))];
