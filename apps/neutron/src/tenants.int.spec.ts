@@ -63,7 +63,11 @@ beforeAll(async () => {
   const binding = await neutron.call('POST', `/ports/${owned['port_id'] ?? ''}/bindings`, bound);
   owned['host'] = (binding.json['binding'] as { host: string }).host;
   await neutron.call('PUT', '/quotas/owner', { ...admin, body: { quota: { network: 7 } } });
-  await neutron.make('subnetpool', { name: 'd', prefixes: ['10.8.0.0/24'], default_prefixlen: 26, is_default: true }, admin);
+  await neutron.make(
+    'subnetpool',
+    { name: 'd', prefixes: ['10.8.0.0/24'], default_prefixlen: 26, is_default: true },
+    admin,
+  );
   await neutron.call('GET', '/auto-allocated-topology/owner', owner);
   for (const one of await neutron.list('agent', '', admin)) owned[String(one['agent_type'])] = one.id;
 });
