@@ -249,6 +249,36 @@ describeReal('a router', () => {
     expect(await guest.pings('192.0.2.1')).toBe(true);
   }, 60_000);
 
+  it('leads single ports of a floating IP to guests', async () => {
+    const served = (port: string) =>
+      hosts.inHost('one', 'busybox', 'nc', '-w', '3', '198.51.100.51', port).catch(() => 'nothing');
+    const listener = await startDaemon('nsenter', [
+      `--net=/run/netns/${guest.name}`,
+      '--',
+      process.execPath,
+      '-e',
+      "for (const port of [22, 8001]) require('net').createServer((s) => s.end('port ' + port)).listen(port)",
+    ]);
+    const target = { internal_ip_address: '10.7.0.20', protocol: 'tcp' };
+    const ip = {
+      id: newUuid(),
+      floating_ip_address: '198.51.100.51',
+      status: 'DOWN',
+      forwardings: [
+        { ...target, external_ports: [2222, 2222] as [number, number], internal_ports: [22, 22] as [number, number] },
+        { ...target, external_ports: [90, 91] as [number, number], internal_ports: [8000, 8001] as [number, number] },
+      ],
+    };
+    await change({ ...router, forwarding_ips: [ip] });
+    await waitFor('the port', async () => (await served('2222')).trim() === 'port 22', 20_000);
+    await waitFor('its status', () => state.floatingIps.get(ip.id) === 'ACTIVE', 5000);
+    expect((await served('91')).trim()).toBe('port 8001');
+    expect((await served('8001')).trim()).toBe('nothing');
+    await change(router);
+    await waitFor('its end', async () => (await served('2222')).trim() !== 'port 22', 10_000);
+    if (listener.pid !== undefined) await stopPid(listener.pid);
+  }, 60_000);
+
   it('routes between its networks, and by extra routes', async () => {
     expect(await guest.pings('10.6.0.20')).toBe(false);
     const wider: RouterInfo = {

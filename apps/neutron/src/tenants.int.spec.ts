@@ -55,6 +55,16 @@ beforeAll(async () => {
   keep('router', await neutron.make('router', { name: 'r', ...gateway }, owner));
   keep('floatingip', await neutron.make('floatingip', { floating_network_id: external.network.id }, owner));
   owned['floating_network_id'] = external.network.id;
+  const router = `/routers/${owned['router_id'] ?? ''}/add_router_interface`;
+  await neutron.call('PUT', router, { ...owner, body: { subnet_id: subnet.id } });
+  const port = await neutron.show('port', owned['port_id'] ?? '', owner);
+  const [fixed] = port['fixed_ips'] as { ip_address: string }[];
+  const forwarding = { protocol: 'tcp', external_port: 80, internal_port: 80, internal_port_id: port.id };
+  const made = await neutron.call('POST', `/floatingips/${owned['floatingip_id'] ?? ''}/port_forwardings`, {
+    ...owner,
+    body: { port_forwarding: { ...forwarding, internal_ip_address: fixed?.ip_address } },
+  });
+  keep('port_forwarding', made.json['port_forwarding'] as Shown);
   const policy = { object_type: 'network', object_id: network.id, action: 'access_as_shared', target_tenant: 'friend' };
   keep('rbac_policy', await neutron.make('rbac_policy', policy, owner));
   for (const [collection, name] of TAGGED)
@@ -130,6 +140,15 @@ const BODIES: Readonly<Record<string, unknown>> = {
   remove_prefixes: { prefixes: ['10.9.0.0/24'] },
   tags: { tags: ['y'] },
   bindings: { binding: { host: 'h' } },
+  port_forwardings: {
+    port_forwarding: {
+      protocol: 'udp',
+      external_port: 1,
+      internal_port: 1,
+      internal_port_id: newUuid(),
+      internal_ip_address: '10.0.0.9',
+    },
+  },
 };
 
 function bodyOf(operation: Operation, ids: Readonly<Record<string, string>>): unknown {

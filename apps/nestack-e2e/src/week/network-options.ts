@@ -139,6 +139,19 @@ export function networkOptionTests(week: Week): void {
     await demo.run(`floating ip set --description other --no-tag --tag b ${address}`);
     await demo.run(`floating ip unset --port --all-tag ${address}`);
     expect(await demo.json(`floating ip show ${address}`)).toMatchObject({ description: 'other', port_id: null });
+    const forwarding = 'floating ip port forwarding';
+    const ports = '--internal-ip-address 10.50.0.21 --port target --internal-protocol-port 22 --protocol tcp';
+    const forwarded = await demo.json(`${forwarding} create ${ports} --external-protocol-port 2222 ${address}`);
+    expect(forwarded).toMatchObject({ external_port: 2222, internal_port: 22, protocol: 'tcp' });
+    const ruleId = String(forwarded['id']);
+    expect(await demo.refused(`floating ip set --port target ${address}`)).toMatch(/in use by Port Forwarding/);
+    expect(await demo.column(`${forwarding} list --protocol tcp --port target ${address}`, 'ID')).toEqual([ruleId]);
+    await demo.run(`${forwarding} set --external-protocol-port 2223 --description ssh ${address} ${ruleId}`);
+    expect(await demo.json(`${forwarding} show ${address} ${ruleId}`)).toMatchObject({
+      external_port: 2223,
+      description: 'ssh',
+    });
+    await demo.run(`${forwarding} delete ${address} ${ruleId}`);
     await demo.run(`floating ip delete ${address}`);
     await demo.run('port delete target');
     await demo.run('router remove subnet oddrouter oddsub');

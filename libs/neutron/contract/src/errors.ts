@@ -369,6 +369,16 @@ export const NeutronError = defineErrors({
     template:
       'Cannot associate floating IP {floating_ip_address} ({fip_id}) with port {port_id} using fixed IP {fixed_ip}, as that fixed IP already has a floating IP on external network {net_id}.',
   },
+  PortForwardingNotFound: { kind: 'notFound', template: 'Port Forwarding {id} could not be found.' },
+  FipInUseByPortForwarding: {
+    kind: 'conflict',
+    template: 'Floating IP {id} in use by Port Forwarding resources.',
+  },
+  PortHasBindingFloatingIP: {
+    kind: 'conflict',
+    template:
+      'Cannot create port forwarding to floating IP {floating_ip_address} ({fip_id}) with port {port_id} using fixed IP {fixed_ip}, as that port already has a binding floating IP.',
+  },
   ExternalIpAddressExhausted: {
     kind: 'badRequest',
     template: 'Unable to find any IP address on external network {net_id}.',

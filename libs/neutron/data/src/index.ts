@@ -6,7 +6,7 @@ export { NetworksRepository } from './repositories/networks.repository';
 export { PortsRepository } from './repositories/ports.repository';
 export { QuotasRepository } from './repositories/quotas.repository';
 export { RbacPoliciesRepository } from './repositories/rbac.repository';
-export { FloatingIpsRepository, RoutersRepository } from './repositories/routers.repository';
+export { FloatingIpsRepository, PortForwardingsRepository, RoutersRepository } from './repositories/routers.repository';
 export { SecurityGroupRulesRepository, SecurityGroupsRepository } from './repositories/security-groups.repository';
 export { AddressScopesRepository, SubnetPoolsRepository } from './repositories/subnet-pools.repository';
 export { SubnetsRepository } from './repositories/subnets.repository';

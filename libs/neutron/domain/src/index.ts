@@ -11,6 +11,7 @@ export * from './l3/auto-allocated-topologies';
 export * from './l3/floating-ips';
 export * from './l3/gateway';
 export * from './l3/l3-scheduling';
+export * from './l3/port-forwardings';
 export * from './l3/router-interfaces';
 export * from './l3/router-plugin';
 export * from './l3/routers';

@@ -7,6 +7,7 @@ import type {
   HostRepository,
   Messages,
   NetworkRepository,
+  PortForwardingRepository,
   PortRepository,
   QuotaRepository,
   RbacRepository,
@@ -63,6 +64,7 @@ export interface NeutronParts {
   readonly scopes: AddressScopeRepository;
   readonly routers: RouterRepository;
   readonly floatingIps: FloatingIpRepository;
+  readonly forwardings: PortForwardingRepository;
   readonly rbac: RbacRepository;
   readonly agents: AgentRepository;
   readonly quotas: QuotaRepository;

@@ -13,6 +13,7 @@ export { SubnetPoolsController } from './l2/subnet-pools.controller';
 export { SubnetsController } from './l2/subnets.controller';
 export { AutoAllocateController } from './l3/auto-allocate.controller';
 export { FloatingIpsController } from './l3/floating-ips.controller';
+export { PortForwardingsController } from './l3/port-forwardings.controller';
 export { RoutersController } from './l3/routers.controller';
 export { neutronPolicies, ruledAttributes } from './policy-rules';
 export { SETTINGS } from './tokens';

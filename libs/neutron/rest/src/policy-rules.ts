@@ -127,6 +127,7 @@ export const neutronPolicies: readonly PolicyRule[] = [
   rule('add_extraroutes', ADMIN_OR_MEMBER),
   rule('remove_extraroutes', ADMIN_OR_MEMBER),
   ...owned('floatingip'),
+  ...owned('floatingip_port_forwarding'),
   rule('create_floatingip:floating_ip_address', any(ADMIN, MANAGER)),
 
   rule('get_auto_allocated_topology', any(ADMIN, SERVICE, READER)),

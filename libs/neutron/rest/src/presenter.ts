@@ -103,7 +103,8 @@ export class Presenter<N extends string, P extends string, A extends Attributes>
   page(request: ApiRequest, query: ListQuery, entities: readonly (object & { readonly id?: string })[]) {
     const fields = parseFields(request.rawQuery);
     const ids = entities.map((one) => one.id ?? '');
-    const links = pageLinks(request, this.resource.path, query, ids);
+    const path = this.resource.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => request.params[name] ?? '');
+    const links = pageLinks(request, path, query, ids);
     return {
       [this.resource.plural]: entities.map((one) => this.view(request.ctx, one, fields)),
       ...(links.length === 0 ? {} : { [`${this.resource.plural}_links`]: links }),

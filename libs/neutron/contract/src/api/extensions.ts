@@ -88,10 +88,34 @@ export const EXTENSIONS: readonly Extension[] = [
     'Unknown filters are refused',
   ),
   extension(
+    'expose-port-forwarding-in-fip',
+    'Expose Port Forwarding in FIP',
+    '2018-12-12T10:00:00-00:00',
+    'Floating IPs with their port forwardings',
+  ),
+  extension(
     'fip-port-details',
     'Floating IP Port Details Extension',
     '2018-04-09T10:00:00-00:00',
     "Floating IPs with their ports' facts",
+  ),
+  extension(
+    'floating-ip-port-forwarding',
+    'Floating IP Port Forwarding',
+    '2018-01-19T10:00:00-00:00',
+    'Single ports of floating IPs that lead to ports of guests',
+  ),
+  extension(
+    'floating-ip-port-forwarding-description',
+    'Floating IP Port Forwarding new attribute description',
+    '2019-11-01T10:00:00-00:00',
+    'Descriptions of port forwardings',
+  ),
+  extension(
+    'floating-ip-port-forwarding-port-ranges',
+    'Floating IP Port Forwarding support port ranges',
+    '2020-07-01T10:00:00-00:00',
+    'Port forwardings of several ports at once',
   ),
   extension(
     'ip-substring-filtering',

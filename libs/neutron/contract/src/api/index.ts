@@ -4,6 +4,7 @@ import * as agents from './agents';
 import * as autoAllocate from './auto-allocate';
 import * as discovery from './discovery';
 import * as networks from './networks';
+import * as forwardings from './port-forwardings';
 import * as ports from './ports';
 import * as quotas from './quotas';
 import * as routers from './routers';
@@ -19,6 +20,7 @@ export * from './discovery';
 export * from './extensions';
 export { canonicalUuid, integer, isRecord, uuid } from './kinds';
 export * from './networks';
+export * from './port-forwardings';
 export * from './ports';
 export * from './quotas';
 export * from './resource';
@@ -85,6 +87,11 @@ const operations: readonly Operation[] = [
   routers.createFloatingIp,
   routers.updateFloatingIp,
   routers.deleteFloatingIp,
+  forwardings.listPortForwardings,
+  forwardings.showPortForwarding,
+  forwardings.createPortForwarding,
+  forwardings.updatePortForwarding,
+  forwardings.deletePortForwarding,
   autoAllocate.getAutoAllocatedTopology,
   autoAllocate.deleteAutoAllocatedTopology,
   sharing.listRbacPolicies,

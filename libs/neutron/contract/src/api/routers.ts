@@ -170,6 +170,7 @@ export const floatingIpResource = resource({
     fixed_ip_address: attribute(orNull(ip), { post: true, put: true, default: null, filter: true, sort: true }),
     status: attribute(computed(Type.String()), { filter: true, sort: true }),
     port_details: attribute(computed(Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]))),
+    port_forwardings: attribute(computed(Type.Array(Type.Record(Type.String(), Type.Unknown())))),
     dns_name: attribute(nullAs(dnsName, ''), { post: true, default: '' }),
     dns_domain: attribute(nullAs(dnsDomain, ''), { post: true, default: '' }),
   },

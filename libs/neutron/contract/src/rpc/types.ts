@@ -134,6 +134,24 @@ export const RouterFloatingIp = Type.Object({
 });
 export type RouterFloatingIp = Static<typeof RouterFloatingIp>;
 
+/** Ports of one floating IP that lead to guests; nothing else of it does. */
+export const RouterForwardingIp = Type.Object({
+  /** Of the floating IP. */
+  id: Type.String(),
+  floating_ip_address: Type.String(),
+  status: Type.String(),
+  forwardings: Type.Array(
+    Type.Object({
+      protocol: Type.String(),
+      /** First and last port; as many inside as outside, or one. */
+      external_ports: Type.Tuple([Type.Integer(), Type.Integer()]),
+      internal_ip_address: Type.String(),
+      internal_ports: Type.Tuple([Type.Integer(), Type.Integer()]),
+    }),
+  ),
+});
+export type RouterForwardingIp = Static<typeof RouterForwardingIp>;
+
 /** A router with everything that the host that carries it makes of it. */
 export const RouterInfo = Type.Object({
   id: Type.String(),
@@ -145,6 +163,7 @@ export const RouterInfo = Type.Object({
   interfaces: Type.Array(RouterPort),
   routes: Type.Array(Type.Object({ destination: Type.String(), nexthop: Type.String() })),
   floating_ips: Type.Array(RouterFloatingIp),
+  forwarding_ips: Type.Optional(Type.Array(RouterForwardingIp)),
   revision_number: Type.Integer(),
 });
 export type RouterInfo = Static<typeof RouterInfo>;

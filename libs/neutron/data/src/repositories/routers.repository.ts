@@ -2,13 +2,16 @@ import type { Tx } from '@nestack/kernel/context';
 import { execute, sql, sqlOne } from '@nestack/kernel/db';
 import {
   EVERYTHING,
+  where,
   type FloatingIp,
   type FloatingIpRepository,
   type Port,
+  type PortForwarding,
+  type PortForwardingRepository,
   type Router,
   type RouterRepository,
 } from '@nestack/neutron/domain';
-import { floatingIpTable, portTable, routerTable } from '../tables/tables';
+import { floatingIpTable, portForwardingTable, portTable, routerTable } from '../tables/tables';
 import { TableRepository } from './table.repository';
 
 /** Routers in PostgreSQL. */
@@ -102,5 +105,20 @@ export class FloatingIpsRepository extends TableRepository<FloatingIp> implement
       marker: null,
       reverse: false,
     });
+  }
+}
+
+/** Port forwardings in PostgreSQL. */
+export class PortForwardingsRepository extends TableRepository<PortForwarding> implements PortForwardingRepository {
+  constructor() {
+    super(portForwardingTable);
+  }
+
+  async ofFloatingIps(tx: Tx, ids: readonly string[]): Promise<PortForwarding[]> {
+    return ids.length === 0 ? [] : this.table.list(tx, EVERYTHING, where({ floatingip_id: ids }));
+  }
+
+  async ofPort(tx: Tx, portId: string): Promise<PortForwarding[]> {
+    return this.table.list(tx, EVERYTHING, where({ internal_port_id: portId }));
   }
 }

@@ -3,6 +3,7 @@ import type {
   FloatingIp,
   Network,
   Port,
+  PortForwarding,
   RbacPolicy,
   Router,
   SecurityGroup,
@@ -309,8 +310,53 @@ export const floatingIpTable = new ResourceTable<FloatingIp>({
         'admin_state_up', p.admin_state_up, 'status', p.status, 'device_id', p.device_id, 'device_owner', p.device_owner)
         FROM port p WHERE p.id = f.port_id`,
     },
+    port_forwardings: {
+      type: 'json',
+      gathered: {
+        query: `SELECT w.floatingip_id AS id, json_agg(json_build_object('id', w.id, 'protocol', w.protocol,
+            'internal_port_id', w.internal_port_id, 'internal_ip_address', host(w.internal_ip_address),
+            'external_port', CASE WHEN w.external_port_start = w.external_port_end THEN w.external_port_start END,
+            'internal_port', CASE WHEN w.internal_port_start = w.internal_port_end THEN w.internal_port_start END)
+            ORDER BY w.protocol, w.external_port_start) AS value
+          FROM port_forwarding w WHERE w.floatingip_id = ANY({ids}) GROUP BY w.floatingip_id`,
+        none: "'[]'::json",
+      },
+    },
   },
   filters: tagFilters('f'),
+});
+
+const RANGE = (side: string): Column => ({
+  type: 'text',
+  expression: `w.${side}_port_start || ':' || w.${side}_port_end`,
+});
+const ALONE = (side: string): Column => ({
+  type: 'integer',
+  nullable: true,
+  expression: `CASE WHEN w.${side}_port_start = w.${side}_port_end THEN w.${side}_port_start END`,
+});
+
+export const portForwardingTable = new ResourceTable<PortForwarding>({
+  table: 'port_forwarding',
+  alias: 'w',
+  visible: 'EXISTS (SELECT 1 FROM floatingip f WHERE f.id = w.floatingip_id AND f.project_id = {viewer})',
+  plain: true,
+  columns: {
+    id: { type: 'uuid' },
+    floatingip_id: { type: 'uuid' },
+    description: text,
+    protocol: text,
+    internal_port_id: { type: 'uuid' },
+    internal_ip_address: { type: 'inet' },
+    external_port_start: integer,
+    external_port_end: integer,
+    internal_port_start: integer,
+    internal_port_end: integer,
+    external_port: ALONE('external'),
+    external_port_range: RANGE('external'),
+    internal_port: ALONE('internal'),
+    internal_port_range: RANGE('internal'),
+  },
 });
 
 export const rbacPolicyTable = new ResourceTable<RbacPolicy>({

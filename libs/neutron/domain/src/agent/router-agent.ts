@@ -130,7 +130,8 @@ export class RouterAgent {
       if (before?.told.has(port.id) !== true) await plugin.update_device_up(ctx, { host, port_id: port.id });
     }
     const status = router.admin_state_up ? 'ACTIVE' : 'DOWN';
-    const changed = router.floating_ips.filter((ip) => ip.status !== status).map((ip) => [ip.id, status]);
+    const floating = [...router.floating_ips, ...(router.forwarding_ips ?? [])];
+    const changed = floating.filter((ip) => ip.status !== status).map((ip) => [ip.id, status]);
     if (changed.length > 0) {
       const statuses = Object.fromEntries(changed) as Record<string, string>;
       await plugin.update_floatingip_statuses(ctx, { host, router_id: router.id, fip_statuses: statuses });

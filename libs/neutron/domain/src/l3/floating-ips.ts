@@ -104,6 +104,7 @@ export class FloatingIps {
       dns_name: input.dns_name ?? '',
       dns_domain: input.dns_domain ?? '',
       port_details: null,
+      port_forwardings: [],
     };
     await parts.floatingIps.insert(tx, draft);
     await withinQuota(tx, parts, projectId, ['floatingip']);
@@ -154,10 +155,12 @@ export class FloatingIps {
       if (portId === null) {
         if ((input.fixed_ip_address ?? null) !== null)
           return refuse('fixed_ip_address cannot be specified without a port_id');
-        return this.settle(ctx, tx, before, NOWHERE, other);
+        // One whose single ports are forwarded keeps its router.
+        return this.settle(ctx, tx, before, before.port_id === null ? before : NOWHERE, other);
       }
       if (input.port_id === undefined && input.fixed_ip_address === undefined)
         return this.settle(ctx, tx, before, before, other);
+      if (before.port_forwardings.length > 0) throw NeutronError.FipInUseByPortForwarding({ id });
       const place = await this.place(ctx, tx, before, portId, input.fixed_ip_address ?? null);
       return this.settle(ctx, tx, before, place, other);
     });
@@ -198,7 +201,7 @@ export class FloatingIps {
   }
 
   /** The router between a subnet and an external network, held so that its interface and gateway stay until we are done. */
-  private async way(tx: Tx, subnetId: string, networkId: string): Promise<string | null> {
+  async way(tx: Tx, subnetId: string, networkId: string): Promise<string | null> {
     const { routers } = this.parts;
     const found = await routers.betweenSubnetAndNetwork(tx, subnetId, networkId);
     if (found === null || (await routers.find(tx, found, EVERYTHING, { lock: 'change' })) === null) return null;
@@ -228,6 +231,15 @@ export class FloatingIps {
         if (id !== null) await this.tellServer(ctx, tx, id, before.floating_ip_address);
     }
     return findOr(tx, parts.floatingIps, before.id, EVERYTHING, NeutronError.FloatingIPNotFound, 'floatingip_id');
+  }
+
+  /** Single ports of a floating IP on no port lead through a router, or (null) no longer do; the router's host hears of it. */
+  async forward(ctx: RequestContext, tx: Tx, fip: FloatingIp, routerId: string | null): Promise<void> {
+    const { floatingIps, clock } = this.parts;
+    const moved = routerId !== fip.router_id;
+    const patch = moved ? { router_id: routerId, status: await this.statusAt(tx, routerId) } : {};
+    await floatingIps.update(tx, fip.id, patch, clock.now());
+    for (const id of new Set([fip.router_id, routerId])) if (id !== null) await this.tellRouter(ctx, tx, id);
   }
 
   /** A host makes it work and says so; where nobody does (`fake` without agents) it works at once. */
@@ -264,6 +276,7 @@ export class FloatingIps {
         'remove',
       );
       mustAllow(ctx, parts.policy, 'delete_floatingip', { ...fip });
+      if (fip.port_forwardings.length > 0) throw NeutronError.FipInUseByPortForwarding({ id });
       await parts.floatingIps.remove(tx, id);
       const port = await parts.ports.find(tx, fip.floating_port_id, EVERYTHING);
       if (port !== null) {
@@ -282,6 +295,20 @@ export class FloatingIps {
     for (const fip of await this.parts.floatingIps.ofPort(tx, before.id)) {
       if (fip.fixed_ip_address === null || left.has(fip.fixed_ip_address)) continue;
       await this.settle(ctx, tx, fip, NOWHERE, {});
+    }
+    await this.dropForwardings(ctx, tx, before.id, left);
+  }
+
+  private async dropForwardings(ctx: RequestContext, tx: Tx, portId: string, left: ReadonlySet<string>): Promise<void> {
+    const { forwardings, floatingIps } = this.parts;
+    const lost = (await forwardings.ofPort(tx, portId)).filter((one) => !left.has(one.internal_ip_address));
+    for (const id of new Set(lost.map((one) => one.floatingip_id))) {
+      const fip = await floatingIps.find(tx, id, EVERYTHING, { lock: 'change' });
+      const own = lost.filter((one) => one.floatingip_id === id);
+      for (const one of own) await forwardings.remove(tx, one.id);
+      if (fip === null) continue;
+      const last = own.length === fip.port_forwardings.length;
+      await this.forward(ctx, tx, fip, last ? null : fip.router_id);
     }
   }
 }

@@ -241,7 +241,11 @@ export class RouterInterfaces {
       return ip !== null && contains(network, ip);
     };
     const floating = await parts.floatingIps.ofRouter(tx, router.id);
-    if (floating.some((one) => one.fixed_ip_address !== null && inside(one.fixed_ip_address)))
+    const targets = floating.flatMap((one) => [
+      one.fixed_ip_address ?? '',
+      ...one.port_forwardings.map((forwarding) => String(forwarding['internal_ip_address'])),
+    ]);
+    if (targets.some(inside))
       throw NeutronError.RouterInterfaceInUseByFloatingIP({ router_id: router.id, subnet_id: subnetId });
     if (router.routes.some((one) => inside(one.nexthop)))
       throw NeutronError.RouterInterfaceInUseByRoute({ router_id: router.id, subnet_id: subnetId });

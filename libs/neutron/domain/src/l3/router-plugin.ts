@@ -1,6 +1,12 @@
 import type { RequestContext, Tx } from '@nestack/kernel/context';
-import { AGENT_TYPE, parseCidr, type RouterInfo, type RouterPort } from '@nestack/neutron/contract';
-import { EVERYTHING, type FloatingIp, type Port, type Router, where } from '../model';
+import {
+  AGENT_TYPE,
+  parseCidr,
+  type RouterForwardingIp,
+  type RouterInfo,
+  type RouterPort,
+} from '@nestack/neutron/contract';
+import { EVERYTHING, type FloatingIp, type Port, type PortForwarding, type Router, where } from '../model';
 import type { NeutronParts } from '../parts';
 import { networkInfo, subnetInfo } from '../registry/host-plugin';
 import type { L3Scheduling } from './l3-scheduling';
@@ -32,6 +38,10 @@ export class RouterPlugin {
     const { parts } = this;
     const ports = await parts.routers.allPorts(tx, router.id);
     const floating = await parts.floatingIps.ofRouter(tx, router.id);
+    const forwardings = await parts.forwardings.ofFloatingIps(
+      tx,
+      floating.filter((one) => one.port_id === null).map((one) => one.id),
+    );
     const networkIds = [...new Set(ports.map((port) => port.network_id))];
     const networks = await parts.networks.findAll(tx, networkIds, EVERYTHING);
     const subnets =
@@ -63,6 +73,7 @@ export class RouterPlugin {
       interfaces: ports.filter((port) => port.id !== router.gateway_port_id).flatMap(make),
       routes: router.routes.map((one) => ({ ...one })),
       floating_ips: floating.flatMap((one) => floatingInfo(one)),
+      forwarding_ips: floating.flatMap((one) => forwardingInfo(one, forwardings)),
       revision_number: router.revision_number,
     };
   }
@@ -98,4 +109,16 @@ function floatingInfo(fip: FloatingIp): RouterInfo['floating_ips'] {
       status: fip.status,
     },
   ];
+}
+
+function forwardingInfo(fip: FloatingIp, all: readonly PortForwarding[]): RouterForwardingIp[] {
+  const own = all.filter((one) => one.floatingip_id === fip.id);
+  if (own.length === 0) return [];
+  const forwardings = own.map((one) => ({
+    protocol: one.protocol,
+    external_ports: [one.external_port_start, one.external_port_end] as [number, number],
+    internal_ip_address: one.internal_ip_address,
+    internal_ports: [one.internal_port_start, one.internal_port_end] as [number, number],
+  }));
+  return [{ id: fip.id, floating_ip_address: fip.floating_ip_address, status: fip.status, forwardings }];
 }

@@ -156,6 +156,25 @@ export interface FloatingIp extends Standard {
   readonly dns_name: string;
   readonly dns_domain: string;
   readonly port_details: Readonly<Record<string, unknown>> | null;
+  readonly port_forwardings: readonly Readonly<Record<string, unknown>>[];
+}
+
+export interface PortForwarding {
+  readonly id: string;
+  readonly floatingip_id: string;
+  readonly description: string;
+  readonly protocol: string;
+  readonly internal_port_id: string;
+  readonly internal_ip_address: string;
+  readonly external_port_start: number;
+  readonly external_port_end: number;
+  readonly internal_port_start: number;
+  readonly internal_port_end: number;
+  /** The port where it is one alone, and the range: derived from start and end. */
+  readonly external_port: number | null;
+  readonly external_port_range: string;
+  readonly internal_port: number | null;
+  readonly internal_port_range: string;
 }
 
 export interface RbacPolicy {

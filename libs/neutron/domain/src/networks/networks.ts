@@ -222,7 +222,11 @@ export class Networks {
   /** Floating IPs that lead nowhere do not hold their network. upstream: neutron/db/l3_db.py delete_disassociated_floatingips */
   private async dropFreeFloatingIps(ctx: RequestContext, tx: Tx, networkId: string): Promise<void> {
     const { parts } = this;
-    const free = await parts.floatingIps.list(tx, EVERYTHING, where({ floating_network_id: networkId, port_id: '' }));
+    const free = await parts.floatingIps.list(
+      tx,
+      EVERYTHING,
+      where({ floating_network_id: networkId, port_id: '', router_id: '' }),
+    );
     for (const fip of free) {
       await parts.floatingIps.remove(tx, fip.id);
       const port = await parts.ports.find(tx, fip.floating_port_id, EVERYTHING);

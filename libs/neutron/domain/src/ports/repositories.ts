@@ -14,6 +14,7 @@ import type {
   Network,
   Port,
   PortBinding,
+  PortForwarding,
   RbacPolicy,
   Router,
   SecurityGroup,
@@ -175,6 +176,11 @@ export interface RouterRepository extends ResourceRepository<Router> {
   betweenSubnetAndNetwork(tx: Tx, subnetId: string, externalNetworkId: string): Promise<string | null>;
   /** Routers that have a port (gateway or interface) on the subnet. */
   onSubnet(tx: Tx, subnetId: string): Promise<string[]>;
+}
+
+export interface PortForwardingRepository extends ResourceRepository<PortForwarding> {
+  ofFloatingIps(tx: Tx, ids: readonly string[]): Promise<PortForwarding[]>;
+  ofPort(tx: Tx, portId: string): Promise<PortForwarding[]>;
 }
 
 export interface AutoAllocatedTopologyRepository {

@@ -113,7 +113,9 @@ export class LinuxRouters implements RouterDataplane {
       bridgeName(port.network.id),
       state,
     ]);
-    const floating = outside ? router.floating_ips.map((ip) => `${ip.floating_ip_address}/32`) : [];
+    const floating = outside
+      ? [...router.floating_ips, ...(router.forwarding_ips ?? [])].map((ip) => `${ip.floating_ip_address}/32`)
+      : [];
     await ensureAddresses(inside, device, [
       ...port.fixed_ips.map((ip) => `${ip.ip_address}/${ip.prefixlen}`),
       ...floating,

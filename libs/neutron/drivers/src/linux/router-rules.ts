@@ -1,4 +1,10 @@
-import { gatewayDeviceName, routerDeviceName, type RouterInfo, type RouterPort } from '@nestack/neutron/contract';
+import {
+  gatewayDeviceName,
+  routerDeviceName,
+  type RouterForwardingIp,
+  type RouterInfo,
+  type RouterPort,
+} from '@nestack/neutron/contract';
 import { METADATA_ADDRESS } from './dnsmasq-config';
 
 /** Marks what came in from outside. */
@@ -46,9 +52,28 @@ function map(pairs: readonly (readonly [string, string])[]): string {
   return `{ ${pairs.map(([from, to]) => `${from} : ${to}`).join(', ')} }`;
 }
 
-function inwardRules({ floating_ips: floating }: RouterInfo): string[] {
-  if (floating.length === 0) return [];
-  return [`dnat to ip daddr map ${map(floating.map((ip) => [ip.floating_ip_address, ip.fixed_ip_address]))}`];
+function inwardRules({ floating_ips: floating, forwarding_ips: forwarding = [] }: RouterInfo): string[] {
+  const single = forwarding.flatMap((ip) => ip.forwardings.map((one) => forwardingRule(ip.floating_ip_address, one)));
+  if (floating.length === 0) return single;
+  return [
+    ...single,
+    `dnat to ip daddr map ${map(floating.map((ip) => [ip.floating_ip_address, ip.fixed_ip_address]))}`,
+  ];
+}
+
+/** One port forwarding: ports keep their order in a range, or all lead to one. */
+function forwardingRule(address: string, one: RouterForwardingIp['forwardings'][number]): string {
+  const { protocol, external_ports: outer, internal_ports: inner, internal_ip_address: target } = one;
+  const [first, last] = outer;
+  const match = `ip daddr ${address} ${protocol} dport ${first === last ? String(first) : `${first}-${last}`}`;
+  if (inner[0] === inner[1]) return `${match} dnat to ${target}:${inner[0]}`;
+  const shift = inner[0] - first;
+  if (shift === 0) return `${match} dnat to ${target}`;
+  const ports = Array.from(
+    { length: last - first + 1 },
+    (_, at) => [`${first + at}`, `${first + at + shift}`] as const,
+  );
+  return `${match} dnat to ${target} : ${protocol} dport map ${map(ports)}`;
 }
 
 function outwardRules(

@@ -210,6 +210,34 @@ describe('a router', () => {
     expect(routerRules({ ...router, gateway_port: null })).not.toContain('snat');
   });
 
+  it('leads single ports of a floating IP to guests, in a range each to its own', () => {
+    const to = (protocol: string, outer: [number, number], inner: [number, number]) => ({
+      protocol,
+      external_ports: outer,
+      internal_ip_address: '10.0.0.5',
+      internal_ports: inner,
+    });
+    const ip = {
+      id: 'f',
+      floating_ip_address: '192.0.2.9',
+      status: 'DOWN',
+      forwardings: [
+        to('tcp', [2222, 2222], [22, 22]),
+        to('tcp', [80, 81], [8080, 8080]),
+        to('udp', [53, 55], [53, 55]),
+        to('udp', [70, 71], [60, 61]),
+      ],
+    };
+    const rules = routerRules({ ...router, forwarding_ips: [ip] });
+    expect(rules).toContain('ip daddr 192.0.2.9 tcp dport 2222 dnat to 10.0.0.5:22;');
+    expect(rules).toContain('ip daddr 192.0.2.9 tcp dport 80-81 dnat to 10.0.0.5:8080;');
+    expect(rules).toContain('ip daddr 192.0.2.9 udp dport 53-55 dnat to 10.0.0.5;');
+    expect(rules).toContain(
+      'ip daddr 192.0.2.9 udp dport 70-71 dnat to 10.0.0.5 : udp dport map { 70 : 60, 71 : 61 };',
+    );
+    expect(routerRules({ ...router, gateway_port: null, forwarding_ips: [ip] })).not.toContain('dnat to');
+  });
+
   it('has the gateway as its way out unless a route says otherwise', () => {
     const extra = { destination: '10.5.0.0/16', via: '10.0.0.9', device: null };
     expect(routesOf(router)).toEqual([{ destination: 'default', via: '192.0.2.1', device: 'qg-gateway-por' }, extra]);
