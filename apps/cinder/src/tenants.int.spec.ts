@@ -160,7 +160,33 @@ describe("other projects' ids", () => {
       }
     }
     expect(asked).toBeGreaterThan(60);
+    const image = cinder.neighbours.addImage(Buffer.from('x'), { owner: 'p1' });
+    const admin = { as: 'p1:admin', version: '3.70' };
+    const privately = async (path: string, key: string) => {
+      const access = path === '/types' ? 'os-volume-type-access:is_public' : 'is_public';
+      const fields = { name: randomUUID(), [access]: false };
+      const { json } = await cinder.call('POST', path, { ...admin, body: { [key]: fields } });
+      return (json[key] as { id: string }).id;
+    };
+    const type = await privately('/types', 'volume_type');
+    const group_type = await privately('/group_types', 'group_type');
+    const mine = (await cinder.volume({}, { as: 'p2:member' })).id;
+    const saving = { as: 'p2:member', body: { backup: { volume_id: mine } } };
+    const copy = ((await cinder.call('POST', '/backups', saving)).json['backup'] as { id: string }).id;
+    await until('it is saved', async () => {
+      const { json } = await cinder.call('GET', `/backups/${copy}`, { as: 'p2:member' });
+      return (json['backup'] as { status: string }).status === 'available';
+    });
+    await cinder.reaches(mine, 'available', { as: 'p2:member' });
+    const known = (groupType.json['group_type'] as { id: string }).id;
+    const start = await state();
     for (const [url, body] of [
+      ['/volumes', { volume: { size: 1, volume_type: type } }],
+      ['/volumes', { volume: { size: 1, group_id, volume_type: '__DEFAULT__' } }],
+      ['/groups', { group: { group_type: known, volume_types: [type] } }],
+      ['/groups', { group: { group_type, volume_types: ['__DEFAULT__'] } }],
+      ['/backups', { backup: { volume_id: mine, snapshot_id: snapshot } }],
+      [`/backups/${copy}/restore`, { restore: { volume_id: volume.id } }],
       ['/snapshots', { snapshot: { volume_id: volume.id } }],
       ['/os-volume-transfer', { transfer: { volume_id: volume.id } }],
       ['/attachments', { attachment: { volume_uuid: volume.id, instance_uuid: 'i' } }],
@@ -175,6 +201,27 @@ describe("other projects' ids", () => {
       const answer = await cinder.call('POST', url, { as: 'p2:member', version: '3.47', body });
       expect([url, answer.status]).toEqual([url, 404]);
     }
+    // upstream: cinder/api/v3/volumes.py _image_uuid_from_ref
+    const fromImage = { as: 'p2:member', body: { volume: { size: 1, imageRef: image } } };
+    expect((await cinder.call('POST', '/volumes', fromImage)).status).toBe(400);
+    const reimage = { 'os-reimage': { image_id: image } };
+    const imaged = await cinder.call('POST', `/volumes/${mine}/action`, {
+      as: 'p2:member',
+      version: '3.68',
+      body: reimage,
+    });
+    expect(imaged.status).toBe(404);
+    for (const [url, version] of [
+      [`/types/${type}`, '3.0'],
+      [`/types/${type}/extra_specs`, '3.0'],
+      [`/group_types/${group_type}`, '3.70'],
+    ] as const)
+      expect([url, (await cinder.call('GET', url, { as: 'p2:member', version })).status]).toEqual([url, 404]);
+    expect(await state()).toEqual(start);
+    await cinder.call('DELETE', `/backups/${copy}`, { as: 'p2:member' });
+    await cinder.gone(`/backups/${copy}`, { as: 'p2:member' });
+    await cinder.call('DELETE', `/volumes/${mine}`, { as: 'p2:member' });
+    await cinder.gone(`/volumes/${mine}`, { as: 'p2:member' });
     for (const url of [
       '/volumes',
       '/volumes/detail?all_tenants=1',

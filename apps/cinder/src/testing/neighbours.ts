@@ -65,7 +65,7 @@ export async function startNeighbours(): Promise<Neighbours> {
       return;
     }
     const image = id === undefined ? undefined : images.get(id);
-    if (id === undefined || image === undefined) {
+    if (id === undefined || image === undefined || hidden(image, header(request, 'x-auth-token'))) {
       json(response, 404, { message: 'No image found', code: '404 Not Found', title: 'Not Found' });
       return;
     }
@@ -87,6 +87,12 @@ export async function startNeighbours(): Promise<Neighbours> {
       neighbours.onDownload();
       json(response, images.has(id) ? 200 : 404, {});
     }
+  }
+
+  /** What others keep to themselves; services see it. */
+  function hidden({ fields }: StubImage, token: string): boolean {
+    const [, project, role] = token.split('~');
+    return fields['owner'] !== undefined && fields['owner'] !== project && role !== 'service';
   }
 
   function token(request: IncomingMessage, response: ServerResponse): void {

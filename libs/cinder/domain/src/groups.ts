@@ -1,7 +1,7 @@
 import type { RequestContext, Tx } from '@nestack/kernel/context';
 import { isUuidLike, newUuid } from '@nestack/kernel/ids';
 import { CinderError, type GroupStatus } from '@nestack/cinder/contract';
-import { enforceOn, findGroup, findGroupSnapshot, scopeOf } from './access';
+import { enforceOn, findGroup, findGroupSnapshot, isPrivileged, scopeOf } from './access';
 import type { CreateVolume } from './create-volume';
 import { saysYes } from './group-types';
 import type { Group, GroupType, Volume } from './model';
@@ -64,7 +64,7 @@ export class Groups {
     const owner = ownerOf(ctx);
     const zone = request.availability_zone ?? this.parts.settings.availability_zone;
     return this.parts.db.run('group.create', async (tx) => {
-      const type = await this.type(tx, request.group_type);
+      const type = await this.type(ctx, tx, request.group_type);
       const volume_types: string[] = [];
       for (const name of request.volume_types) {
         const found = await this.parts.types.find(tx, name, scopeOf(ctx));
@@ -312,9 +312,10 @@ export class Groups {
     return id;
   }
 
-  private async type(tx: Tx, idOrName: string): Promise<GroupType> {
+  /** Private ones are the administrators'. */
+  private async type(ctx: RequestContext, tx: Tx, idOrName: string): Promise<GroupType> {
     const type = await this.parts.groupTypes.find(tx, idOrName);
-    if (type !== null) return type;
+    if (type !== null && (type.is_public || isPrivileged(ctx))) return type;
     throw isUuidLike(idOrName)
       ? CinderError.GroupTypeNotFound({ group_type_id: idOrName })
       : CinderError.GroupTypeNotFoundByName({ group_type_name: idOrName });
