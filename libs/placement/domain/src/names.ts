@@ -47,7 +47,11 @@ export class Names {
     await this.parts.db.run('class.delete', async (tx) => {
       if ((await this.parts.names.findClass(tx, name)) === null) throw PlacementError.ResourceClassNotFound({ name });
       if (!isCustomName(name)) throw PlacementError.ResourceClassStandard({ name });
-      if (!(await this.parts.names.removeClass(tx, name))) throw PlacementError.ResourceClassInUse({ name });
+      if (await this.parts.names.removeClass(tx, name)) return;
+      // Another request may have removed it in between.
+      throw (await this.parts.names.findClass(tx, name)) === null
+        ? PlacementError.ResourceClassNotFound({ name })
+        : PlacementError.ResourceClassInUse({ name });
     });
   }
 
@@ -71,7 +75,10 @@ export class Names {
     await this.parts.db.run('trait.delete', async (tx) => {
       if ((await this.parts.names.findTrait(tx, name)) === null) throw PlacementError.TraitNotFound({ name });
       if (!name.startsWith('CUSTOM_')) throw PlacementError.TraitStandard({ name });
-      if (!(await this.parts.names.removeTrait(tx, name))) throw PlacementError.TraitInUse({ name });
+      if (await this.parts.names.removeTrait(tx, name)) return;
+      throw (await this.parts.names.findTrait(tx, name)) === null
+        ? PlacementError.TraitNotFound({ name })
+        : PlacementError.TraitInUse({ name });
     });
   }
 }
