@@ -134,4 +134,32 @@ describe("other projects' images and namespaces", () => {
       name: 'x',
     });
   });
+
+  it('are not made, taken over or replaced by naming their owner or id', async () => {
+    const id = owned['image_id'] ?? '';
+    const as = 'stranger:member';
+    const mine = String((await made('POST', '/v2/images', { name: 'own', visibility: 'shared' }, as)).json['id']);
+    const patch = (path: string, value: string) =>
+      glance.call('PATCH', `/v2/images/${mine}`, {
+        as,
+        headers: { 'content-type': 'application/openstack-images-v2.1-json-patch' },
+        body: [{ op: 'replace', path, value }],
+      });
+    const before = await everything();
+    const image = { disk_format: 'raw', container_format: 'bare' };
+    const answers = [
+      await glance.call('POST', '/v2/images', { as, body: { ...image, owner: 'owner' } }),
+      await glance.call('POST', '/v2/images', { as, body: { ...image, id } }),
+      await glance.call('POST', '/v2/images', { as, body: { ...image, visibility: 'public' } }),
+      await patch('/owner', 'owner'),
+      await patch('/visibility', 'public'),
+      // Whoever offers does not accept for the other.
+      await glance.call('PUT', `/v2/images/${id}/members/friend`, { as: 'owner:member', body: { status: 'accepted' } }),
+      await glance.call('POST', `/v2/images/${id}/members`, { as: 'friend:member', body: { member: 'stranger' } }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([403, 409, 403, 403, 403, 403, 403]);
+    const listed = await glance.call('GET', '/v2/images?owner=owner&visibility=shared&member_status=all', { as });
+    expect(listed.json['images']).toEqual([]);
+    expect(await everything()).toEqual(before);
+  });
 });

@@ -10,6 +10,7 @@ import { TestKeystone, type Answer } from './testing';
 let keystone: TestKeystone;
 const owned: Record<string, string> = {};
 const tokens: Record<string, string> = {};
+const strangers: Record<string, string> = {};
 
 beforeAll(async () => {
   keystone = await TestKeystone.start();
@@ -18,7 +19,13 @@ beforeAll(async () => {
   const stranger = await keystone.someone('stranger');
   const reader = await keystone.someone('spectator', 'reader');
   const manager = await keystone.someone('boss', 'manager');
-  Object.assign(tokens, { stranger: stranger.token, reader: reader.token, manager: manager.token });
+  Object.assign(tokens, {
+    owner: owner.token,
+    stranger: stranger.token,
+    reader: reader.token,
+    manager: manager.token,
+  });
+  Object.assign(strangers, { user: stranger.user, project: stranger.project, friend: friend.user });
   const made = async (path: string, key: string, body: Record<string, unknown>, token = keystone.adminToken) => {
     const answer = await keystone.call('POST', path, { token, body });
     if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.json)}`);
@@ -151,6 +158,80 @@ describe("what belongs to others, and what is the operators'", () => {
         wrong.push(`${operation.id} absent: ${String(status)} ${JSON.stringify(json)}`);
     }
     expect(wrong).toEqual([]);
+    expect(await everything()).toEqual(before);
+  }, 60_000);
+
+  it('is not to be had by its id in a body, a scope or a header', async () => {
+    const { owner = '', stranger: token = '' } = tokens;
+    const { user_id, project_id, domain_id, trust_id, application_credential_id, access_rule_id } = owned;
+    const post = (path: string, body: unknown) => keystone.call('POST', path, { token, body });
+    const own = await post('/credentials', { credential: { type: 'cert', blob: 'mine', user_id: strangers['user'] } });
+    const mine = String(own.json['credential']?.['id']);
+    const before = await everything();
+    const trust = { trustee_user_id: strangers['friend'], impersonation: true, roles: [{ name: 'member' }] };
+    const rules = [{ id: access_rule_id }];
+    const application = { name: 'x', access_rules: rules };
+    const password = { user: { id: strangers['user'], password: 'stranger-password' } };
+    const login = { methods: ['password'], password };
+    const robot = { id: application_credential_id, secret: 'guessed' };
+    const attempts: readonly (readonly [number, string, string, unknown])[] = [
+      [403, 'POST', '/OS-TRUST/trusts', { trust: { ...trust, trustor_user_id: user_id, project_id } }],
+      [404, 'POST', '/OS-TRUST/trusts', { trust: { ...trust, trustor_user_id: strangers['user'], project_id } }],
+      [403, 'POST', '/credentials', { credential: { type: 'cert', blob: 'x', user_id } }],
+      [403, 'PATCH', `/credentials/${mine}`, { credential: { user_id } }],
+      [
+        404,
+        'POST',
+        `/users/${strangers['user'] ?? ''}/application_credentials`,
+        { application_credential: application },
+      ],
+      [403, 'POST', '/projects', { project: { name: 'x', domain_id: 'default', parent_id: project_id } }],
+      [401, 'POST', '/auth/tokens', { auth: { identity: login, scope: { project: { id: project_id } } } }],
+      [401, 'POST', '/auth/tokens', { auth: { identity: login, scope: { domain: { id: domain_id } } } }],
+      [403, 'POST', '/auth/tokens', { auth: { identity: login, scope: { 'OS-TRUST:trust': { id: trust_id } } } }],
+      [
+        401,
+        'POST',
+        '/auth/tokens',
+        { auth: { identity: { methods: ['token'], token: { id: token } }, scope: { project: { id: project_id } } } },
+      ],
+      [
+        401,
+        'POST',
+        '/auth/tokens',
+        { auth: { identity: { methods: ['application_credential'], application_credential: robot } } },
+      ],
+    ];
+    const wrong: string[] = [];
+    for (const [status, method, path, body] of attempts) {
+      const answer = await keystone.call(method, path, { token, body });
+      if (answer.status !== status)
+        wrong.push(
+          `${method} ${path} ${JSON.stringify(body)}: ${String(answer.status)} ${JSON.stringify(answer.json)}`,
+        );
+    }
+    // Nor by another's token in the header.
+    for (const method of ['GET', 'HEAD', 'DELETE']) {
+      const { status } = await keystone.call(method, '/auth/tokens', { token, headers: { 'x-subject-token': owner } });
+      if (status !== 403) wrong.push(`${method} /auth/tokens: ${String(status)}`);
+    }
+    for (const [path, status] of [
+      [`/role_assignments?user.id=${user_id ?? ''}`, 403],
+      [`/role_assignments?scope.project.id=${project_id ?? ''}`, 403],
+      ['/users', 403],
+      ['/projects', 403],
+      ['/groups', 403],
+      [`/OS-TRUST/trusts?trustor_user_id=${user_id ?? ''}`, 403],
+      [`/credentials?user_id=${user_id ?? ''}`, 200],
+    ] as const) {
+      const answer = await keystone.call('GET', path, { token });
+      if (answer.status !== status) wrong.push(`GET ${path}: ${String(answer.status)}`);
+      for (const id of [user_id, project_id, owned['credential_id']])
+        if (status === 200 && JSON.stringify(answer.json['credentials']).includes(String(id)))
+          wrong.push(`GET ${path} shows ${String(id)}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(await keystone.alive(owner)).toBe(200);
     expect(await everything()).toEqual(before);
   }, 60_000);
 });

@@ -48,8 +48,9 @@ export class TableStore<T extends { readonly id: string }> implements Store<T> {
       .join(', ');
   }
 
-  async find(tx: Tx, id: string): Promise<T | null> {
-    return sqlOne<T>(tx, `SELECT ${this.columns} FROM ${this.spec.table} WHERE id = $1`, [id]);
+  async find(tx: Tx, id: string, { lock = false }: { readonly lock?: boolean } = {}): Promise<T | null> {
+    const text = `SELECT ${this.columns} FROM ${this.spec.table} WHERE id = $1${lock ? ' FOR NO KEY UPDATE' : ''}`;
+    return sqlOne<T>(tx, text, [id]);
   }
 
   async list(tx: Tx, filters: readonly Filter[] = []): Promise<T[]> {

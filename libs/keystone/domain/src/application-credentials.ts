@@ -101,7 +101,9 @@ export class ApplicationCredentials {
   async remove(_ctx: RequestContext, userId: string, id: string): Promise<void> {
     await this.db.run('application_credentials.remove', async (tx) => {
       await this.require(tx, userId, id);
-      await this.stores.applicationCredentials.remove(tx, id);
+      // Whoever came first has removed it.
+      if (!(await this.stores.applicationCredentials.remove(tx, id)))
+        throw KeystoneError.ApplicationCredentialNotFound({ application_credential_id: id });
       await this.stores.revocations.announce(tx, revocation(this.clock.now(), { userId }));
     });
   }
@@ -121,21 +123,20 @@ export class ApplicationCredentials {
       if (await this.stores.accessRules.inUse(tx, id)) {
         throw KeystoneError.ForbiddenAction({ action: `deleting access rule ${id} that application credentials use` });
       }
-      await this.stores.accessRules.remove(tx, id);
+      if (!(await this.stores.accessRules.remove(tx, id)))
+        throw KeystoneError.AccessRuleNotFound({ access_rule_id: id });
     });
   }
 
-  /** Ids of the rules; those that say what one of the user's rules says already are that one. */
+  /** Ids of the rules; those that name one of the user's rules, or say what one says already, are that one. */
   private async ensureRules(tx: Tx, userId: string, wanted: readonly AccessRuleFields[]): Promise<string[]> {
     const known = await this.stores.accessRules.list(tx, [ownedBy(userId)]);
     const ids: string[] = [];
     for (const rule of wanted) {
       const { service, path, method } = rule;
-      let found = known.find((one) =>
-        rule.id === undefined
-          ? one.service === service && one.path === path && one.method === method
-          : one.id === rule.id,
-      );
+      let found =
+        known.find((one) => one.id === rule.id) ??
+        known.find((one) => one.service === service && one.path === path && one.method === method);
       if (found === undefined) {
         if (service === undefined || path === undefined || method === undefined) {
           throw KeystoneError.AccessRuleNotFound({ access_rule_id: rule.id ?? '' });

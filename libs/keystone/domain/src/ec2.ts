@@ -67,7 +67,8 @@ export class Ec2Credentials {
   async remove(_ctx: RequestContext, userId: string, access: string): Promise<void> {
     await this.db.run('ec2.remove', async (tx) => {
       const { id } = await this.require(tx, userId, access);
-      await this.stores.credentials.remove(tx, id);
+      if (!(await this.stores.credentials.remove(tx, id)))
+        throw KeystoneError.CredentialNotFound({ credential_id: access });
     });
   }
 

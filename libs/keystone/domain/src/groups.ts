@@ -55,7 +55,7 @@ export class Groups {
     },
   ): Promise<Group> {
     return this.db.run('groups.update', async (tx) => {
-      const before = await this.require(tx, id);
+      const before = await this.require(tx, id, { lock: true });
       const after = await this.stores.groups.update(tx, id, {
         ...(fields.name === undefined ? {} : { name: fields.name.trim() }),
         ...(fields.description === undefined ? {} : { description: fields.description ?? '' }),
@@ -68,7 +68,7 @@ export class Groups {
 
   async remove(_ctx: RequestContext, id: string): Promise<void> {
     await this.db.run('groups.remove', async (tx) => {
-      await this.require(tx, id);
+      await this.require(tx, id, { lock: true });
       const members = await this.stores.groups.members(tx, [id]);
       await this.stores.assignments.forget(tx, { actor: id });
       await this.stores.groups.remove(tx, id);
@@ -116,8 +116,8 @@ export class Groups {
     await this.stores.revocations.announce(tx, ...userIds.map((userId) => revocation(now, { userId })));
   }
 
-  private async require(tx: Tx, id: string): Promise<Group> {
-    const found = await this.stores.groups.find(tx, id);
+  private async require(tx: Tx, id: string, options?: { readonly lock?: boolean }): Promise<Group> {
+    const found = await this.stores.groups.find(tx, id, options);
     if (found === null) throw KeystoneError.GroupNotFound({ group_id: id });
     return found;
   }

@@ -39,7 +39,7 @@ export class RegisteredLimits extends Shelf<RegisteredLimit> {
   /** What limits refer to stays: only amount and description change then. */
   update(_ctx: RequestContext, id: string, fields: Partial<Omit<RegisteredLimit, 'id'>>): Promise<RegisteredLimit> {
     return this.db.run('registered_limits.update', async (tx) => {
-      const before = await this.require(tx, id);
+      const before = await this.require(tx, id, { lock: true });
       const place = { ...before, ...fields };
       const moves = (['service_id', 'region_id', 'resource_name'] as const).some((key) => place[key] !== before[key]);
       if (moves) {
@@ -52,7 +52,7 @@ export class RegisteredLimits extends Shelf<RegisteredLimit> {
 
   override async remove(_ctx: RequestContext, id: string): Promise<void> {
     await this.db.run('registered_limits.remove', async (tx) => {
-      await this.requireUnused(tx, await this.require(tx, id), 'delete');
+      await this.requireUnused(tx, await this.require(tx, id, { lock: true }), 'delete');
       await this.store.remove(tx, id);
     });
   }

@@ -50,7 +50,8 @@ export interface Filter {
 
 /** The rows of one kind. Inserting or renaming onto a taken name throws `Duplicate`. */
 export interface Store<T extends { readonly id: string }> {
-  find(tx: Tx, id: string): Promise<T | null>;
+  /** With `lock` nobody else changes the row before the transaction ends. */
+  find(tx: Tx, id: string, options?: { readonly lock?: boolean }): Promise<T | null>;
   list(tx: Tx, filters?: readonly Filter[]): Promise<T[]>;
   insert(tx: Tx, row: T): Promise<T>;
   /** The row as it is afterwards, or null when there is none. */

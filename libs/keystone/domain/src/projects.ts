@@ -77,40 +77,57 @@ export class Projects {
 
   /** `domain` restricts to domains, whose errors name domains. */
   async update(_ctx: RequestContext, id: string, fields: ProjectFields, domain = false): Promise<Project> {
-    return this.db.run('projects.update', async (tx) => {
-      const before = await this.require(tx, id, domain);
-      if (fields.domain_id !== undefined && fields.domain_id !== before.domain_id) {
-        throw KeystoneError.InvalidInput({ reason: 'Cannot change the domain ID.' });
-      }
-      if (fields.parent_id !== undefined && fields.parent_id !== before.parent_id) {
-        throw KeystoneError.Forbidden({ reason: 'Update of `parent_id` is not allowed.' });
-      }
-      if (fields.is_domain !== undefined && fields.is_domain !== before.is_domain) {
-        throw KeystoneError.InvalidInput({ reason: 'Update of `is_domain` is not allowed.' });
-      }
-      checkMutable(domain ? 'domain' : 'project', before, fields);
-      if (!before.is_domain && fields.enabled !== undefined && fields.enabled !== before.enabled) {
-        await this.checkSwitch(tx, id, fields.enabled);
-      }
-      const after = await this.stores.projects.update(tx, id, {
-        ...(fields.name === undefined ? {} : { name: fields.name.trim() }),
-        ...(fields.enabled === undefined ? {} : { enabled: fields.enabled }),
-        ...(fields.description === undefined ? {} : { description: fields.description ?? '' }),
-        ...(fields.tags === undefined ? {} : { tags: fields.tags }),
-        ...(fields.options === undefined ? {} : { options: merged(before.options, fields.options) }),
-        extra: { ...before.extra, ...fields.extra },
-      });
-      if (after === null) throw notFound(id, domain);
-      if (before.enabled && !after.enabled) await this.endTokens(tx, after);
-      else await this.stores.revocations.announce(tx, this.about(after));
-      return after;
+    return this.db.run('projects.update', async (tx) =>
+      this.change(tx, await this.require(tx, id, domain, { lock: true }), fields, domain),
+    );
+  }
+
+  /** Sets the tags that `change` makes of those that there are, one change after the other. */
+  async changeTags(
+    _ctx: RequestContext,
+    id: string,
+    change: (tags: readonly string[]) => readonly string[],
+  ): Promise<readonly string[]> {
+    return this.db.run('projects.tags', async (tx) => {
+      const before = await this.require(tx, id, false, { lock: true });
+      const after = await this.change(tx, before, { tags: [...new Set(change(before.tags))] }, false);
+      return after.tags;
     });
+  }
+
+  private async change(tx: Tx, before: Project, fields: ProjectFields, domain: boolean): Promise<Project> {
+    const { id } = before;
+    if (fields.domain_id !== undefined && fields.domain_id !== before.domain_id) {
+      throw KeystoneError.InvalidInput({ reason: 'Cannot change the domain ID.' });
+    }
+    if (fields.parent_id !== undefined && fields.parent_id !== before.parent_id) {
+      throw KeystoneError.Forbidden({ reason: 'Update of `parent_id` is not allowed.' });
+    }
+    if (fields.is_domain !== undefined && fields.is_domain !== before.is_domain) {
+      throw KeystoneError.InvalidInput({ reason: 'Update of `is_domain` is not allowed.' });
+    }
+    checkMutable(domain ? 'domain' : 'project', before, fields);
+    if (!before.is_domain && fields.enabled !== undefined && fields.enabled !== before.enabled) {
+      await this.checkSwitch(tx, id, fields.enabled);
+    }
+    const after = await this.stores.projects.update(tx, id, {
+      ...(fields.name === undefined ? {} : { name: fields.name.trim() }),
+      ...(fields.enabled === undefined ? {} : { enabled: fields.enabled }),
+      ...(fields.description === undefined ? {} : { description: fields.description ?? '' }),
+      ...(fields.tags === undefined ? {} : { tags: fields.tags }),
+      ...(fields.options === undefined ? {} : { options: merged(before.options, fields.options) }),
+      extra: { ...before.extra, ...fields.extra },
+    });
+    if (after === null) throw notFound(id, domain);
+    if (before.enabled && !after.enabled) await this.endTokens(tx, after);
+    else await this.stores.revocations.announce(tx, this.about(after));
+    return after;
   }
 
   /** A project must have no children; a domain must be disabled first and takes all in it along. */
   async remove(_ctx: RequestContext, id: string, domain = false): Promise<void> {
     await this.db.run('projects.remove', async (tx) => {
-      const project = await this.require(tx, id, domain);
+      const project = await this.require(tx, id, domain, { lock: true });
       if (project.options['immutable'] === true)
         throw KeystoneError.Immutable({ verb: 'delete', type: domain ? 'domain' : 'project', id });
       if (project.is_domain) {
@@ -162,8 +179,8 @@ export class Projects {
     return revocation(this.clock.now(), project.is_domain ? { domainId: project.id } : { projectId: project.id });
   }
 
-  private async require(tx: Tx, id: string, domain: boolean): Promise<Project> {
-    const found = await this.stores.projects.find(tx, id);
+  private async require(tx: Tx, id: string, domain: boolean, options?: { readonly lock?: boolean }): Promise<Project> {
+    const found = await this.stores.projects.find(tx, id, options);
     if (found === null || (domain && !found.is_domain)) throw notFound(id, domain);
     return found;
   }

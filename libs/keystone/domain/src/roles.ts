@@ -53,7 +53,7 @@ export class Roles {
 
   async update(_ctx: RequestContext, id: string, fields: RoleFields): Promise<Role> {
     return this.db.run('roles.update', async (tx) => {
-      const before = await this.require(tx, id);
+      const before = await this.require(tx, id, { lock: true });
       if (fields.domain_id !== undefined && fields.domain_id !== before.domain_id) {
         throw KeystoneError.InvalidInput({ reason: 'Cannot change the domain ID.' });
       }
@@ -72,7 +72,7 @@ export class Roles {
 
   async remove(_ctx: RequestContext, id: string): Promise<void> {
     await this.db.run('roles.remove', async (tx) => {
-      const role = await this.require(tx, id);
+      const role = await this.require(tx, id, { lock: true });
       if (role.options['immutable'] === true) throw KeystoneError.Immutable({ verb: 'delete', type: 'role', id });
       await this.stores.assignments.forget(tx, { role: id });
       await this.stores.roles.remove(tx, id);
@@ -218,8 +218,8 @@ export class Roles {
     await this.stores.revocations.announce(tx, revocation(this.clock.now(), { roleId: id }));
   }
 
-  private async require(tx: Tx, id: string): Promise<Role> {
-    const found = await this.stores.roles.find(tx, id);
+  private async require(tx: Tx, id: string, options?: { readonly lock?: boolean }): Promise<Role> {
+    const found = await this.stores.roles.find(tx, id, options);
     if (found === null) throw KeystoneError.RoleNotFound({ role_id: id });
     return found;
   }

@@ -86,7 +86,7 @@ export class Regions extends Shelf<Region> {
   /** A region with endpoints or regions in it stays. */
   override async remove(_ctx: RequestContext, id: string): Promise<void> {
     await this.db.run('regions.remove', async (tx) => {
-      await this.require(tx, id);
+      await this.require(tx, id, { lock: true });
       const endpoints = await this.stores.endpoints.list(tx, [{ field: 'region_id', op: 'eq', value: id }]);
       const regions = await this.store.list(tx, [{ field: 'parent_region_id', op: 'eq', value: id }]);
       if (endpoints.length + regions.length > 0) {

@@ -26,15 +26,15 @@ export class Shelf<T extends { readonly id: string }> {
 
   /** Changes the given fields; unknown attributes are added to those kept already. */
   protected async change(tx: Tx, id: string, fields: Partial<T>): Promise<T> {
-    const before = await this.require(tx, id);
+    const before = await this.require(tx, id, { lock: true });
     const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
     const after = await this.store.update(tx, id, { ...given, ...extraOf(before, given) });
     if (after === null) throw this.missing(id);
     return after;
   }
 
-  protected async require(tx: Tx, id: string): Promise<T> {
-    const found = await this.store.find(tx, id);
+  protected async require(tx: Tx, id: string, options?: { readonly lock?: boolean }): Promise<T> {
+    const found = await this.store.find(tx, id, options);
     if (found === null) throw this.missing(id);
     return found;
   }

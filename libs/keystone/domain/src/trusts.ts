@@ -94,7 +94,7 @@ export class Trusts {
       const users = new Set(ended.flatMap((one) => [one.trustor_user_id, one.trustee_user_id]));
       const now = this.clock.now();
       await this.stores.revocations.announce(tx, ...[...users].map((userId) => revocation(now, { userId })));
-      await this.stores.trusts.remove(tx, id);
+      if (!(await this.stores.trusts.remove(tx, id))) throw KeystoneError.TrustNotFound({ trust_id: id });
     });
   }
 

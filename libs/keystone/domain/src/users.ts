@@ -68,7 +68,7 @@ export class Users {
     const hash =
       fields.password === undefined || fields.password === null ? undefined : await this.hasher.hash(fields.password);
     return this.db.run('users.update', async (tx) => {
-      const before = await this.stores.users.find(tx, id);
+      const before = await this.stores.users.find(tx, id, { lock: true });
       if (before === null) throw KeystoneError.UserNotFound({ user_id: id });
       if (fields.domain_id !== undefined && fields.domain_id !== null && fields.domain_id !== before.domain_id) {
         throw KeystoneError.InvalidInput({ reason: 'Cannot change the domain ID.' });

@@ -32,13 +32,13 @@ export class ProjectTagsController {
   @Handles(replaceProjectTags)
   async replace(request: RequestOf<typeof replaceProjectTags>) {
     await this.allowed(request, 'update_project_tags');
-    return { tags: await this.store(request, request.body.tags), links: listLinks(request) };
+    return { tags: await this.change(request, () => request.body.tags), links: listLinks(request) };
   }
 
   @Handles(deleteProjectTags)
   async clear(request: ApiRequest): Promise<null> {
     await this.allowed(request, 'delete_project_tags');
-    await this.store(request, []);
+    await this.change(request, () => []);
     return null;
   }
 
@@ -51,36 +51,33 @@ export class ProjectTagsController {
 
   @Handles(addProjectTag)
   async add(request: ApiRequest) {
-    const { tags } = await this.allowed(request, 'create_project_tag');
+    await this.allowed(request, 'create_project_tag');
     const tag = param(request, 'tag');
     if (tag.length > 255 || /[,/]/.test(tag)) {
       throw KeystoneError.InvalidInput({ reason: `Invalid input for field 'tag': '${tag}' is not a tag` });
     }
-    if (!tags.includes(tag)) {
-      if (tags.length >= MAX_TAGS) {
+    await this.change(request, (tags) => {
+      if (!tags.includes(tag) && tags.length >= MAX_TAGS)
         throw KeystoneError.InvalidInput({ reason: `Invalid input for field 'tags': more than ${MAX_TAGS} tags` });
-      }
-      await this.store(request, [...tags, tag]);
-    }
+      return [...tags, tag];
+    });
     const location = `${request.baseUrl}/projects/${param(request, 'project_id')}/tags/${encodeURIComponent(tag)}`;
     return new ApiReply(null, { status: 201, headers: { Location: location } });
   }
 
   @Handles(deleteProjectTag)
   async remove(request: ApiRequest): Promise<null> {
-    const { tags } = await this.allowed(request, 'delete_project_tag');
+    await this.allowed(request, 'delete_project_tag');
     const tag = param(request, 'tag');
-    requireTag(tags, tag);
-    await this.store(
-      request,
-      tags.filter((one) => one !== tag),
-    );
+    await this.change(request, (tags) => {
+      requireTag(tags, tag);
+      return tags.filter((one) => one !== tag);
+    });
     return null;
   }
 
-  private async store(request: ApiRequest, tags: readonly string[]): Promise<string[]> {
-    const after = await this.projects.update(request.ctx, param(request, 'project_id'), { tags: [...new Set(tags)] });
-    return [...after.tags];
+  private async change(request: ApiRequest, change: (tags: readonly string[]) => readonly string[]): Promise<string[]> {
+    return [...(await this.projects.changeTags(request.ctx, param(request, 'project_id'), change))];
   }
 
   private async allowed(request: ApiRequest, rule: string): Promise<Project> {
