@@ -40,6 +40,8 @@ describe('the service', () => {
     expect((await neutron.call('GET', '/extensions/router')).json['extension']).toMatchObject({ alias: 'router' });
     const providers = await neutron.call('GET', '/service-providers');
     expect(providers.json['service_providers']).toMatchObject([{ service_type: 'L3_ROUTER_NAT', name: 'single_node' }]);
+    const vpn = await neutron.call('GET', '/service-providers?service_type=VPN');
+    expect(vpn.json['service_providers']).toEqual([]);
     expect((await neutron.call('GET', '/extensions/qos')).status).toBe(404);
     for (const path of ['/qos/policies', '/trunks', '/nothing']) {
       const absent = await neutron.call('GET', path);

@@ -8,6 +8,9 @@ import {
   showExtension,
 } from '@nestack/neutron/contract';
 
+/** Routers are of one kind, that upstream offers by this name. upstream: neutron/services/l3_router/service_providers */
+const PROVIDERS = [{ service_type: 'L3_ROUTER_NAT', name: 'single_node', default: false }];
+
 @Injectable()
 export class DiscoveryController {
   @Handles(listExtensions)
@@ -24,8 +27,13 @@ export class DiscoveryController {
   }
 
   @Handles(listServiceProviders)
-  async providers() {
-    // Routers are of one kind, that upstream offers by this name. upstream: services/l3_router/service_providers
-    return { service_providers: [{ service_type: 'L3_ROUTER_NAT', name: 'single_node', default: false }] };
+  async providers({ rawQuery }: ApiRequest) {
+    const has = (provider: Record<string, unknown>, key: string): boolean => {
+      const wanted = rawQuery.getAll(key);
+      return wanted.length === 0 || wanted.some((one) => one.toLowerCase() === String(provider[key]).toLowerCase());
+    };
+    return {
+      service_providers: PROVIDERS.filter((one) => Object.keys(one).every((key) => has(one, key))),
+    };
   }
 }

@@ -30,6 +30,14 @@ export const listServiceProviders = operation({
   summary: 'Lists providers of advanced services',
   method: 'GET',
   path: '/service-providers',
+  query: Type.Object(
+    {
+      service_type: Type.Optional(Type.Array(Type.String())),
+      name: Type.Optional(Type.Array(Type.String())),
+      default: Type.Optional(Type.Array(Type.String())),
+    },
+    { additionalProperties: true },
+  ),
   response: Type.Object({
     service_providers: Type.Array(
       Type.Object({ service_type: Type.String(), name: Type.String(), default: Type.Boolean() }),
