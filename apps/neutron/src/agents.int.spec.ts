@@ -88,6 +88,28 @@ describe('agents', () => {
     await neutron.set('agent', one?.id ?? '', { admin_state_up: true }, admin);
   });
 
+  it('wire no ports of a physical network that is not in their bridge mappings', async () => {
+    const made = await neutron.make(
+      'network',
+      { 'provider:network_type': 'flat', 'provider:physical_network': 'lab', shared: true },
+      admin,
+    );
+    const network = made.id;
+    const far = await bound(network, agent.host);
+    expect(far).toMatchObject({ 'binding:vif_type': 'binding_failed', status: 'DOWN' });
+    const inactive = { binding: { host: agent.host } };
+    const free = await neutron.make('port', { network_id: network, project_id: 'p1' }, service);
+    const refused = await neutron.call('POST', `/ports/${free.id}/bindings`, { ...service, body: inactive });
+    expect([refused.status, Object.values(refused.json)[0]]).toMatchObject([500, { type: 'PortBindingError' }]);
+    await agent.report({ bridgeMappings: { lab: 'br-lab' }, start: false });
+    // A binding that failed is tried again with the next change.
+    const near = await neutron.set('port', far.id, { name: 'again' }, service);
+    expect(near.json['port']).toMatchObject({ 'binding:vif_type': 'bridge' });
+    await agent.report({ start: false });
+    for (const { id } of [far, free]) await neutron.drop('port', id, service);
+    await neutron.drop('network', network, admin);
+  });
+
   it('serve DHCP: a port with the first address, gone with its subnet', async () => {
     const { network, subnet } = await neutron.wired({ cidr: '10.1.0.0/24' });
     const find = () => neutron.list('port', `?network_id=${network.id}&device_owner=network:dhcp`, admin);

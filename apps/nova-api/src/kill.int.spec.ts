@@ -12,7 +12,7 @@ let bench: Bench;
 let group = '';
 
 beforeAll(async () => {
-  bench = await Bench.start({ hosts: 2 });
+  bench = await Bench.start({ hosts: 3 });
   const made = await bench.call('POST', '/os-server-groups', {
     body: { server_group: { name: 'apart', policies: ['anti-affinity'] } },
   });
@@ -101,20 +101,21 @@ describe('a cut worker', () => {
   );
 
   it(
-    'of server.create with a host that cannot build it: the other host has it',
+    'of server.create with a host without the network and one that cannot build it: the third has it',
     () =>
       survives(bench, {
         kind: 'server.create',
-        places: 40,
+        places: 50,
         prepare: async () => {
-          const [first] = bench.hosts;
-          if (first !== undefined) first.behaviour.failures = { spawn: 100 };
+          const [first, second] = bench.hosts;
+          if (first !== undefined) bench.networks.faults.hosts.add(first.name);
+          if (second !== undefined) second.behaviour.failures = { spawn: 100 };
           return aVolume();
         },
         act: create,
         check: async ({ id = '' }) => {
           const server = await bench.until(id, 'ACTIVE');
-          expect(server['OS-EXT-SRV-ATTR:host']).toBe(bench.hosts[1]?.name);
+          expect(server['OS-EXT-SRV-ATTR:host']).toBe(bench.hosts[2]?.name);
           await once(id);
         },
       }),

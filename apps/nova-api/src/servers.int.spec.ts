@@ -236,6 +236,25 @@ describe('a boot that cannot succeed', () => {
     expect(await bench.leftovers()).toEqual([]);
   }, 30_000);
 
+  it('goes to the second host when neutron cannot bind its ports on the first, and to none when it can on none', async () => {
+    const [first, second] = bench.hosts;
+    if (first === undefined || second === undefined) throw new Error('there are two hosts');
+    bench.networks.faults.hosts.add(first.name);
+    const id = await bench.boot();
+    expect(await bench.until(id, 'ACTIVE')).toMatchObject({ 'OS-EXT-SRV-ATTR:host': second.name });
+    expect(bench.networks.of(id)).toMatchObject([{ host: second.name, status: 'ACTIVE' }]);
+    expect(bench.placement.providers.get(bench.placement.allocations.get(id)?.provider ?? '')?.name).toBe(second.name);
+    await remove(id);
+    bench.networks.faults.hosts.add(second.name);
+    const none = await bench.boot();
+    expect((await bench.until(none, 'ERROR'))['fault']).toMatchObject({
+      code: 500,
+      message: expect.stringMatching(/^No valid host was found\. /),
+    });
+    expect(await bench.leftovers()).toEqual([]);
+    await remove(none);
+  }, 30_000);
+
   it('ends in ERROR when no host can build it, and holds nothing', async () => {
     for (const host of bench.hosts) host.behaviour.failures = { spawn: 100 };
     const id = await bench.boot();

@@ -1,5 +1,5 @@
 import type { RequestContext } from '@nestack/kernel/context';
-import { asDomainError, retryable } from '@nestack/kernel/errors';
+import { asDomainError, DomainError, retryable } from '@nestack/kernel/errors';
 import { defineSaga, type SagaRun, type SagaStep } from '@nestack/kernel/saga';
 import {
   NovaError,
@@ -25,13 +25,15 @@ interface Connected {
   readonly attachment_id: string;
   readonly connection_info: ConnectionInfo;
 }
+/** Ports of the attempt's host, or why they cannot be there. */
+type Ports = readonly Nic[] | { readonly failed: string };
 type Built =
   | { readonly ok: true; readonly power_state: number; readonly root_device_name: string }
   | { readonly ok: false; readonly host: string; readonly message: string };
 
 /**
  * `server.create`: schedule and claim, bind ports, connect volumes, build on the host, wait for the network, ACTIVE. A host
- * that cannot build it makes the next one be tried. Undone, nothing is held anywhere and the server is in ERROR with its
+ * that cannot build it, or where neutron cannot bind its ports, makes the next one be tried. Undone, nothing is held anywhere and the server is in ERROR with its
  * fault, unless a delete takes it over.
  */
 export function createServerSaga(deps: SagaDeps) {
@@ -42,14 +44,19 @@ export function createServerSaga(deps: SagaDeps) {
       type: 'tx',
       name: 'spawned',
       do: async (_ctx, tx, run) => {
-        const last = lastBuild(deps, run);
-        if (last === undefined || !last.ok) {
+        const built = attemptsOf(deps)
+          .map((n) => run.maybe<Built>(`build_${n}`))
+          .find((one) => one?.ok === true);
+        if (built?.ok !== true) {
+          const last = attemptsOf(deps)
+            .map((n) => failureOf(run, n))
+            .findLast((one) => one !== null);
           throw NovaError.NoValidHost({
             reason: `Exceeded maximum number of retries. Last exception: ${last?.message ?? 'none'}`,
           });
         }
         await deps.instances.update(tx, run.params.instance_uuid, {
-          root_device_name: last.root_device_name,
+          root_device_name: built.root_device_name,
           power_state: POWER_STATE.running,
         });
       },
@@ -90,7 +97,8 @@ export function createServerSaga(deps: SagaDeps) {
   );
   return defineSaga({
     kind: NovaSagas.serverCreate.kind,
-    version: 1,
+    version: 2,
+    continues: [1],
     params: NovaSagas.serverCreate.params,
     steps,
     onUnwound: async (_ctx, tx, run) => {
@@ -129,8 +137,10 @@ async function autoRequest(ctx: RequestContext, deps: SagaDeps, instance: Instan
 
 /** One host's try. All but the first run only when the one before could not build. */
 function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
-  const when = (run: Run): boolean => attempt === 1 || run.maybe<Built>(`build_${attempt - 1}`)?.ok === false;
-  const withVolumes = (run: Run): boolean => (run.maybe<{ volumes: number }>(`placed_${attempt}`)?.volumes ?? 0) > 0;
+  const when = (run: Run): boolean => attempt === 1 || failureOf(run, attempt - 1) !== null;
+  const bound = (run: Run): boolean => Array.isArray(run.maybe<Ports>(`ports_${attempt}`));
+  const withVolumes = (run: Run): boolean =>
+    bound(run) && (run.maybe<{ volumes: number }>(`placed_${attempt}`)?.volumes ?? 0) > 0;
   const selection = (run: Run): Selection => run.out<Selection>(`schedule_${attempt}`);
   return [
     {
@@ -140,10 +150,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       do: async (ctx, run) => {
         const instance = await loadInstance(deps, run.params.instance_uuid);
         if (attempt > 1) await deps.placement.release(ctx, instance.uuid);
-        const ignore = attemptsOf(deps).flatMap((n) => {
-          const built = run.maybe<Built>(`build_${n}`);
-          return built !== undefined && !built.ok ? [built.host] : [];
-        });
+        const ignore = attemptsOf(deps).flatMap((n) => failureOf(run, n)?.host ?? []);
         const reply = await deps.scheduler.select_destinations(ctx, { request_spec: requestSpec(instance, ignore) });
         return reply.selection;
       },
@@ -169,12 +176,12 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       type: 'effect',
       name: `ports_${attempt}`,
       when,
-      do: async (ctx, run): Promise<readonly Nic[]> => {
+      do: async (ctx, run): Promise<Ports> => {
         const instance = await loadInstance(deps, run.params.instance_uuid);
         const { networks } = instance.request;
         if (networks === 'none' || networks.length === 0) return [];
         const { service_host: host, availability_zone } = selection(run);
-        return deps.networks.ensurePorts(ctx, {
+        const wanted = deps.networks.ensurePorts(ctx, {
           instance_uuid: instance.uuid,
           project_id: instance.project_id,
           hostname: instance.hostname,
@@ -183,16 +190,22 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
           requests: networks === 'auto' ? [await autoRequest(ctx, deps, instance)] : networks,
           security_groups: instance.request.security_groups,
         });
+        return wanted.catch((error: unknown) => {
+          // Neutron cannot have it on this host; perhaps on another.
+          if (error instanceof DomainError && error.code === 'PortBindingFailed') return { failed: error.message };
+          throw error;
+        });
       },
       undo: async (ctx, run) => {
         const instance = await loadInstance(deps, run.params.instance_uuid);
-        await deps.networks.releasePorts(ctx, instance, run.maybe<Nic[]>(`ports_${attempt}`) ?? instance.nics);
+        const ports = run.maybe<Ports>(`ports_${attempt}`);
+        await deps.networks.releasePorts(ctx, instance, Array.isArray(ports) ? ports : instance.nics);
       },
     },
     {
       type: 'tx',
       name: `networked_${attempt}`,
-      when,
+      when: bound,
       do: async (_ctx, tx, run) => {
         await deps.instances.update(tx, run.params.instance_uuid, {
           nics: run.out<Nic[]>(`ports_${attempt}`),
@@ -248,7 +261,7 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
     {
       type: 'effect',
       name: `build_${attempt}`,
-      when,
+      when: bound,
       retryForMs: 600_000,
       do: async (ctx, run): Promise<Built> => {
         const loaded = await load(deps, run.params.instance_uuid);
@@ -287,10 +300,13 @@ export function attemptsOf({ maxAttempts }: Pick<SagaDeps, 'maxAttempts'>): read
   return Array.from({ length: maxAttempts }, (_, at) => at + 1);
 }
 
-function lastBuild(deps: SagaDeps, run: Run): Built | undefined {
-  return attemptsOf(deps)
-    .map((n) => run.maybe<Built>(`build_${n}`))
-    .findLast((built) => built !== undefined);
+/** Why a host could not have the server; null when it has it, or was not tried. */
+function failureOf(run: Run, attempt: number): { readonly host: string; readonly message: string } | null {
+  const ports = run.maybe<Ports>(`ports_${attempt}`);
+  if (ports !== undefined && 'failed' in ports)
+    return { host: run.out<Selection>(`schedule_${attempt}`).service_host, message: ports.failed };
+  const built = run.maybe<Built>(`build_${attempt}`);
+  return built === undefined || built.ok ? null : built;
 }
 
 /** A boot under deletion keeps showing so. */

@@ -257,6 +257,10 @@ export class FakeNetworks implements NetworkPort {
       throw NovaError.PortNotUsable({ port_id: port.id, instance: about.instance_uuid });
     if (port.device_id !== '' && port.device_id !== about.instance_uuid)
       throw NovaError.PortInUse({ port_id: port.id });
+    if (this.faults.hosts.has(about.host)) {
+      Object.assign(port, { device_id: about.instance_uuid, host: about.host, index, status: 'DOWN' });
+      throw NovaError.PortBindingFailed({ port_id: port.id });
+    }
     const moved = port.host !== about.host;
     Object.assign(port, { device_id: about.instance_uuid, host: about.host, index });
     if (port.groups.length === 0) port.groups.push(...about.security_groups);

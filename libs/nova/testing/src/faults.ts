@@ -13,6 +13,8 @@ export function refusal(what: string): DomainError {
 /** What a fake service has been asked, and what it shall do wrong or late. */
 export class Faults {
   readonly calls: string[] = [];
+  /** Hosts that cannot be served. */
+  readonly hosts = new Set<string>();
   private readonly planned = new Map<string, { error: Error; times: number; after: boolean }>();
   private readonly gates = new Map<string, { readonly opened: Promise<void>; readonly open: () => void }>();
 
@@ -42,6 +44,7 @@ export class Faults {
     this.gates.clear();
     this.calls.length = 0;
     this.planned.clear();
+    this.hosts.clear();
   }
 
   /** Runs one operation of a fake as planned. */

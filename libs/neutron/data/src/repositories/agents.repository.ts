@@ -95,13 +95,21 @@ export class AgentsRepository implements AgentRepository {
     await execute(tx, 'DELETE FROM agent WHERE id = $1', [id]);
   }
 
-  async livingOn(tx: Tx, type: string, host: string): Promise<boolean> {
-    const row = await sqlOne<{ alive: boolean }>(
+  async wirerOn(
+    tx: Tx,
+    type: string,
+    host: string,
+    networkId: string,
+  ): Promise<{ readonly living: boolean; readonly reaches: boolean }> {
+    const row = await sqlOne<{ living: boolean; reaches: boolean }>(
       tx,
-      `SELECT ${this.living} AS alive FROM agent a WHERE a.agent_type = $1 AND a.host = $2`,
-      [type, host],
+      `SELECT ${this.living} AS living, n.provider_physical_network IS NULL
+         OR COALESCE(jsonb_typeof(a.configurations->'bridge_mappings') = 'object'
+           AND a.configurations->'bridge_mappings' ? n.provider_physical_network, false) AS reaches
+       FROM agent a LEFT JOIN network n ON n.id = $3::uuid WHERE a.agent_type = $1 AND a.host = $2`,
+      [type, host, networkId],
     );
-    return row?.alive === true;
+    return row ?? { living: false, reaches: true };
   }
 
   async dhcpNetworks(tx: Tx, agentId: string): Promise<string[]> {

@@ -10,14 +10,11 @@ export interface Bound {
 
 export const UNBOUND: Bound = { 'binding:vif_type': 'unbound', 'binding:vif_details': {} };
 
-/** Whether somebody on the host will wire the port and report that it works. */
-export async function hasWirer(tx: Tx, parts: NeutronParts, host: string): Promise<boolean> {
-  return parts.agents.livingOn(tx, AGENT_TYPE.linuxBridge, host);
-}
-
 /**
  * Binds a port to a host: its tap joins the network's bridge there. Only Linux bridges and ordinary NICs are known; without a
- * living agent on the host, or for another kind of NIC, the binding fails, which nova treats as a failure to build.
+ * living agent on the host, with one that does not know the network's physical network, or for another kind of NIC, the binding
+ * fails, which nova treats as a failure to build. `wired` says whether somebody on the host will report that the port works.
+ * upstream: neutron/plugins/ml2/drivers/mech_agent.py try_to_bind_segment_for_agent
  */
 export async function bind(
   tx: Tx,
@@ -26,8 +23,9 @@ export async function bind(
   host: string,
 ): Promise<Bound & { readonly wired: boolean }> {
   if (host === '') return { ...UNBOUND, wired: true };
-  const wired = await hasWirer(tx, parts, host);
-  if (port['binding:vnic_type'] !== 'normal' || (!wired && parts.settings.mechanism !== 'fake'))
+  const { living: wired, reaches } = await parts.agents.wirerOn(tx, AGENT_TYPE.linuxBridge, host, port.network_id);
+  const possible = wired ? reaches : parts.settings.mechanism === 'fake';
+  if (port['binding:vnic_type'] !== 'normal' || !possible)
     return { 'binding:vif_type': 'binding_failed', 'binding:vif_details': {}, wired: true };
   return {
     'binding:vif_type': 'bridge',

@@ -217,8 +217,16 @@ export interface AgentRepository {
     patch: { readonly admin_state_up?: boolean; readonly description?: string | null },
   ): Promise<void>;
   remove(tx: Tx, id: string): Promise<void>;
-  /** Hosts on which a living agent of the type is. */
-  livingOn(tx: Tx, type: string, host: string): Promise<boolean>;
+  /**
+   * Whether a living agent of the type is on the host, and whether that reaches the network: any but one on a physical network
+   * that its bridge mappings do not name.
+   */
+  wirerOn(
+    tx: Tx,
+    type: string,
+    host: string,
+    networkId: string,
+  ): Promise<{ readonly living: boolean; readonly reaches: boolean }>;
 
   /** Waits for those who found nobody to serve what they make, so that it is seen from here on. */
   lockScheduling(tx: Tx): Promise<void>;
