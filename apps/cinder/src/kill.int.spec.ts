@@ -1,6 +1,8 @@
 import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { cutWorkers } from '@nestack/kernel/saga';
+import { newContext } from '@nestack/kernel/context';
+import { execute } from '@nestack/kernel/db';
+import { createSagas, cutWorkers } from '@nestack/kernel/saga';
 import { KillSuite, TEN_MINUTES, type Made } from './testing/kill-suite';
 import { TestCinder, until } from './testing/test-cinder';
 
@@ -151,8 +153,51 @@ describe('whatever step its worker dies at', () => {
           cinder.neighbours.images.clear();
           await suite.removed(made.id);
         },
-        places: 5,
+        places: 9,
       }),
+    TEN_MINUTES,
+  );
+
+  it('an image that is refused leaves the volume as it was', async () => {
+    const made = await volume();
+    cinder.neighbours.onCreate = () => false;
+    const upload = { image_name: 'i', disk_format: 'raw', force: false };
+    const { status } = await cinder.act(made.id, 'os-volume_upload_image', upload);
+    cinder.neighbours.onCreate = null;
+    expect(status).toBe(403);
+    await cinder.reaches(made.id, 'available');
+    await suite.idle();
+    await suite.removed(made.id);
+  });
+
+  it(
+    'a request that dies before it has told of its image leaves none',
+    async () => {
+      const made = await volume();
+      const image_id = cinder.neighbours.addImage(Buffer.alloc(0), { status: 'queued', size: null });
+      // All that the request has done when its process is killed between glance's answer and telling of it.
+      const run = await cinder.database.database.run('request', async (tx) => {
+        await execute(tx, "UPDATE volume SET status = 'uploading' WHERE id = $1", [made.id]);
+        await execute(tx, "INSERT INTO image_request (image_id, state) VALUES ($1, 'pending')", [image_id]);
+        const params = { volume_id: made.id, image_id, disk_format: 'raw', status: 'available', requested: true };
+        return createSagas(() => undefined).start(newContext(), tx, 'volume.upload_image', {
+          params,
+          resourceId: made.id,
+        });
+      });
+      const waits = "SELECT 1 FROM saga_event WHERE saga_id = $1 AND node = 'created' AND event = 'started'";
+      await until('it waits', async () => (await cinder.query(waits, [run])).length === 1);
+      await cinder.down();
+      await cinder.database.database.run('later', (tx) =>
+        execute(tx, "UPDATE saga_event SET at = at - interval '1 minute' WHERE saga_id = $1", [run]),
+      );
+      await cinder.up();
+      await cinder.reaches(made.id, 'available');
+      await suite.idle();
+      expect([...cinder.neighbours.images.keys()]).toEqual([]);
+      expect(await cinder.query('SELECT * FROM image_request')).toEqual([]);
+      await suite.removed(made.id);
+    },
     TEN_MINUTES,
   );
 

@@ -14,6 +14,8 @@ export interface Neighbours {
   readonly images: Map<string, StubImage>;
   /** Bodies of `os-server-external-events`. */
   readonly events: unknown[];
+  /** Whether an image may be made. */
+  onCreate: (() => boolean) | null;
   /** Called before an image's data are sent. */
   onDownload: (() => void) | null;
   addImage(data: Buffer, fields?: Record<string, unknown>): string;
@@ -59,7 +61,11 @@ export async function startNeighbours(): Promise<Neighbours> {
     const [, id, file] = /^\/v2\/images(?:\/([^/]+))?(\/file)?$/.exec(path) ?? [];
     if (id === undefined && request.method === 'POST') {
       const fields = JSON.parse(body.toString()) as Record<string, unknown>;
-      const made = randomUUID();
+      if (neighbours.onCreate !== null && !neighbours.onCreate()) {
+        json(response, 403, { message: 'no more images', code: '403 Forbidden', title: 'Forbidden' });
+        return;
+      }
+      const made = typeof fields['id'] === 'string' ? fields['id'] : randomUUID();
       images.set(made, { fields: { ...fields, status: 'queued', size: null }, data: null });
       json(response, 201, view(made));
       return;
@@ -142,6 +148,7 @@ export async function startNeighbours(): Promise<Neighbours> {
     images,
     events,
     onDownload: null,
+    onCreate: null,
     addImage(data, fields = {}) {
       const id = randomUUID();
       images.set(id, { fields: { status: 'active', size: data.length, ...fields }, data });

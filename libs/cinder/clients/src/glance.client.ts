@@ -7,6 +7,7 @@ import {
   downloadImageFile,
   glanceApi,
   showImage,
+  updateImage,
   uploadImageFile,
 } from '@nestack/glance/contract';
 import type { ImagePort, ImageSummary } from '@nestack/cinder/domain';
@@ -66,12 +67,8 @@ export class GlanceClient implements ImagePort {
     return body;
   }
 
-  async create(
-    ctx: RequestContext,
-    image: Readonly<Record<string, unknown>>,
-  ): Promise<{ readonly id: string; readonly created_at: string }> {
-    const made = await this.api.call(ctx, createImage, { body: image as never }, 'user');
-    return { id: made.id, created_at: made.created_at };
+  async create(ctx: RequestContext, image: Readonly<Record<string, unknown>> & { readonly id: string }): Promise<void> {
+    await this.api.call(ctx, createImage, { body: image as never }, 'user');
   }
 
   async upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void> {
@@ -84,7 +81,17 @@ export class GlanceClient implements ImagePort {
   }
 
   async remove(ctx: RequestContext, imageId: string): Promise<void> {
-    await absentAsNull(this.api.call(ctx, deleteImage, { params: { image_id: imageId } }, 'service'));
+    const params = { image_id: imageId };
+    const remove = () => absentAsNull(this.api.call(ctx, deleteImage, { params }, 'service'));
+    try {
+      await remove();
+    } catch (error) {
+      if (!(error instanceof DomainError && error.kind === 'forbidden')) throw error;
+      const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
+      const body = [{ op: 'replace', path: '/protected', value: false }];
+      await absentAsNull(this.api.call(ctx, updateImage, { params, body, headers } as never, 'service'));
+      await remove();
+    }
   }
 }
 

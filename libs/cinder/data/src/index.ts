@@ -1,6 +1,7 @@
 export { cinderMigrations } from './migrations';
 export { AttachmentsRepository } from './attachments.repository';
 export { BackupsRepository } from './backups.repository';
+export { ImageRequestsRepository } from './image-requests.repository';
 export { MessagesRepository } from './messages.repository';
 export { QosSpecsRepository } from './qos.repository';
 export { QuotasRepository } from './quotas.repository';

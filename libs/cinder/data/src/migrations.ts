@@ -274,4 +274,8 @@ export const cinderMigrations: readonly Migration[] = [
       'CREATE INDEX backup_parent ON backup (parent_id) WHERE parent_id IS NOT NULL',
     ],
   },
+  {
+    name: '0009-image-requests',
+    up: ['CREATE TABLE image_request (image_id uuid PRIMARY KEY, state text NOT NULL)'],
+  },
 ];

@@ -311,6 +311,18 @@ export interface Operations {
       readonly action?: string;
     },
   ): Promise<string>;
+  signal(ctx: RequestContext, tx: Tx, resourceId: string): Promise<void>;
+}
+
+export type ImageRequestState = 'pending' | 'created' | 'refused';
+
+/** How far requests are that make an image for an upload that they have started. */
+export interface ImageRequestRepository {
+  begin(tx: Tx, imageId: string): Promise<void>;
+  /** Tells what became of it; false when nobody waits for it any more. */
+  tell(tx: Tx, imageId: string, state: ImageRequestState): Promise<boolean>;
+  state(tx: Tx, imageId: string): Promise<ImageRequestState | null>;
+  end(tx: Tx, imageId: string): Promise<void>;
 }
 
 export interface Policy {
@@ -339,11 +351,8 @@ export interface ImagePort {
   /** Null when it does not exist or is hidden from the caller. */
   get(ctx: RequestContext, imageId: string, as: 'user' | 'service'): Promise<ImageSummary | null>;
   download(ctx: RequestContext, imageId: string): Promise<NodeJS.ReadableStream>;
-  /** A queued image of the caller's. */
-  create(
-    ctx: RequestContext,
-    image: Readonly<Record<string, unknown>>,
-  ): Promise<{ readonly id: string; readonly created_at: string }>;
+  /** A queued image of the caller's under an id that he has chosen. */
+  create(ctx: RequestContext, image: Readonly<Record<string, unknown>> & { readonly id: string }): Promise<void>;
   upload(ctx: RequestContext, imageId: string, data: NodeJS.ReadableStream): Promise<void>;
   remove(ctx: RequestContext, imageId: string): Promise<void>;
 }
@@ -473,6 +482,7 @@ export interface CinderParts {
   readonly transfers: TransferRepository;
   readonly qos: QosRepository;
   readonly messages: MessageRepository;
+  readonly imageRequests: ImageRequestRepository;
   readonly quotas: QuotaRepository;
   readonly services: ServiceRepository;
   readonly operations: Operations;

@@ -4,8 +4,11 @@ import { CinderError, type ConnectionInfo, type VolumeStatus } from '@nestack/ci
 import { enforceOn, findVolume } from './access';
 import { LARGEST } from './create-volume';
 import type { Metadata, Volume } from './model';
-import type { CinderParts } from './ports';
+import type { CinderParts, ImageRequestState } from './ports';
 import { type Quotas } from './quotas';
+
+/** How long a request lets glance queue an image, in milliseconds; the upload that it started waits longer for it. */
+const GLANCE_MS = 15_000;
 
 const STATUSES = new Set<string>([
   'creating',
@@ -237,7 +240,10 @@ export class VolumeActions {
     });
   }
 
-  /** Queues an image of the caller's and lets the saga write the volume's content into it. */
+  /**
+   * Starts the upload, then queues an image in the caller's name, so that he hears what glance refuses. The operation writes
+   * the volume's content into it, and takes it away again when this process dies before it could tell of it.
+   */
   async uploadImage(
     ctx: RequestContext,
     id: string,
@@ -255,31 +261,54 @@ export class VolumeActions {
     if (volume.status !== 'available') throw wrongStatus('Volume status must be available to upload it', volume);
     const { os_type: _, ...properties } = volume.image_metadata ?? {};
     const own = Object.entries(properties).filter(([key]) => !IMAGE_FIELDS.has(key));
-    const created = await this.parts.images.create(ctx, {
+    const imageId = newUuid();
+    const wanted = {
       ...Object.fromEntries(own),
       name: image.name,
       disk_format: image.disk_format,
       container_format: image.container_format,
       visibility: image.visibility,
       protected: image.protected,
-    });
-    try {
-      await this.parts.db.run('volume.upload', async (tx) => {
-        const locked = await findVolume(this.parts, ctx, tx, id, { lock: true });
-        if (locked.status !== 'available') throw wrongStatus('Volume status must be available to upload it', locked);
-        await this.parts.volumes.setStatus(tx, id, 'uploading');
-        await this.parts.operations.start(ctx, tx, 'volume.upload_image', {
-          params: { volume_id: id, image_id: created.id, disk_format: image.disk_format, status: locked.status },
-          resourceId: id,
-          action: 'upload_image',
-        });
+      id: imageId,
+    };
+    await this.parts.db.run('volume.upload', async (tx) => {
+      const locked = await findVolume(this.parts, ctx, tx, id, { lock: true });
+      if (locked.status !== 'available') throw wrongStatus('Volume status must be available to upload it', locked);
+      await this.parts.volumes.setStatus(tx, id, 'uploading');
+      await this.parts.imageRequests.begin(tx, imageId);
+      const { status } = locked;
+      await this.parts.operations.start(ctx, tx, 'volume.upload_image', {
+        params: { volume_id: id, image_id: imageId, disk_format: image.disk_format, status, requested: true },
+        resourceId: id,
+        action: 'upload_image',
       });
+    });
+    await this.queueImage(ctx, id, wanted);
+    return { volume: { ...volume, status: 'uploading' }, image_id: imageId };
+  }
+
+  private async queueImage(
+    ctx: RequestContext,
+    id: string,
+    image: Readonly<Record<string, unknown>> & { readonly id: string },
+  ): Promise<void> {
+    const { db, imageRequests, images, operations } = this.parts;
+    const tell = (state: ImageRequestState): Promise<boolean> =>
+      db.run('volume.upload.told', async (tx) => {
+        await operations.signal(ctx, tx, id);
+        return imageRequests.tell(tx, image.id, state);
+      });
+    const latest = Date.now() + GLANCE_MS;
+    try {
+      await images.create({ ...ctx, deadline: Math.min(ctx.deadline ?? latest, latest) }, image);
     } catch (error) {
-      // Another request was faster: nothing will fill this image.
-      await this.parts.images.remove(ctx, created.id);
+      await tell('refused');
       throw error;
     }
-    return { volume: { ...volume, status: 'uploading' }, image_id: created.id };
+    if (await tell('created')) return;
+    // The operation waits no longer: it has taken away what there was then.
+    await images.remove(ctx, image.id);
+    throw CinderError.ImageCopyFailure({ reason: 'the image was not made in time' });
   }
 
   private async update(

@@ -11,6 +11,7 @@ import {
   type GroupSnapshotRepository,
   type MessageRepository,
   type ImagePort,
+  type ImageRequestRepository,
   type Quotas,
   type ServerEvents,
   type Snapshot,
@@ -33,6 +34,7 @@ export interface SagaDeps {
   readonly quotas: Quotas;
   readonly operations: Sagas;
   readonly images: ImagePort;
+  readonly imageRequests: ImageRequestRepository;
   readonly servers: ServerEvents;
   readonly scheduler: RpcClient<typeof SchedulerRpc>;
   readonly volume: RpcClient<typeof VolumeRpc>;

@@ -1,8 +1,11 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { defineSaga } from '@nestack/kernel/saga';
-import type { VolumeStatus } from '@nestack/cinder/contract';
+import { CinderError, type VolumeStatus } from '@nestack/cinder/contract';
 import Type from 'typebox';
 import { findVolume, hostOf, moveStatus, tellOwner, type SagaDeps } from './deps';
+
+/** How long an upload waits for the image; the request that makes it gives up before. */
+const IMAGE_REQUEST_MS = 20_000;
 
 /** `volume.extend`: grows the data, then the row; a server that has it is told. */
 export function extendVolumeSaga(deps: SagaDeps) {
@@ -65,18 +68,42 @@ export function extendVolumeSaga(deps: SagaDeps) {
   });
 }
 
-/** `volume.upload_image`: writes the content into the queued image; a failure takes the image away again. */
+/**
+ * `volume.upload_image`: waits for the image that the request makes, and writes the content into it. A failure takes the image
+ * away again, and so does a request that never tells of it.
+ */
 export function uploadImageSaga(deps: SagaDeps) {
   return defineSaga({
     kind: 'volume.upload_image',
-    version: 1,
+    version: 2,
+    continues: [1],
     params: Type.Object({
       volume_id: Type.String(),
       image_id: Type.String(),
       disk_format: Type.String(),
       status: Type.String(),
+      /** Version 1 began with the image made. */
+      requested: Type.Optional(Type.Boolean()),
     }),
     steps: [
+      {
+        type: 'effect',
+        name: 'hold',
+        when: (run) => run.params.requested === true,
+        do: () => Promise.resolve(null),
+        undo: (ctx, run) => deps.images.remove(ctx, run.params.image_id),
+      },
+      {
+        type: 'wait',
+        name: 'created',
+        when: (run) => run.params.requested === true,
+        timeoutMs: IMAGE_REQUEST_MS,
+        check: async (_ctx, tx, run) => {
+          const state = await deps.imageRequests.state(tx, run.params.image_id);
+          if (state === 'refused') throw CinderError.ImageCopyFailure({ reason: 'the image could not be made' });
+          return state === 'created' ? { state } : undefined;
+        },
+      },
       {
         type: 'effect',
         name: 'upload',
@@ -94,12 +121,14 @@ export function uploadImageSaga(deps: SagaDeps) {
         type: 'tx',
         name: 'uploaded',
         do: async (_ctx, tx, run) => {
+          await deps.imageRequests.end(tx, run.params.image_id);
           await moveStatus(deps, tx, run.params.volume_id, ['uploading'], run.params.status as VolumeStatus);
         },
       },
     ],
     onUnwound: async (ctx, tx, run) => {
       const { volume_id: id, status } = run.params;
+      await deps.imageRequests.end(tx, run.params.image_id);
       await tellOwner(ctx, deps, tx, run, await moveStatus(deps, tx, id, ['uploading'], status as VolumeStatus));
     },
   });
