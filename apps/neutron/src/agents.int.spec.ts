@@ -89,19 +89,16 @@ describe('agents', () => {
   });
 
   it('wire no ports of a physical network that is not in their bridge mappings', async () => {
-    const made = await neutron.make(
-      'network',
-      { 'provider:network_type': 'flat', 'provider:physical_network': 'lab', shared: true },
-      admin,
-    );
-    const network = made.id;
+    const lab = newUuid();
+    const flat = { 'provider:network_type': 'flat', 'provider:physical_network': lab, shared: true };
+    const { id: network } = await neutron.make('network', flat, admin);
     const far = await bound(network, agent.host);
     expect(far).toMatchObject({ 'binding:vif_type': 'binding_failed', status: 'DOWN' });
     const inactive = { binding: { host: agent.host } };
     const free = await neutron.make('port', { network_id: network, project_id: 'p1' }, service);
     const refused = await neutron.call('POST', `/ports/${free.id}/bindings`, { ...service, body: inactive });
-    expect([refused.status, Object.values(refused.json)[0]]).toMatchObject([500, { type: 'PortBindingError' }]);
-    await agent.report({ bridgeMappings: { lab: 'br-lab' }, start: false });
+    expect([refused.status, Object.values(refused.json)[0]]).toMatchObject([409, { type: 'PortBindingError' }]);
+    await agent.report({ bridgeMappings: { [lab]: 'br-lab' }, start: false });
     // A binding that failed is tried again with the next change.
     const near = await neutron.set('port', far.id, { name: 'again' }, service);
     expect(near.json['port']).toMatchObject({ 'binding:vif_type': 'bridge' });

@@ -21,6 +21,13 @@ export const novaConductorConfig = Type.Object(
         description: 'Seconds after which a resize or migration confirms itself; 0: never.',
       }),
     ),
+    shelved_offload_time: Type.Optional(
+      Type.Integer({
+        minimum: -1,
+        default: 0,
+        description: 'Seconds that a shelved server is kept on its host; 0: it leaves at once, -1: only when asked to.',
+      }),
+    ),
     vif_plugging_timeout: Type.Optional(
       Type.Integer({ minimum: 1, default: 300, description: 'Seconds that a boot waits for its ports.' }),
     ),

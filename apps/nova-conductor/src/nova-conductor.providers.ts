@@ -21,6 +21,7 @@ import {
   IMAGE_PORT,
   NETWORK_PORT,
   PLACEMENT_PORT,
+  KeptServers,
   UnconfirmedResizes,
   VOLUME_PORT,
   type ImagePort,
@@ -28,13 +29,15 @@ import {
   type PlacementPort,
   type VolumePort,
 } from '@nestack/nova/domain';
-import { ResizeConfirmer, ServiceHeartbeat } from '@nestack/nova/rpc';
+import { OverdueRounds, ServiceHeartbeat } from '@nestack/nova/rpc';
 import { novaSagas } from '@nestack/nova/sagas';
 import type { NovaConductorConfig } from './nova-conductor.config';
 
 /** What the conductor's parts share. */
 const PARTS = Symbol('NovaConductorParts');
 const REGISTRATION = Symbol('SagaRegistration');
+const CONFIRMATIONS = Symbol('ResizeConfirmations');
+const OFFLOADS = Symbol('ShelveOffloads');
 
 function makeParts(
   db: Database,
@@ -88,6 +91,7 @@ export function novaConductorProviders(config: ConductorSettings): Provider[] {
           scheduler: clients.client(SchedulerRpc),
           maxAttempts: config.max_attempts ?? 3,
           shutdownTimeoutS: config.shutdown_timeout ?? 60,
+          offloadsAtOnce: (config.shelved_offload_time ?? 0) === 0,
           vifPluggingTimeoutMs: (config.vif_plugging_timeout ?? 300) * 1000,
         });
         for (const saga of sagas) worker.register(saga);
@@ -95,15 +99,22 @@ export function novaConductorProviders(config: ConductorSettings): Provider[] {
       },
     },
     {
-      provide: UnconfirmedResizes,
-      inject: [PARTS, SAGAS],
-      useFactory: (parts: Parts, operations: Sagas) => new UnconfirmedResizes({ ...parts, operations }),
+      provide: CONFIRMATIONS,
+      inject: [PARTS, SAGAS, LOGGER],
+      useFactory: (parts: Parts, operations: Sagas, log: Logger) => {
+        const resizes = new UnconfirmedResizes({ ...parts, operations });
+        const confirm = resizes.confirmOlderThan.bind(resizes);
+        return new OverdueRounds('resize.confirm', config.resize_confirm_window ?? 0, confirm, log);
+      },
     },
     {
-      provide: ResizeConfirmer,
-      inject: [UnconfirmedResizes, LOGGER],
-      useFactory: (resizes: UnconfirmedResizes, log: Logger) =>
-        new ResizeConfirmer(resizes, config.resize_confirm_window ?? 0, log),
+      provide: OFFLOADS,
+      inject: [PARTS, SAGAS, LOGGER],
+      useFactory: (parts: Parts, operations: Sagas, log: Logger) => {
+        const kept = new KeptServers({ ...parts, operations });
+        const offload = kept.offloadOlderThan.bind(kept);
+        return new OverdueRounds('server.shelve_offload', config.shelved_offload_time ?? 0, offload, log);
+      },
     },
     {
       provide: ServiceHeartbeat,

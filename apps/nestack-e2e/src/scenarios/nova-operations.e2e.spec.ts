@@ -449,3 +449,23 @@ describe('chapter 7.3.19, all operations', () => {
     });
   });
 });
+
+describe('chapter 7.3.13, shelving for a while', () => {
+  it('S-7.3.13.2 a shelved server is offloaded later', async () => {
+    await lab.configure('controller', 'nova-conductor', (settings) => {
+      settings['shelved_offload_time'] = 5;
+    });
+    await lab.demo.run('server create --image cirros --flavor m1.tiny --network lan k1');
+    await turns('ACTIVE', 'k1');
+    await lab.demo.run('server shelve k1');
+    await turns('SHELVED_OFFLOADED', 'k1');
+    const actions = names(await lab.demo.json<Rows>('server event list k1'), 'Action');
+    expect(actions).toEqual(['shelveOffload', 'shelve', 'create']);
+    const shelved = await lab.flow(await lab.request('k1', 'shelve'), [API, /=> compute\S* upload_snapshot/]);
+    expect(shelved.join('\n')).not.toContain('terminate_instance');
+    const offload = await lab.request('k1', 'shelveOffload');
+    await lab.flow(offload, [/=> compute\S* terminate_instance/, /placement DELETE \/allocations/]);
+    await lab.demo.deleteServers('k1');
+    expect(await lab.demo.json<Rows>('image list --name k1-shelved')).toEqual([]);
+  });
+});

@@ -30,7 +30,6 @@ export const REASONS: Readonly<Record<string, string>> = {
   noshare: 'Hosts share no storage: disks are always fetched from the host that has them (ADR 14).',
   evacuation: 'Needs evacuation, which is not there yet.',
   live: 'Needs live migration, which is not there yet.',
-  offload: 'A shelved server leaves its host at once; there is no setting to keep it for a while.',
   netnode: 'Routers live on the controller; network nodes of their own are not there yet.',
   faults: 'faults.e2e.spec.ts kills each service under load, the conductor too.',
 };

@@ -86,8 +86,8 @@ export interface BenchOptions {
   readonly metadataPort?: number;
   readonly log?: Logger;
   readonly allowResizeToSameHost?: boolean;
-  /** Seconds after which moves confirm themselves. */
-  readonly resizeConfirmWindow?: number;
+  /** Seconds that shelved servers are kept on their hosts; none by default. */
+  readonly shelvedOffloadTime?: number;
 }
 
 /** A compute host of the bench. */
@@ -310,7 +310,7 @@ export class Bench {
           host: this.run,
           shutdown_timeout: 1,
           vif_plugging_timeout: 5,
-          resize_confirm_window: this.options.resizeConfirmWindow ?? 0,
+          shelved_offload_time: this.options.shelvedOffloadTime ?? 0,
         }),
       ],
     });

@@ -178,6 +178,11 @@ export const NovaError = defineErrors({
   },
   MoveGivenUp: { kind: 'conflict', template: 'The migration {migration_uuid} was given up.' },
   ServiceUnavailable: { kind: 'conflict', template: 'Service is unavailable at this time.' },
+  UnshelveInstanceInvalidState: {
+    kind: 'conflict',
+    template:
+      'Specifying an availability zone or a host when unshelving server "{instance_uuid}" with status "{state}" is not supported. The server status must be SHELVED_OFFLOADED.',
+  },
   UnshelveHostNotInAZ: {
     kind: 'conflict',
     template: 'Host "{host}" is not in the availability zone "{availability_zone}".',

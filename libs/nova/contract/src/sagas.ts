@@ -90,6 +90,14 @@ export const NovaSagas = {
       image: Type.Record(Type.String(), Type.Unknown()),
     }),
   },
+  /** One that is kept on its host leaves it. */
+  shelveOffload: {
+    kind: 'server.shelve_offload',
+    action: 'shelveOffload',
+    params: Type.Object({ instance_uuid: Uuid }),
+  },
+  /** One that is kept on its host starts there. */
+  unshelveKept: { kind: 'server.unshelve_kept', action: 'unshelve', params: Type.Object({ instance_uuid: Uuid }) },
   serverUnshelve: {
     kind: 'server.unshelve',
     action: 'unshelve',

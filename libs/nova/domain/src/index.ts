@@ -32,6 +32,7 @@ export * from './servers/server-migrations';
 export * from './servers/server-passwords';
 export * from './servers/servers';
 export * from './servers/shelve';
+export * from './servers/kept-servers';
 export * from './servers/unconfirmed-resizes';
 export * from './servers/volume-swaps';
 export * from './usages/tenant-usages';

@@ -132,7 +132,10 @@ export interface BootRequest {
   /** The image that it is rescued with, while it is. */
   readonly rescue?: ImageSnapshot;
   /** What a shelved server is made from again; no image when its root is a volume. */
-  readonly shelved?: { readonly image_id: string | null };
+  readonly shelved?: {
+    readonly image_id: string | null;
+    /** When, as ISO 8601; absent for those of before it was kept. */ readonly at?: string;
+  };
 }
 
 export type BdmSource = 'image' | 'volume' | 'snapshot' | 'blank';

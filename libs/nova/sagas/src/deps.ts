@@ -41,6 +41,8 @@ export interface SagaDeps {
   readonly shutdownTimeoutS: number;
   /** Hosts that are tried for a server. upstream: max_attempts */
   readonly maxAttempts: number;
+  /** Whether a shelved server leaves its host at once. upstream: shelved_offload_time is 0 */
+  readonly offloadsAtOnce: boolean;
   /** How long a boot waits for its ports. upstream: vif_plugging_timeout */
   readonly vifPluggingTimeoutMs: number;
 }

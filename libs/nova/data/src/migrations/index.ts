@@ -238,4 +238,8 @@ export const novaMigrations: readonly Migration[] = [
       'ALTER TABLE server_migration ADD COLUMN dest_host text, ALTER COLUMN dest_compute DROP NOT NULL, ALTER COLUMN dest_node DROP NOT NULL',
     ],
   },
+  {
+    name: '0009-kept-servers',
+    up: ["CREATE INDEX instance_kept ON instance (uuid) WHERE vm_state = 'shelved' AND deleted_at IS NULL"],
+  },
 ];

@@ -166,6 +166,17 @@ export class InstancesRepository implements InstanceRepository {
     return sql<Instance>(tx, `SELECT ${COLUMNS} FROM instance WHERE host = $1 AND deleted_at IS NULL`, [host]);
   }
 
+  async keptSince(tx: Tx, before: Date, limit: number): Promise<readonly string[]> {
+    const rows = await sql<{ uuid: string }>(
+      tx,
+      `SELECT uuid FROM instance WHERE vm_state = 'shelved' AND deleted_at IS NULL AND task_state IS NULL
+         AND COALESCE((request->'shelved'->>'at')::timestamptz, '-infinity') <= $1
+       ORDER BY request->'shelved'->>'at', uuid LIMIT $2`,
+      [before, limit],
+    );
+    return rows.map(({ uuid }) => uuid);
+  }
+
   ofHost(tx: Tx, host: string, uuids: readonly string[]): Promise<readonly Instance[]> {
     return sql<Instance>(
       tx,

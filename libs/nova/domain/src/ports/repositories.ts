@@ -93,6 +93,8 @@ export interface InstanceRepository {
     patch: InstancePatch,
   ): Promise<Instance | null>;
   byHost(tx: Tx, host: string): Promise<readonly Instance[]>;
+  /** Servers that were shelved before a time and are kept on their hosts, without a task; the longest kept first. */
+  keptSince(tx: Tx, before: Date, limit: number): Promise<readonly string[]>;
   /** The instances of a host, and those of the given ones, deleted or elsewhere, that exist at all. */
   ofHost(tx: Tx, host: string, uuids: readonly string[]): Promise<readonly Instance[]>;
   /** Locks the project's quota row, then counts what its undeleted instances use. */

@@ -3,7 +3,7 @@ import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/cont
 import { NovaError, NovaSagas } from '@nestack/nova/contract';
 import type { BlockDeviceRepository, ServiceRepository } from '../ports';
 import { begin, type BeginDeps } from './begin';
-import { assertUnlocked, checkStates, enter, visible } from './gate';
+import { enter } from './gate';
 import { imageOf } from './server-images';
 
 export interface ShelveDeps extends BeginDeps {
@@ -13,8 +13,8 @@ export interface ShelveDeps extends BeginDeps {
 }
 
 /**
- * Servers that give up their host and come back from an image of their disk, with the same ports and volumes. They leave
- * the host at once, as with upstream's default shelved_offload_time of 0. upstream: nova/compute/api.py shelve, unshelve
+ * Servers that give up their host and come back from an image of their disk, with the same ports and volumes. The operation
+ * decides whether they leave the host at once or are kept there. upstream: nova/compute/api.py shelve, shelve_offload, unshelve
  */
 export class Shelve {
   constructor(private readonly deps: ShelveDeps) {}
@@ -36,19 +36,22 @@ export class Shelve {
     );
   }
 
-  /** No server rests in the state from which this begins. */
+  /** Lets one that is kept on its host leave it now. */
   async offload(ctx: RequestContext, id: string): Promise<void> {
-    const instance = await this.deps.tx.read('server.shelve_offload', async (tx) =>
-      visible(ctx, await this.deps.instances.find(tx, id), id),
+    const { deps } = this;
+    await deps.tx.run('server.shelve_offload', (tx) =>
+      begin(ctx, tx, deps, id, {
+        gate: { action: 'shelveOffload', vm_states: ['shelved'] },
+        saga: NovaSagas.shelveOffload,
+        prepare: () => Promise.resolve({ patch: { task_state: 'shelving_offloading' }, params: {} }),
+      }),
     );
-    assertUnlocked(ctx, instance);
-    checkStates(instance, { action: 'shelveOffload', vm_states: ['shelved'] });
   }
 
   /**
    * A zone that is given is kept as the one that the user wants; null wants none any more. A host that is given must be in
-   * that zone, and pass the scheduler's filters like any other. Throws AvailabilityZoneNotFound, ComputeHostNotFound,
-   * UnshelveHostNotInAZ.
+   * that zone, and pass the scheduler's filters like any other. One that is kept on its host starts there. Throws
+   * AvailabilityZoneNotFound, ComputeHostNotFound, UnshelveHostNotInAZ, UnshelveInstanceInvalidState.
    */
   async unshelve(
     ctx: RequestContext,
@@ -60,16 +63,21 @@ export class Shelve {
       await deps.operations.lock(tx, id);
       const gate = { action: 'unshelve', vm_states: ['shelved', 'shelved_offloaded'] as const };
       const instance = await enter(ctx, tx, deps.instances, id, gate, { task_state: 'unshelving' });
+      const { host, zone } = target;
+      const kept = instance.vm_state === 'shelved';
+      if (kept && (zone !== undefined || host !== null))
+        throw NovaError.UnshelveInstanceInvalidState({ instance_uuid: instance.uuid, state: instance.vm_state });
       await this.assertTarget(tx, target, instance.request.availability_zone);
-      if (target.zone !== undefined) {
-        const request = { ...instance.request, availability_zone: target.zone };
+      if (zone !== undefined) {
+        const request = { ...instance.request, availability_zone: zone };
         await deps.instances.update(tx, instance.uuid, { request });
       }
-      await deps.operations.start(ctx, tx, NovaSagas.serverUnshelve.kind, {
-        params: { instance_uuid: instance.uuid, host: target.host },
+      const saga = kept ? NovaSagas.unshelveKept : NovaSagas.serverUnshelve;
+      await deps.operations.start(ctx, tx, saga.kind, {
+        params: { instance_uuid: instance.uuid, ...(kept ? {} : { host }) },
         resourceId: instance.uuid,
         mode: 'queue',
-        action: NovaSagas.serverUnshelve.action,
+        action: saga.action,
       });
     });
   }

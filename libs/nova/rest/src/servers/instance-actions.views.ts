@@ -32,6 +32,8 @@ const EVENTS: Readonly<Record<string, string>> = {
   'server.create_volume_image/snapshots': 'api_snapshot_instance',
   'server.shelve/snapshot': 'compute_shelve_instance',
   'server.shelve/terminate': 'compute_shelve_offload_instance',
+  'server.shelve_offload/terminate': 'compute_shelve_offload_instance',
+  'server.unshelve_kept/start': 'compute_start_instance',
   'server.unshelve/build': 'compute_unshelve_instance',
   'server.create_image/snapshot': 'compute_snapshot_instance',
   'server.attach_volume/attach': 'compute_attach_volume',
