@@ -240,10 +240,13 @@ describe('a boot that cannot succeed', () => {
     const [first, second] = bench.hosts;
     if (first === undefined || second === undefined) throw new Error('there are two hosts');
     bench.networks.faults.hosts.add(first.name);
+    bench.placement.faults.forget();
     const id = await bench.boot();
     expect(await bench.until(id, 'ACTIVE')).toMatchObject({ 'OS-EXT-SRV-ATTR:host': second.name });
     expect(bench.networks.of(id)).toMatchObject([{ host: second.name, status: 'ACTIVE' }]);
     expect(bench.placement.providers.get(bench.placement.allocations.get(id)?.provider ?? '')?.name).toBe(second.name);
+    // The scheduler was asked once: it had named the second as an alternate, and the claim went there.
+    expect([bench.placement.faults.count('candidates'), bench.placement.faults.count('claim')]).toEqual([1, 2]);
     await remove(id);
     bench.networks.faults.hosts.add(second.name);
     const none = await bench.boot();

@@ -11,6 +11,7 @@ import {
   type Selection,
 } from '@nestack/nova/contract';
 import { toInstanceSpec, type Instance, type NetworkRequest } from '@nestack/nova/domain';
+import { chooseHost, type ChosenHost } from './choose-host';
 import { vifPlugged } from './vif-plugged';
 import { endHold, isHostDown, load, loadInstance, onHost, terminate, type SagaDeps } from './deps';
 
@@ -97,8 +98,8 @@ export function createServerSaga(deps: SagaDeps) {
   );
   return defineSaga({
     kind: NovaSagas.serverCreate.kind,
-    version: 2,
-    continues: [1],
+    version: 3,
+    continues: [1, 2],
     params: NovaSagas.serverCreate.params,
     steps,
     onUnwound: async (_ctx, tx, run) => {
@@ -149,10 +150,9 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       when,
       do: async (ctx, run) => {
         const instance = await loadInstance(deps, run.params.instance_uuid);
-        if (attempt > 1) await deps.placement.release(ctx, instance.uuid);
         const ignore = attemptsOf(deps).flatMap((n) => failureOf(run, n)?.host ?? []);
-        const reply = await deps.scheduler.select_destinations(ctx, { request_spec: requestSpec(instance, ignore) });
-        return reply.selection;
+        const before = run.maybe<ChosenHost>(`schedule_${attempt - 1}`);
+        return chooseHost(ctx, deps, requestSpec(instance, ignore), { attempt, before });
       },
       undo: (ctx, run) => deps.placement.release(ctx, run.params.instance_uuid),
     },

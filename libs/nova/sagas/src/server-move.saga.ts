@@ -11,6 +11,7 @@ import {
 import type { Instance, InstancePatch } from '@nestack/nova/domain';
 import type { Static } from 'typebox';
 import { endHold, isHostDown, isRefusal, load, loadInstance, onHost, reachable, type SagaDeps } from './deps';
+import { chooseHost, type ChosenHost } from './choose-host';
 import {
   bindPorts,
   bindPortsBack,
@@ -77,8 +78,8 @@ export function moveSaga(deps: SagaDeps, declaration: typeof NovaSagas.serverRes
   ];
   return defineSaga({
     kind: declaration.kind,
-    version: 2,
-    continues: [1],
+    version: 3,
+    continues: [1, 2],
     params: declaration.params,
     steps,
     onUnwound: async (_ctx, tx, run) => {
@@ -107,9 +108,8 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
       type: 'effect',
       name: `schedule_${attempt}`,
       when,
-      do: async (ctx, run): Promise<Selection> => {
+      do: async (ctx, run): Promise<ChosenHost> => {
         const { instance, migration } = await loadMoving(deps, run.params);
-        if (attempt > 1) await deps.placement.release(ctx, instance.uuid);
         const failed = attemptsOf(deps).flatMap((n) => {
           const prepared = run.maybe<Prepared>(`prep_${n}`);
           return prepared !== undefined && !prepared.ok ? [prepared.host] : [];
@@ -121,7 +121,8 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
           force_host: null,
           ...(requested === null ? {} : { requested_host: requested }),
         };
-        return (await deps.scheduler.select_destinations(ctx, { request_spec })).selection;
+        const before = run.maybe<ChosenHost>(`schedule_${attempt - 1}`);
+        return chooseHost(ctx, deps, request_spec, { attempt, before });
       },
       undo: (ctx, run) => deps.placement.release(ctx, run.params.instance_uuid),
     },

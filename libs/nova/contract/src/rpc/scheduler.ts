@@ -37,6 +37,10 @@ export const Selection = Type.Object({
 });
 export type Selection = Static<typeof Selection>;
 
+/** A host that is not claimed, with what claims it. Tried when the chosen one fails. */
+export const Alternate = Type.Object({ ...Selection.properties, allocation_request: Type.Unknown() });
+export type Alternate = Static<typeof Alternate>;
+
 export const SchedulerRpc = defineRpc({
   exchange: 'nova',
   topic: 'scheduler',
@@ -48,8 +52,12 @@ export const SchedulerRpc = defineRpc({
       since: '4.5',
       idempotent: true,
       timeoutMs: 60_000,
-      args: Type.Object({ request_spec: RequestSpec }),
-      reply: Type.Object({ selection: Selection }),
+      args: Type.Object({
+        request_spec: RequestSpec,
+        /** How many are wanted beside the chosen one. */
+        alternates: Type.Optional(Type.Integer({ minimum: 0 })),
+      }),
+      reply: Type.Object({ selection: Selection, alternates: Type.Optional(Type.Array(Alternate)) }),
     },
   },
 });

@@ -99,6 +99,7 @@ describe('the scheduler', () => {
       nodename: 'c',
       compute_node_uuid: 'node-of-c',
       availability_zone: 'nova',
+      alternates: [],
     });
     expect(lines.slice(0, 3)).toEqual([
       "Starting to schedule for instances: ['11111111-1111-1111-1111-111111111111']",
@@ -121,6 +122,19 @@ describe('the scheduler', () => {
       if (candidate.provider_uuid !== 'node-of-c') placement.held.set(candidate.provider_uuid, candidate.provider_uuid);
     };
     expect((await scheduler(placement).select(ctx, aSpec())).service_host).toBe('c');
+  });
+
+  it('names as many others as are wanted, the best first, with what claims them', async () => {
+    const hosts = ['a', 'b', 'c', 'd'].map((name, index) => aHost(name, 4096 - index));
+    const names = async (spec = aSpec()) => {
+      const selected = await scheduler(new OnePlaceEach(hosts)).select(ctx, spec, 2);
+      expect(selected.alternates.every((one) => one.allocation_request !== undefined)).toBe(true);
+      return [selected.service_host, ...selected.alternates.map((one) => one.service_host)];
+    };
+    expect(await names()).toEqual(['a', 'b', 'c']);
+    expect(await names(aSpec({ force_host: 'd' }))).toEqual(['d']);
+    group = groupOf('anti-affinity', {});
+    expect(await names(aSpec({ scheduler_hints: { group: 'the-group' } }))).toEqual(['a']);
   });
 
   it('finds the claim that it made before', async () => {

@@ -1,6 +1,6 @@
 import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner } from '@nestack/kernel/context';
-import { NovaError, type RequestSpec, type Selection } from '@nestack/nova/contract';
+import { NovaError, type Alternate, type RequestSpec, type Selection } from '@nestack/nova/contract';
 import type { PlacementPort, ProviderCandidate, ServerGroupRepository } from '../ports';
 import { allowsHost, groupHint, hostsOfOthers, type GroupPlaces } from '../server-groups/group-policy';
 import { hintUuids, type HostFilter } from './filters';
@@ -42,6 +42,11 @@ const FIRST_LOOK = 64;
 /** How often hosts are looked for anew when others took what was found. */
 const ROUNDS = 5;
 
+/** The host that is claimed, and others that would do. */
+export interface Selected extends Selection {
+  readonly alternates: readonly Alternate[];
+}
+
 /** Hosts that may get the server, and what they were chosen for. */
 interface Suitable {
   readonly hosts: readonly HostState[];
@@ -57,22 +62,27 @@ interface Suitable {
 export class FilterScheduler {
   constructor(private readonly deps: FilterSchedulerDeps) {}
 
-  /** Throws `NoValidHost`. */
-  async select(ctx: RequestContext, spec: RequestSpec): Promise<Selection> {
+  /**
+   * Answers as many alternates beside the chosen host as are wanted and there are, the best first; none where only this host may
+   * be, or for a member of a server group, whose place no claim alone secures. Throws `NoValidHost`.
+   */
+  async select(ctx: RequestContext, spec: RequestSpec, alternates = 0): Promise<Selected> {
     this.deps.log.debug(ctx, 'scheduler.start', {
       instance_uuid: spec.instance_uuid,
       message: `Starting to schedule for instances: ['${spec.instance_uuid}']`,
     });
-    if (spec.check_type === 'rebuild') return this.#checkRebuild(ctx, spec);
+    if (spec.check_type === 'rebuild') return { ...(await this.#checkRebuild(ctx, spec)), alternates: [] };
     const only = spec.force_host ?? spec.requested_host ?? null;
     const forced = only === null ? null : await this.#byName(only);
     if (only !== null && forced === null) throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
     for (let round = 1; round <= ROUNDS; round += 1) {
       const suitable = await this.#suitable(ctx, spec, forced);
-      if (suitable === null) return this.#claimedBefore(ctx, spec, '');
-      if (suitable.hosts.length === 0) return this.#claimedBefore(ctx, spec, NOT_ENOUGH);
-      const selection = await this.#claimOne(ctx, suitable);
-      if (selection !== null) return selection;
+      if (suitable === null || suitable.hosts.length === 0) {
+        const held = await this.#claimedBefore(ctx, spec, suitable === null ? '' : NOT_ENOUGH);
+        return { ...held, alternates: [] };
+      }
+      const selected = await this.#claimOne(ctx, suitable, groupHint(spec.scheduler_hints) === null ? alternates : 0);
+      if (selected !== null) return selected;
     }
     throw NovaError.NoValidHost({ reason: NOT_ENOUGH });
   }
@@ -101,7 +111,7 @@ export class FilterScheduler {
   }
 
   /** The best of the hosts that can be claimed; null when others took them all. */
-  async #claimOne(ctx: RequestContext, { hosts, request }: Suitable): Promise<Selection | null> {
+  async #claimOne(ctx: RequestContext, { hosts, request }: Suitable, alternates: number): Promise<Selected | null> {
     const { log, placement, weighers, random } = this.deps;
     const { spec } = request;
     const weighed = weighHosts(hosts, weighers, request, random);
@@ -117,7 +127,7 @@ export class FilterScheduler {
       const { host, weight } = best;
       if (!(await placement.claim(ctx, spec, host.candidate))) {
         const held = await this.#held(ctx, spec);
-        if (held !== null) return held;
+        if (held !== null) return { ...held, alternates: [] };
         continue;
       }
       const places = await this.#takePlace(spec, host.host);
@@ -127,7 +137,7 @@ export class FilterScheduler {
           message: `Selected host: ${nameOf(host)}`,
           weight,
         });
-        return selectionOf(host);
+        return { ...selectionOf(host), alternates: left.slice(0, alternates).map(alternateOf) };
       }
       await this.#giveBack(ctx, spec, host.host, places);
       left = left.filter((one) => allowsHost(places, one.host.host, spec.instance_uuid));
@@ -284,6 +294,10 @@ export class FilterScheduler {
     await this.deps.placement.release(ctx, spec.instance_uuid);
     return null;
   }
+}
+
+function alternateOf({ host }: { readonly host: HostState }): Alternate {
+  return { ...selectionOf(host), allocation_request: host.candidate.allocation_request };
 }
 
 /** Upstream's whole reason: it tells users nothing about the hosts. */

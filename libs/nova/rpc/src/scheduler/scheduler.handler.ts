@@ -12,7 +12,8 @@ type Methods = (typeof SchedulerRpc)['methods'];
 export class SchedulerHandler implements RpcHandlers<typeof SchedulerRpc> {
   constructor(@Inject(FilterScheduler) private readonly scheduler: FilterScheduler) {}
 
-  async select_destinations(ctx: RequestContext, { request_spec }: RpcArgs<Methods['select_destinations']>) {
-    return { selection: await this.scheduler.select(ctx, request_spec) };
+  async select_destinations(ctx: RequestContext, args: RpcArgs<Methods['select_destinations']>) {
+    const { alternates, ...selection } = await this.scheduler.select(ctx, args.request_spec, args.alternates);
+    return { selection, alternates: [...alternates] };
   }
 }
