@@ -24,6 +24,8 @@ export const getAutoAllocatedTopology = operation({
     }),
   }),
   status: 200,
+  // It is made of the cloud's defaults, which may be missing or used up.
+  errors: ['AutoAllocationFailure', 'OverQuota'],
 });
 export const deleteAutoAllocatedTopology = operation({
   id: 'deleteAutoAllocatedTopology',
