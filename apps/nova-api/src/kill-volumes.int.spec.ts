@@ -47,7 +47,11 @@ describe('a cut worker', () => {
           bench.volumes.outgrown.add(volume);
           const event = { name: 'volume-extended', server_uuid: id, tag: volume };
           const as = `${bench.project}:service`;
-          const told = await bench.call('POST', '/os-server-external-events', { as, body: { events: [event] } });
+          const told = await bench.call('POST', '/os-server-external-events', {
+            version: '2.93',
+            as,
+            body: { events: [event] },
+          });
           expect(told.status).toBe(200);
         },
         check: async ({ id, volume }) => {
@@ -185,7 +189,7 @@ describe('a cut worker', () => {
           bench.volumes.onReimaged = (tag, server_uuid) => {
             const event = { name: 'volume-reimaged', server_uuid, tag };
             const as = `${bench.project}:service`;
-            void bench.call('POST', '/os-server-external-events', { as, body: { events: [event] } });
+            void bench.call('POST', '/os-server-external-events', { version: '2.93', as, body: { events: [event] } });
           };
           const volume = bench.volumes.add({ project_id: bench.project, bootable: true }).id;
           const root = { source_type: 'volume', uuid: volume, destination_type: 'volume', boot_index: 0 };

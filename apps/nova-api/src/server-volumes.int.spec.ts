@@ -60,7 +60,11 @@ async function withVolume(): Promise<{ id: string; one: ReturnType<typeof volume
 
 describe('a volume that grows in use', () => {
   const tell = (...events: Record<string, unknown>[]) =>
-    bench.call('POST', '/os-server-external-events', { as: `${bench.project}:service`, body: { events } });
+    bench.call('POST', '/os-server-external-events', {
+      version: '2.93',
+      as: `${bench.project}:service`,
+      body: { events },
+    });
 
   it('is seen by the guest that runs, and is an action of the server', async () => {
     const { id, one } = await withVolume();

@@ -188,6 +188,7 @@ describe('a create request', () => {
         tags: ['blue'],
         description: 'for tests',
         user_data: Buffer.from('#!/bin/sh\n').toString('base64'),
+        trusted_image_certificates: ['cert-1'],
       },
       '2.93',
       { 'os:scheduler_hints': {} },
@@ -214,7 +215,7 @@ describe('a create request', () => {
       flavor: { original_name: expect.any(String), vcpus: 1, ram: 64, disk: 1, ephemeral: 0, swap: 0, extra_specs: {} },
       'OS-EXT-SRV-ATTR:hostname': 'vm',
       server_groups: [],
-      trusted_image_certificates: null,
+      trusted_image_certificates: ['cert-1'],
       security_groups: [{ name: 'default' }],
     });
     expect(shown).not.toHaveProperty('OS-EXT-SRV-ATTR:host');
@@ -248,6 +249,27 @@ describe('a create request', () => {
     bench.networks.networks.clear();
     if (own !== undefined) bench.networks.networks.set(own.id, own);
     bench.networks.autoAllocates = false;
+  });
+
+  it('may ask for a host, which the filters still judge, from 2.74 on', async () => {
+    const [host] = bench.hosts;
+    const asked = (server: Record<string, unknown>, as: string) =>
+      bench.call('POST', '/servers', {
+        as,
+        version: '2.74',
+        body: { server: { ...good(), networks: [{ uuid: bench.network }], ...server } },
+      });
+    const admin = `${bench.project}:admin`;
+    const refused = await asked({ host: host?.name }, bench.project);
+    const message = "Policy doesn't allow compute:servers:create:requested_destination to be performed.";
+    expect([refused.status, refused.json]).toEqual([403, fault('forbidden', 403, message)]);
+    expect((await asked({ host: host?.name, availability_zone: `nova:${host?.name ?? ''}` }, admin)).status).toBe(400);
+    expect((await asked({ host: 'nowhere' }, admin)).status).toBe(400);
+    const { server } = (await asked({ host: host?.name }, admin)).json as { server: { id: string } };
+    expect((await bench.until(server.id, 'ACTIVE'))['OS-EXT-SRV-ATTR:host']).toBe(host?.name);
+    const other = await asked({ host: host?.name, availability_zone: `nova:${host?.name ?? ''}` }, bench.project);
+    expect(other.status).toBe(403);
+    await bench.tidy();
   });
 
   it('for several servers numbers them', async () => {

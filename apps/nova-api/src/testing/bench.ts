@@ -101,12 +101,8 @@ export interface BenchHost {
   stop(): Promise<void>;
 }
 
-const IMPLIED: Readonly<Record<string, readonly string[]>> = {
-  admin: ['admin', 'manager', 'member', 'reader'],
-  member: ['member', 'reader'],
-  reader: ['reader'],
-  service: ['service'],
-};
+/** Each implies those after it. */
+const ROLES = ['admin', 'manager', 'member', 'reader'];
 
 /** The token names project and role: `p1:member`. */
 export const benchAuthenticator: Authenticator = {
@@ -124,7 +120,7 @@ export const benchAuthenticator: Authenticator = {
         projectDomain: domain,
         domainId: null,
         systemScope: false,
-        roles: IMPLIED[role] ?? [],
+        roles: ROLES.includes(role) ? ROLES.slice(ROLES.indexOf(role)) : [role],
       },
       expiresAt: new Date(Date.now() + 3_600_000),
       auditIds: [],

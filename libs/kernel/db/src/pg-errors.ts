@@ -118,6 +118,14 @@ export function toDomainError(error: unknown, what: string): DomainError {
       cause: error,
     });
   }
+  if (codeOf(error) === '2201B') {
+    return new DomainError({
+      kind: 'badRequest',
+      code: 'InvalidInput',
+      message: 'The regular expression is none that the database reads.',
+      cause: error,
+    });
+  }
   if (isUnstorableNumber(error)) {
     return new DomainError({
       kind: 'badRequest',

@@ -27,6 +27,10 @@ export const NovaError = defineErrors({
   ImageNotActive: { kind: 'badRequest', template: 'Image {image_id} is not active.' },
   MetadataKeyInvalid: { kind: 'notFound', template: 'Invalid metadata key' },
   ImageNotFoundApi: { kind: 'notFound', template: 'Image not found.' },
+  CertificatesOfVolume: {
+    kind: 'badRequest',
+    template: 'Image certificate validation is not supported when booting from volume',
+  },
   InvalidImageRef: { kind: 'badRequest', template: 'Invalid imageRef provided.' },
   FlavorDiskTooSmall: {
     kind: 'badRequest',
@@ -205,7 +209,7 @@ export const NovaError = defineErrors({
     kind: 'notFound',
     template: 'Action for request_id {request_id} on instance {action_id} not found',
   },
-  ActionNotFound: { kind: 'notFound', template: 'Action {request_id} for instance {instance_uuid} not found' },
+  ActionNotFound: { kind: 'notFound', template: 'Action {request_id} not found' },
   AvailabilityZoneNotFound: { kind: 'badRequest', template: 'The requested availability zone is not available' },
   ComputeHostUnknown: { kind: 'notFound', template: 'Compute host {host} could not be found.' },
   ComputeHostNotFound: { kind: 'badRequest', template: 'Compute host {host} could not be found.' },
@@ -270,6 +274,7 @@ export const NovaError = defineErrors({
   BadRequest: { kind: 'badRequest', template: '{reason}' },
   NotFound: { kind: 'notFound', template: '{reason}' },
   Conflict: { kind: 'conflict', template: '{reason}' },
+  Forbidden: { kind: 'forbidden', template: '{reason}' },
   Gone: { kind: 'gone', template: 'This resource is no longer available. No forwarding address is given.' },
   FeatureNotSupported: { kind: 'unsupported', template: 'The requested functionality is not supported.' },
   DeletedInstancesForbidden: { kind: 'forbidden', template: 'Only administrators may list deleted instances' },

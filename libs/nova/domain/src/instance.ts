@@ -124,7 +124,12 @@ export interface BootRequest {
   readonly security_group_names: readonly string[];
   readonly scheduler_hints: Readonly<Record<string, unknown>>;
   readonly availability_zone: string | null;
+  /** Where it is made whatever the filters say. */
   readonly force_host: string | null;
+  /** Where it is made if the filters let it. */
+  readonly requested_host?: string;
+  /** Certificates that its image may be signed with. */
+  readonly trusted_image_certificates?: readonly string[];
   readonly personality: readonly { readonly path: string; readonly contents: string }[];
   readonly local?: LocalDisks;
   /** What is known of the image on a root that is a volume. */

@@ -152,7 +152,12 @@ function attemptSteps(deps: SagaDeps, attempt: number): Step[] {
         const instance = await loadInstance(deps, run.params.instance_uuid);
         const ignore = attemptsOf(deps).flatMap((n) => failureOf(run, n)?.host ?? []);
         const before = run.maybe<ChosenHost>(`schedule_${attempt - 1}`);
-        return chooseHost(ctx, deps, requestSpec(instance, ignore), { attempt, before });
+        const { requested_host: requested } = instance.request;
+        const spec = {
+          ...requestSpec(instance, ignore),
+          ...(requested === undefined ? {} : { requested_host: requested }),
+        };
+        return chooseHost(ctx, deps, spec, { attempt, before });
       },
       undo: (ctx, run) => deps.placement.release(ctx, run.params.instance_uuid),
     },

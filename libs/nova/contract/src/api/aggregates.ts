@@ -1,11 +1,11 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Any, Name, Nullable, Strict } from './common';
+import { Any, Fqdn, Name, Nullable, Strict, ZoneName } from './common';
 
 const Aggregate = Type.Record(Type.String(), Any);
-const Zone = Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255, pattern: '^[^:]+$' })));
+const Zone = Type.Optional(Nullable(ZoneName));
 const One = Type.Object({ aggregate: Aggregate });
-const Host = Strict({ host: Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' }) });
+const Host = Strict({ host: Fqdn });
 
 export const listAggregates = operation({
   id: 'listAggregates',
@@ -45,7 +45,7 @@ export const updateAggregate = operation({
   status: 200,
   body: Strict({
     aggregate: Type.Object(
-      { name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })), availability_zone: Zone },
+      { name: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '\\S' })), availability_zone: Zone },
       { additionalProperties: false, minProperties: 1 },
     ),
   }),

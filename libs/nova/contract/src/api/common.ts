@@ -9,7 +9,13 @@ export const Strict = <P extends Type.TProperties>(properties: P) =>
 
 /** Resource names: 1 to 255 characters, printable, no leading or trailing blanks. upstream: nova/api/validation/parameter_types.py */
 export const Name = Type.String({ minLength: 1, maxLength: 255, format: 'name' });
-/** Names before 2.1's strictness in which blanks at the ends are cut. */
+/** Names of availability zones, which no colon may be in. */
+export const ZoneName = Type.String({ minLength: 1, maxLength: 255, format: 'name', pattern: '^[^:]*$' });
+/** Names of machines as operators know them. upstream: parameter_types.fqdn */
+export const Fqdn = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' });
+/** Names that guests have; qualified ones from 2.94 on. upstream: parameter_types.hostname */
+export const GuestHostname = (minor: number) =>
+  minor >= 94 ? Fqdn : Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$' });
 export const Uuid = Type.String({ format: 'uuid' });
 /** Integers that clients also send as text. */
 /** The largest integer that is stored. upstream: nova/db/constants.py */
@@ -22,32 +28,31 @@ export const NonNegativeInteger = Type.Union([
   Type.Integer({ minimum: 0, maximum: MAX_INT }),
   Type.String({ pattern: '^[0-9]+$' }),
 ]);
+/** Words for booleans. */
+export const BOOLEAN_WORDS = [
+  'True',
+  'TRUE',
+  'true',
+  '1',
+  'ON',
+  'On',
+  'on',
+  'YES',
+  'Yes',
+  'yes',
+  'False',
+  'FALSE',
+  'false',
+  '0',
+  'OFF',
+  'Off',
+  'off',
+  'NO',
+  'No',
+  'no',
+] as const;
 /** Python's idea of a boolean in JSON bodies. upstream: parameter_types.boolean */
-export const LooseBoolean = Type.Union([
-  Type.Boolean(),
-  Type.Enum([
-    'True',
-    'TRUE',
-    'true',
-    '1',
-    'ON',
-    'On',
-    'on',
-    'YES',
-    'Yes',
-    'yes',
-    'False',
-    'FALSE',
-    'false',
-    '0',
-    'OFF',
-    'Off',
-    'off',
-    'NO',
-    'No',
-    'no',
-  ]),
-]);
+export const LooseBoolean = Type.Union([Type.Boolean(), Type.Enum([...BOOLEAN_WORDS])]);
 /** Metadata of servers: text of up to 255 characters on both sides. */
 export const Metadata = Type.Record(
   Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }),

@@ -1,6 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { Any, Links, LooseBoolean, NonNegativeInteger, Nullable, PositiveInteger, Strict, versions } from './common';
+import { AnyText, Page, Word, closedSince275 } from './queries';
 
 const Flavor = Type.Record(Type.String(), Any);
 const ExtraSpecs = Type.Record(
@@ -8,14 +9,29 @@ const ExtraSpecs = Type.Record(
   Type.Union([Type.String({ maxLength: 255 }), Type.Number()]),
   { additionalProperties: false },
 );
-const ListQuery = Type.Object({
-  limit: Type.Optional(Type.String({ pattern: '^[0-9]*$' })),
-  marker: Type.Optional(Type.String()),
-  is_public: Type.Optional(Type.String()),
-  minRam: Type.Optional(Type.String()),
-  minDisk: Type.Optional(Type.String()),
-  sort_key: Type.Optional(Type.String()),
-  sort_dir: Type.Optional(Type.String()),
+const ListQuery = closedSince275({
+  ...Page,
+  is_public: AnyText,
+  minRam: AnyText,
+  minDisk: AnyText,
+  sort_key: Word([
+    'created_at',
+    'description',
+    'disabled',
+    'ephemeral_gb',
+    'flavorid',
+    'id',
+    'is_public',
+    'memory_mb',
+    'name',
+    'root_gb',
+    'rxtx_factor',
+    'swap',
+    'updated_at',
+    'vcpu_weight',
+    'vcpus',
+  ]),
+  sort_dir: Word(['asc', 'desc']),
 });
 
 export const listFlavors = operation({

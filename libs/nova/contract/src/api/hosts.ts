@@ -1,6 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Any, Links, LooseBoolean, Strict, versions } from './common';
+import { Any, BOOLEAN_WORDS, Fqdn, Links, LooseBoolean, Strict, versions } from './common';
+import { AnyText, OneName, OneOf, OnePage, Page, closed, closedSince275, open } from './queries';
 
 const Item = Type.Record(Type.String(), Any);
 
@@ -10,10 +11,12 @@ export const listServices = operation({
   method: 'GET',
   path: '/os-services',
   status: 200,
-  query: Type.Object({ host: Type.Optional(Type.String()), binary: Type.Optional(Type.String()) }),
+  query: closedSince275({ host: AnyText, binary: AnyText }),
   response: Type.Object({ services: Type.Array(Item) }),
   policy: 'os_compute_api:os-services:list',
 });
+const Text = Type.String({ minLength: 1, maxLength: 255 });
+const ServiceFields = { host: Fqdn, binary: Text, disabled_reason: Type.Optional(Text) };
 export const updateService = operation({
   id: 'updateService',
   summary: 'Enable, disable or force down a service',
@@ -21,20 +24,13 @@ export const updateService = operation({
   path: '/os-services/{service_id}',
   status: 200,
   body: versions<Type.TObject>([
-    {
-      since: '2.1',
-      schema: Type.Object({
-        host: Type.Optional(Type.String()),
-        binary: Type.Optional(Type.String()),
-        disabled_reason: Type.Optional(Type.String()),
-        forced_down: Type.Optional(LooseBoolean),
-      }),
-    },
+    { since: '2.1', schema: Strict(ServiceFields) },
+    { since: '2.11', schema: Strict({ ...ServiceFields, forced_down: Type.Optional(LooseBoolean) }) },
     {
       since: '2.53',
       schema: Strict({
         status: Type.Optional(Type.Enum(['enabled', 'disabled'])),
-        disabled_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+        disabled_reason: Type.Optional(Text),
         forced_down: Type.Optional(LooseBoolean),
       }),
     },
@@ -53,12 +49,10 @@ export const deleteService = operation({
   errors: ['ServiceNotFound'],
 });
 
-const HypervisorQuery = Type.Object({
-  limit: Type.Optional(Type.String({ pattern: '^[0-9]*$' })),
-  marker: Type.Optional(Type.String()),
-  hypervisor_hostname_pattern: Type.Optional(Type.String()),
-  with_servers: Type.Optional(Type.String()),
-});
+const HypervisorQuery = [
+  open('2.33', Page),
+  closed('2.53', { ...OnePage, hypervisor_hostname_pattern: OneName, with_servers: OneOf(BOOLEAN_WORDS) }),
+];
 export const listHypervisors = operation({
   id: 'listHypervisors',
   summary: 'List hypervisors',
@@ -97,7 +91,7 @@ export const showHypervisor = operation({
   method: 'GET',
   path: '/os-hypervisors/{hypervisor_id}',
   status: 200,
-  query: HypervisorQuery,
+  query: [closed('2.53', { with_servers: OneOf(BOOLEAN_WORDS) })],
   response: Type.Object({ hypervisor: Item }),
   policy: 'os_compute_api:os-hypervisors:show',
   errors: ['HypervisorNotFound', 'BadRequest'],
@@ -143,7 +137,7 @@ export const listHosts = operation({
   path: '/os-hosts',
   status: 200,
   maxVersion: '2.42',
-  query: Type.Object({ zone: Type.Optional(Type.String()) }),
+  query: Type.Object({ zone: AnyText }),
   response: Type.Object({ hosts: Type.Array(Item) }),
   policy: 'os_compute_api:os-hosts:list',
 });
@@ -210,32 +204,40 @@ export const listAvailabilityZonesDetail = operation({
   policy: 'os_compute_api:os-availability-zone:detail',
 });
 
+/** What is told of, and since when. upstream: nova/api/openstack/compute/schemas/server_external_events.py */
+const EVENTS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['2.1', ['network-changed', 'network-vif-plugged', 'network-vif-unplugged', 'network-vif-deleted']],
+  ['2.51', ['volume-extended']],
+  ['2.76', ['power-update']],
+  ['2.82', ['accelerator-request-bound']],
+  ['2.93', ['volume-reimaged']],
+]);
+const minorOf = (version: string): number => Number(version.split('.')[1]);
+const EventsBody = (names: readonly string[]) =>
+  Strict({
+    events: Type.Array(
+      Strict({
+        server_uuid: Type.String({ format: 'uuid' }),
+        name: Type.Enum([...names]),
+        status: Type.Optional(Type.Enum(['failed', 'completed', 'in-progress'])),
+        tag: Type.Optional(Type.String({ maxLength: 255 })),
+      }),
+      { minItems: 1 },
+    ),
+  });
+
 export const createExternalEvents = operation({
   id: 'createExternalEvents',
   summary: 'Tell of events in other services',
   method: 'POST',
   path: '/os-server-external-events',
   status: [200, 207],
-  body: Strict({
-    events: Type.Array(
-      Strict({
-        server_uuid: Type.String({ format: 'uuid' }),
-        name: Type.Enum([
-          'network-changed',
-          'network-vif-plugged',
-          'network-vif-unplugged',
-          'network-vif-deleted',
-          'volume-extended',
-          'power-update',
-          'accelerator-request-bound',
-          'volume-reimaged',
-        ]),
-        status: Type.Optional(Type.Enum(['failed', 'completed', 'in-progress'])),
-        tag: Type.Optional(Type.String({ maxLength: 255 })),
-      }),
-      { minItems: 1 },
-    ),
-  }),
+  body: versions<ReturnType<typeof EventsBody>>(
+    [...EVENTS.keys()].map((since) => ({
+      since,
+      schema: EventsBody([...EVENTS].flatMap(([from, names]) => (minorOf(from) <= minorOf(since) ? names : []))),
+    })),
+  ),
   response: Type.Object({ events: Type.Array(Item) }),
   policy: 'os_compute_api:os-server-external-events:create',
 });

@@ -30,6 +30,7 @@ export * from './migrations';
 export * from './network-proxies';
 export * from './quotas';
 export * from './server-actions';
+export * from './server-filters';
 export * from './server-groups';
 export * from './server-parts';
 export * from './servers';

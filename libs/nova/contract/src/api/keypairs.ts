@@ -1,17 +1,20 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { Any, Links, Strict, versions } from './common';
+import { AnyText, Page, closed, open } from './queries';
 
-const KeyName = Type.String({ minLength: 1, maxLength: 255, format: 'name' });
-const KeyName292 = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9@._ -]+$' });
+/** Names of few letters, no blank at the ends. upstream: parameter_types.keypair_name_special_chars */
+const KeyName = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?! )[a-zA-Z0-9_ -]+(?<! )$' });
+const KeyName292 = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?! )[a-zA-Z0-9@._ -]+(?<! )$' });
 const Fields = { name: KeyName, public_key: Type.Optional(Type.String()) };
 const KeyType = Type.Optional(Type.Enum(['ssh', 'x509']));
-const UserId = Type.Optional(Type.String({ minLength: 1, maxLength: 255 }));
-const Query = Type.Object({
-  user_id: Type.Optional(Type.String()),
-  limit: Type.Optional(Type.String({ pattern: '^[0-9]*$' })),
-  marker: Type.Optional(Type.String()),
-});
+const UserId = Type.Optional(Type.String());
+const ListQuery = [
+  open('2.10', { user_id: AnyText }),
+  open('2.35', { user_id: AnyText, ...Page }),
+  closed('2.75', { user_id: AnyText, ...Page }),
+];
+const Query = [open('2.10', { user_id: AnyText }), closed('2.75', { user_id: AnyText })];
 const KeyPair = Type.Record(Type.String(), Any);
 
 export const listKeyPairs = operation({
@@ -20,7 +23,7 @@ export const listKeyPairs = operation({
   method: 'GET',
   path: '/os-keypairs',
   status: 200,
-  query: Query,
+  query: ListQuery,
   response: Type.Object({
     keypairs: Type.Array(Type.Object({ keypair: KeyPair })),
     keypairs_links: Type.Optional(Links),

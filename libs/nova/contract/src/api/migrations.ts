@@ -1,9 +1,19 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { Any, Links } from './common';
+import { AnyText, OnePage, OneTime, closed, open } from './queries';
 
 const Item = Type.Record(Type.String(), Any);
-const Text = Type.Optional(Type.String());
+const Filters = {
+  hidden: AnyText,
+  host: AnyText,
+  instance_uuid: AnyText,
+  source_compute: AnyText,
+  status: AnyText,
+  migration_type: AnyText,
+};
+const Paged = { ...Filters, ...OnePage, 'changes-since': OneTime };
+const Bounded = { ...Paged, 'changes-before': OneTime };
 
 /** `limit`, `marker` and `changes-since` count from 2.59 on, `changes-before` from 2.66, user and project from 2.80. */
 export const listMigrations = operation({
@@ -12,20 +22,12 @@ export const listMigrations = operation({
   method: 'GET',
   path: '/os-migrations',
   status: 200,
-  query: Type.Object({
-    hidden: Text,
-    host: Text,
-    instance_uuid: Text,
-    source_compute: Text,
-    status: Text,
-    migration_type: Text,
-    limit: Text,
-    marker: Text,
-    'changes-since': Text,
-    'changes-before': Text,
-    user_id: Text,
-    project_id: Text,
-  }),
+  query: [
+    open('2.1', Filters),
+    closed('2.59', Paged),
+    closed('2.66', Bounded),
+    closed('2.80', { ...Bounded, user_id: AnyText, project_id: AnyText }),
+  ],
   response: Type.Object({ migrations: Type.Array(Item), migrations_links: Type.Optional(Links) }),
   policy: 'os_compute_api:os-migrations:index',
   errors: ['MarkerNotFound'],

@@ -1,6 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { Any, LooseBoolean, Strict, versions } from './common';
+import { AnyText, closedSince275 } from './queries';
 
 const Item = Type.Record(Type.String(), Any);
 const Limit = Type.Optional(
@@ -20,34 +21,23 @@ export const QUOTA_DEFAULTS: Readonly<Record<string, number>> = {
   server_groups: 10,
   server_group_members: 10,
 };
-const names = ['instances', 'cores', 'ram', 'metadata_items', 'key_pairs', 'server_groups', 'server_group_members'];
-const old = [
-  'injected_files',
-  'injected_file_content_bytes',
-  'injected_file_path_bytes',
-  'floating_ips',
-  'fixed_ips',
-  'security_groups',
-  'security_group_rules',
-  'networks',
-];
+const NAMES = ['instances', 'cores', 'ram', 'metadata_items', 'key_pairs', 'server_groups', 'server_group_members'];
+/** Quotas of files that servers are given at boot, until 2.57. */
+export const INJECTED_QUOTAS = ['injected_files', 'injected_file_content_bytes', 'injected_file_path_bytes'];
+/** Quotas of networks, which nova has no more of; until 2.36, or 2.50 in classes. */
+export const NETWORK_QUOTAS = ['floating_ips', 'fixed_ips', 'security_groups', 'security_group_rules'];
 const Fields = (keys: readonly string[]): Record<string, typeof Limit> =>
   Object.fromEntries(keys.map((key) => [key, Limit]));
-const Rows = (wrap: string) =>
-  versions<Type.TObject>([
-    {
-      since: '2.1',
-      schema: Strict({
-        [wrap]: Strict({
-          ...Fields([...names, ...old]),
-          force: Type.Optional(LooseBoolean),
-          tenant_id: Type.Optional(Type.String()),
-        }),
-      }),
-    },
-    { since: '2.57', schema: Strict({ [wrap]: Strict({ ...Fields(names), force: Type.Optional(LooseBoolean) }) }) },
+/** A body, without quotas of networks from `networksEnd` on. upstream: schemas/{quota_sets,quota_classes}.py */
+const Rows = (wrap: string, networksEnd: string, more: Type.TProperties) => {
+  const body = (names: readonly string[]) => Strict({ [wrap]: Strict({ ...Fields(names), ...more }) });
+  return versions<Type.TObject>([
+    { since: '2.1', schema: body([...NAMES, ...INJECTED_QUOTAS, ...NETWORK_QUOTAS]) },
+    { since: networksEnd, schema: body([...NAMES, ...INJECTED_QUOTAS]) },
+    { since: '2.57', schema: body(NAMES) },
   ]);
-const UserQuery = Type.Object({ user_id: Type.Optional(Type.String()) });
+};
+const UserQuery = closedSince275({ user_id: AnyText });
 
 export const showQuotaSet = operation({
   id: 'showQuotaSet',
@@ -85,7 +75,7 @@ export const updateQuotaSet = operation({
   path: '/os-quota-sets/{tenant_id}',
   status: 200,
   query: UserQuery,
-  body: Rows('quota_set'),
+  body: Rows('quota_set', '2.36', { force: Type.Optional(LooseBoolean) }),
   response: Type.Object({ quota_set: Item }),
   policy: 'os_compute_api:os-quota-sets:update',
   errors: ['QuotaInvalid'],
@@ -114,7 +104,7 @@ export const updateQuotaClass = operation({
   method: 'PUT',
   path: '/os-quota-class-sets/{class_name}',
   status: 200,
-  body: Rows('quota_class_set'),
+  body: Rows('quota_class_set', '2.50', {}),
   response: Type.Object({ quota_class_set: Item }),
   policy: 'os_compute_api:os-quota-class-sets:update',
 });
@@ -124,7 +114,7 @@ export const showLimits = operation({
   method: 'GET',
   path: '/limits',
   status: 200,
-  query: Type.Object({ tenant_id: Type.Optional(Type.String()), reserved: Type.Optional(Type.String()) }),
+  query: closedSince275({ tenant_id: AnyText }),
   response: Type.Object({ limits: Item }),
   policy: 'os_compute_api:limits',
 });

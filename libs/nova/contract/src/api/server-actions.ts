@@ -1,6 +1,18 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Any, LooseBoolean, Metadata, Name, NonNegativeInteger, Nullable, Strict, versions } from './common';
+import {
+  Any,
+  Fqdn,
+  GuestHostname,
+  LooseBoolean,
+  Metadata,
+  Name,
+  NonNegativeInteger,
+  Nullable,
+  Strict,
+  Uuid,
+  versions,
+} from './common';
 import { AccessIpV4, AccessIpV6 } from './servers';
 
 const IpAddress = Type.Union([AccessIpV4, AccessIpV6]);
@@ -102,7 +114,7 @@ export const createServerBackup = action(
 function rebuildBody(since: string): { since: string; schema: Type.TSchema } {
   const minor = Number(since.split('.')[1]);
   const fields: Type.TProperties = {
-    imageRef: Type.String(),
+    imageRef: Uuid,
     name: Type.Optional(Name),
     adminPass: Type.Optional(Type.String()),
     metadata: Type.Optional(Metadata),
@@ -131,13 +143,7 @@ function rebuildBody(since: string): { since: string; schema: Type.TSchema } {
       : {}),
     ...(minor >= 90
       ? {
-          hostname: Type.Optional(
-            Type.String({
-              minLength: 1,
-              maxLength: minor >= 94 ? 255 : 63,
-              pattern: minor >= 94 ? '^[a-zA-Z0-9-.]*$' : '^[a-zA-Z0-9-]*$',
-            }),
-          ),
+          hostname: Type.Optional(GuestHostname(minor)),
         }
       : {}),
   };
@@ -158,6 +164,7 @@ export interface RebuildFields {
   readonly description?: string | null;
   readonly key_name?: string | null;
   readonly user_data?: string | null;
+  readonly trusted_image_certificates?: readonly string[] | null;
   readonly hostname?: string;
 }
 
@@ -195,9 +202,6 @@ export const revertResize = action('revertResize', 'revertResize', 'os_compute_a
   errors: ['NotResized'],
 });
 
-/** upstream: nova/api/validation/parameter_types.py, fqdn */
-const HostName = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' });
-
 /** upstream: nova/api/openstack/compute/schemas/migrate_server.py */
 export const migrateServer = operation({
   id: 'migrateServer',
@@ -210,7 +214,7 @@ export const migrateServer = operation({
     { since: '2.1', schema: Type.Object({ migrate: Any }) },
     {
       since: '2.56',
-      schema: Strict({ migrate: Nullable(Strict({ host: Type.Optional(Nullable(HostName)) })) }),
+      schema: Strict({ migrate: Nullable(Strict({ host: Type.Optional(Nullable(Fqdn)) })) }),
     },
   ]),
   policy: 'os_compute_api:os-migrate-server:migrate',
@@ -241,19 +245,13 @@ export const unshelveServer = operation({
   action: 'unshelve',
   status: 202,
   body: versions<Type.TObject<{ unshelve: Type.TSchema }>>([
-    { since: '2.1', schema: Type.Object({ unshelve: Any }) },
-    { since: '2.77', schema: Strict({ unshelve: Nullable(Strict({ availability_zone: Type.String() })) }) },
+    { since: '2.1', schema: Strict({ unshelve: Any }) },
+    { since: '2.77', schema: Strict({ unshelve: Nullable(Strict({ availability_zone: Name })) }) },
     {
       since: '2.91',
       schema: Strict({
         unshelve: Nullable(
-          Type.Object(
-            {
-              availability_zone: Type.Optional(Nullable(Type.String())),
-              host: Type.Optional(Type.String({ minLength: 1 })),
-            },
-            { additionalProperties: false, minProperties: 1 },
-          ),
+          Strict({ availability_zone: Type.Optional(Nullable(Name)), host: Type.Optional(Type.String()) }),
         ),
       }),
     },
@@ -272,12 +270,26 @@ export const changeServerPassword = action(
 );
 /** Servers are deleted at once, so there is never one to restore. */
 export const restoreServer = action('restore', 'restoreServer', 'os_compute_api:os-deferred-delete:restore', Any);
-export const lockServer = action(
-  'lock',
-  'lockServer',
-  'os_compute_api:os-lock-server:lock',
-  Nullable(Type.Object({ locked_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) })),
-);
+/** A reason may be given from 2.73 on; older versions do not look at what is said. */
+export const lockServer = operation({
+  id: 'lockServer',
+  summary: 'Server action lock',
+  method: 'POST',
+  path: '/servers/{server_id}/action',
+  action: 'lock',
+  status: 202,
+  body: versions<Type.TObject<{ lock: Type.TSchema }>>([
+    { since: '2.1', schema: Strict({ lock: Any }) },
+    {
+      since: '2.73',
+      schema: Strict({
+        lock: Nullable(Strict({ locked_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) })),
+      }),
+    },
+  ]),
+  policy: 'os_compute_api:os-lock-server:lock',
+  errors: ['InstanceNotFound'],
+});
 export const unlockServer = action('unlock', 'unlockServer', 'os_compute_api:os-lock-server:unlock', Any);
 export const getConsoleOutput = action(
   'os-getConsoleOutput',
@@ -313,13 +325,13 @@ export const addSecurityGroup = action(
   'addSecurityGroup',
   'addSecurityGroup',
   'os_compute_api:os-security-groups:add',
-  Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) }),
+  Strict({ name: Type.String({ minLength: 1 }) }),
 );
 export const removeSecurityGroup = action(
   'removeSecurityGroup',
   'removeSecurityGroup',
   'os_compute_api:os-security-groups:remove',
-  Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) }),
+  Strict({ name: Type.String({ minLength: 1 }) }),
 );
 /** Clients of today ask neutron. upstream: nova/api/openstack/compute/schemas/floating_ips.py */
 export const addFloatingIp = action(

@@ -1,6 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { Name, PositiveInteger, Strict, Any, versions } from './common';
+import { AnyText, OffsetPage, closedSince275 } from './queries';
 
 /** Policies of server groups; the soft ones count from 2.15 on. */
 export const GROUP_POLICIES = ['anti-affinity', 'affinity', 'soft-anti-affinity', 'soft-affinity'] as const;
@@ -8,11 +9,6 @@ export type GroupPolicy = (typeof GROUP_POLICIES)[number];
 
 /** A group as shown; its attributes vary with the microversion. */
 const Group = Type.Record(Type.String(), Any);
-const Page = {
-  all_projects: Type.Optional(Type.String()),
-  limit: Type.Optional(Type.String({ pattern: '^[0-9]+$' })),
-  offset: Type.Optional(Type.String({ pattern: '^[0-9]+$' })),
-};
 const oneOf = (policies: readonly GroupPolicy[]) =>
   Strict({
     server_group: Strict({
@@ -27,10 +23,7 @@ export const listServerGroups = operation({
   method: 'GET',
   path: '/os-server-groups',
   status: 200,
-  query: [
-    { since: '2.1', schema: Type.Object(Page) },
-    { since: '2.75', schema: Strict(Page) },
-  ],
+  query: closedSince275({ all_projects: AnyText, ...OffsetPage }),
   response: Type.Object({ server_groups: Type.Array(Group) }),
   policy: 'os_compute_api:os-server-groups:index',
 });

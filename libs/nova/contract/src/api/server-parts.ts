@@ -1,6 +1,7 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { Any, Links, LooseBoolean, Metadata, Nullable, Strict, Uuid, versions } from './common';
+import { OffsetPage, OnePage, OneTime, closed, closedSince275 } from './queries';
 
 const server = '/servers/{server_id}';
 const MetadataBody = Strict({ metadata: Metadata });
@@ -151,12 +152,10 @@ export const listInstanceActions = operation({
   method: 'GET',
   path: `${server}/os-instance-actions`,
   status: 200,
-  query: Type.Object({
-    limit: Type.Optional(Type.String({ pattern: '^[0-9]*$' })),
-    marker: Type.Optional(Type.String()),
-    'changes-since': Type.Optional(Type.String()),
-    'changes-before': Type.Optional(Type.String()),
-  }),
+  query: [
+    closed('2.58', { ...OnePage, 'changes-since': OneTime }),
+    closed('2.66', { ...OnePage, 'changes-since': OneTime, 'changes-before': OneTime }),
+  ],
   response: Type.Object({ instanceActions: Type.Array(Type.Record(Type.String(), Any)), links: Type.Optional(Links) }),
   policy: 'os_compute_api:os-instance-actions:list',
 });
@@ -228,10 +227,7 @@ export const listVolumeAttachments = operation({
   method: 'GET',
   path: `${server}/os-volume_attachments`,
   status: 200,
-  query: Type.Object({
-    limit: Type.Optional(Type.String({ pattern: '^[0-9]*$' })),
-    offset: Type.Optional(Type.String({ pattern: '^[0-9]*$' })),
-  }),
+  query: closedSince275(OffsetPage),
   response: Type.Object({ volumeAttachments: Type.Array(VolumeAttachment) }),
   policy: 'os_compute_api:os-volumes-attachments:index',
 });
@@ -310,9 +306,9 @@ export const deleteVolumeAttachment = operation({
 
 const InterfaceFields = {
   net_id: Type.Optional(Uuid),
-  port_id: Type.Optional(Nullable(Uuid)),
+  port_id: Type.Optional(Uuid),
   fixed_ips: Type.Optional(
-    Type.Array(Strict({ ip_address: Type.String(), subnet_id: Type.Optional(Type.String()) }), {
+    Type.Array(Strict({ ip_address: Type.String({ format: 'ip' }), subnet_id: Type.Optional(Type.String()) }), {
       minItems: 1,
       maxItems: 1,
     }),
@@ -339,10 +335,10 @@ export const createInterface = operation({
       interfaceAttachment: Type.TOptional<Type.TObject<typeof InterfaceFields & { tag: Type.TOptional<Type.TString> }>>;
     }>
   >([
-    { since: '2.1', schema: Type.Object({ interfaceAttachment: Type.Optional(Strict(InterfaceFields)) }) },
+    { since: '2.1', schema: Strict({ interfaceAttachment: Type.Optional(Strict(InterfaceFields)) }) },
     {
       since: '2.49',
-      schema: Type.Object({
+      schema: Strict({
         interfaceAttachment: Type.Optional(Strict({ ...InterfaceFields, tag: Type.Optional(Tag) })),
       }),
     },

@@ -1,40 +1,62 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Any, Links, LooseBoolean, Metadata, Name, Nullable, PositiveInteger, Strict, Uuid, versions } from './common';
+import { ServerListQuery } from './server-filters';
+import {
+  Any,
+  Fqdn,
+  GuestHostname,
+  Links,
+  LooseBoolean,
+  Metadata,
+  Name,
+  Nullable,
+  PositiveInteger,
+  Strict,
+  Uuid,
+  versions,
+} from './common';
 
 const Tag = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' });
 const DeviceTag = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' });
 const DiskConfig = Type.Enum(['AUTO', 'MANUAL']);
 export const AccessIpV4 = Type.String({ format: 'ipv4' });
 export const AccessIpV6 = Type.String({ format: 'ipv6' });
-const FixedIp = Type.String();
+const FixedIp = Type.String({ format: 'ip' });
 
-const BlockDeviceBase = {
-  source_type: Type.Optional(Type.Enum(['volume', 'image', 'snapshot', 'blank'])),
-  uuid: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._-]*$' }))),
-  image_id: Type.Optional(Type.String()),
-  destination_type: Type.Optional(Nullable(Type.Enum(['volume', 'local']))),
-  guest_format: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
-  device_type: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
-  disk_bus: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
-  boot_index: Type.Optional(Nullable(Type.Union([Type.Integer(), Type.String({ pattern: '^-?[0-9]+$' })]))),
+/** upstream: nova/api/openstack/compute/schemas/servers.py _legacy_block_device_mapping */
+const OldBlockDevice = {
+  virtual_name: Type.Optional(Type.String({ maxLength: 255 })),
+  volume_id: Type.Optional(Uuid),
+  snapshot_id: Type.Optional(Uuid),
   volume_size: Type.Optional(
-    Nullable(Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[0-9]+$' })])),
+    Type.Union([Type.Integer({ minimum: 1, maximum: 0x7fffffff }), Type.String({ minLength: 1, pattern: '^[0-9]+$' })]),
   ),
-  device_name: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
+  device_name: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._/-]*$' })),
   delete_on_termination: Type.Optional(LooseBoolean),
   no_device: Type.Optional(Any),
-  snapshot_id: Type.Optional(Nullable(Type.String())),
-  volume_id: Type.Optional(Nullable(Type.String())),
+  connection_info: Type.Optional(Type.String({ maxLength: 16_777_215 })),
 };
-const NetworkBase = {
-  uuid: Type.Optional(Nullable(Uuid)),
-  port: Type.Optional(Nullable(Uuid)),
-  fixed_ip: Type.Optional(Nullable(FixedIp)),
+const BlockDeviceBase = {
+  source_type: Type.Optional(Type.Enum(['volume', 'image', 'snapshot', 'blank'])),
+  uuid: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._-]*$' })),
+  image_id: Type.Optional(Uuid),
+  destination_type: Type.Optional(Type.Enum(['volume', 'local'])),
+  guest_format: Type.Optional(Type.String({ maxLength: 255 })),
+  device_type: Type.Optional(Type.String({ maxLength: 255 })),
+  disk_bus: Type.Optional(Type.String({ maxLength: 255 })),
+  boot_index: Type.Optional(Nullable(Type.Union([Type.Integer(), Type.String({ pattern: '^-?[0-9]+$' })]))),
+  ...OldBlockDevice,
 };
-
-const Networks = (tagged: boolean) =>
-  Type.Array(Strict({ ...NetworkBase, ...(tagged ? { tag: Type.Optional(DeviceTag) } : {}) }));
+/** Networks' ids are checked by the operation itself before 2.37; tags came with 2.32, and were lost from 2.37 to 2.41. */
+const Networks = (minor: number) =>
+  Type.Array(
+    Strict({
+      uuid: Type.Optional(minor >= 37 ? Uuid : Type.String()),
+      port: Type.Optional(Nullable(Uuid)),
+      fixed_ip: Type.Optional(FixedIp),
+      ...((minor >= 32 && minor < 37) || minor >= 42 ? { tag: Type.Optional(DeviceTag) } : {}),
+    }),
+  );
 const BlockDevices = (tagged: boolean, typed: boolean) =>
   Type.Array(
     Strict({
@@ -64,10 +86,10 @@ const SchedulerHints = Type.Object(
 function createServerBody(version: { readonly minor: number }) {
   const v = version.minor;
   const tagged = v >= 42 || v === 32;
-  const networks = Networks(tagged);
+  const networks = Networks(v);
   const server: Type.TProperties = {
     name: Name,
-    imageRef: Type.Optional(Type.String({ maxLength: 255 })),
+    imageRef: Type.Optional(Type.Union([Uuid, Type.Literal('')])),
     flavorRef: Type.Union([Type.String({ minLength: 1 }), Type.Integer()]),
     adminPass: Type.Optional(Type.String()),
     metadata: Type.Optional(Metadata),
@@ -75,18 +97,16 @@ function createServerBody(version: { readonly minor: number }) {
     accessIPv4: Type.Optional(AccessIpV4),
     accessIPv6: Type.Optional(AccessIpV6),
     'OS-DCF:diskConfig': Type.Optional(DiskConfig),
-    availability_zone: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255 }))),
-    block_device_mapping: Type.Optional(Type.Array(Type.Record(Type.String(), Any))),
+    availability_zone: Type.Optional(Name),
+    block_device_mapping: Type.Optional(Type.Array(Strict(OldBlockDevice))),
     block_device_mapping_v2: Type.Optional(BlockDevices(tagged, v >= 67)),
-    config_drive: Type.Optional(Nullable(LooseBoolean)),
-    key_name: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 255 }))),
+    config_drive: Type.Optional(LooseBoolean),
+    key_name: Type.Optional(Name),
     min_count: Type.Optional(PositiveInteger),
     max_count: Type.Optional(PositiveInteger),
     return_reservation_id: Type.Optional(LooseBoolean),
-    security_groups: Type.Optional(
-      Type.Array(Strict({ name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) })),
-    ),
-    user_data: Type.Optional(Nullable(Type.String({ maxLength: 65_535, format: 'base64' }))),
+    security_groups: Type.Optional(Type.Array(Strict({ name: Type.Optional(Name) }))),
+    user_data: Type.Optional(Type.String({ maxLength: 65_535, format: 'base64' })),
     ...(v < 57
       ? {
           personality: Type.Optional(
@@ -95,7 +115,7 @@ function createServerBody(version: { readonly minor: number }) {
         }
       : {}),
     ...(v >= 19 ? { description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) } : {}),
-    ...(v >= 52 ? { tags: Type.Optional(Type.Array(Tag, { maxItems: 50, uniqueItems: true })) } : {}),
+    ...(v >= 52 ? { tags: Type.Optional(Type.Array(Tag, { maxItems: 50 })) } : {}),
     ...(v >= 63
       ? {
           trusted_image_certificates: Type.Optional(
@@ -105,21 +125,11 @@ function createServerBody(version: { readonly minor: number }) {
       : {}),
     ...(v >= 74
       ? {
-          host: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-          hypervisor_hostname: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+          host: Type.Optional(Fqdn),
+          hypervisor_hostname: Type.Optional(Fqdn),
         }
       : {}),
-    ...(v >= 90
-      ? {
-          hostname: Type.Optional(
-            Type.String({
-              minLength: 1,
-              maxLength: v >= 94 ? 255 : 63,
-              pattern: v >= 94 ? '^[a-zA-Z0-9-.]*$' : '^[a-zA-Z0-9-]*$',
-            }),
-          ),
-        }
-      : {}),
+    ...(v >= 90 ? { hostname: Type.Optional(GuestHostname(v)) } : {}),
   };
   const hints = Type.Optional(SchedulerHints);
   return Strict({ server: Strict(server), 'os:scheduler_hints': hints, 'OS-SCH-HNT:scheduler_hints': hints });
@@ -176,19 +186,13 @@ const row = (since: string) => ({ since, schema: createServerBody({ minor: Numbe
 export const Server = Type.Record(Type.String(), Any);
 const ServerBrief = Type.Object({ id: Type.String(), name: Type.String(), links: Links });
 
-export const ListServersQuery = Type.Object({
-  limit: Type.Optional(Type.String({ pattern: '^[0-9]*$' })),
-  marker: Type.Optional(Type.String()),
-});
-const ListQuery = [{ since: '2.1', schema: ListServersQuery }];
-
 export const listServers = operation({
   id: 'listServers',
   summary: 'List servers',
   method: 'GET',
   path: '/servers',
   status: 200,
-  query: ListQuery,
+  query: ServerListQuery,
   response: Type.Object({ servers: Type.Array(ServerBrief), servers_links: Type.Optional(Links) }),
   policy: 'os_compute_api:servers:index',
   errors: ['BadRequest', 'MarkerNotFound', 'InvalidSortKey'],
@@ -199,7 +203,7 @@ export const listServersDetail = operation({
   method: 'GET',
   path: '/servers/detail',
   status: 200,
-  query: ListQuery,
+  query: ServerListQuery,
   response: Type.Object({ servers: Type.Array(Server), servers_links: Type.Optional(Links) }),
   policy: 'os_compute_api:servers:detail',
   errors: ['BadRequest', 'MarkerNotFound', 'InvalidSortKey'],
@@ -250,37 +254,26 @@ export const showServer = operation({
   policy: 'os_compute_api:servers:show',
   errors: ['InstanceNotFound'],
 });
-const UpdateFields = {
-  name: Type.Optional(Name),
-  'OS-DCF:diskConfig': Type.Optional(DiskConfig),
-  accessIPv4: Type.Optional(Nullable(AccessIpV4)),
-  accessIPv6: Type.Optional(Nullable(AccessIpV6)),
-};
+const updateBody = (minor: number) =>
+  Strict({
+    server: Strict({
+      name: Type.Optional(Name),
+      'OS-DCF:diskConfig': Type.Optional(DiskConfig),
+      accessIPv4: Type.Optional(AccessIpV4),
+      accessIPv6: Type.Optional(AccessIpV6),
+      ...(minor >= 19 ? { description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) } : {}),
+      ...(minor >= 90 ? { hostname: Type.Optional(GuestHostname(minor)) } : {}),
+    }),
+  });
 export const updateServer = operation({
   id: 'updateServer',
   summary: 'Update a server',
   method: 'PUT',
   path: '/servers/{server_id}',
   status: 200,
-  body: versions<Type.TObject<{ server: Type.TObject }>>([
-    { since: '2.1', schema: Strict({ server: Strict(UpdateFields) }) },
-    {
-      since: '2.19',
-      schema: Strict({
-        server: Strict({ ...UpdateFields, description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))) }),
-      }),
-    },
-    {
-      since: '2.90',
-      schema: Strict({
-        server: Strict({
-          ...UpdateFields,
-          description: Type.Optional(Nullable(Type.String({ maxLength: 255 }))),
-          hostname: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-.]*$' })),
-        }),
-      }),
-    },
-  ]),
+  body: versions<Type.TObject<{ server: Type.TObject }>>(
+    [1, 19, 90, 94].map((minor) => ({ since: `2.${minor}`, schema: updateBody(minor) })),
+  ),
   response: Type.Object({ server: Server }),
   policy: 'os_compute_api:servers:update',
   errors: ['InstanceNotFound'],

@@ -1,16 +1,15 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Links, Nullable, Strict } from './common';
+import { Links, Nullable } from './common';
+import { AnyText, Page, closed, open } from './queries';
 
-const Text = Type.Optional(Type.String());
-const Period = { start: Text, end: Text };
-const Page = { limit: Type.Optional(Type.String({ pattern: '^[0-9]+$' })), marker: Text };
+const Period = { start: AnyText, end: AnyText };
 
 /** Unknown parameters are refused from 2.75 on, pages are there from 2.40 on. */
 const rows = (period: Type.TProperties) => [
-  { since: '2.1', schema: Type.Object(period) },
-  { since: '2.40', schema: Type.Object({ ...period, ...Page }) },
-  { since: '2.75', schema: Strict({ ...period, ...Page }) },
+  open('2.1', period),
+  open('2.40', { ...period, ...Page }),
+  closed('2.75', { ...period, ...Page }),
 ];
 
 const ServerUsage = Type.Object({
@@ -44,7 +43,7 @@ export const listTenantUsages = operation({
   method: 'GET',
   path: '/os-simple-tenant-usage',
   status: 200,
-  query: rows({ ...Period, detailed: Text }),
+  query: rows({ ...Period, detailed: AnyText }),
   response: Type.Object({
     tenant_usages: Type.Array(Type.Object({ ...TenantUsage, server_usages: Type.Optional(Type.Array(ServerUsage)) })),
     tenant_usages_links: Type.Optional(Links),

@@ -1,15 +1,13 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
 import { Any, LooseBoolean, Strict } from './common';
+import { OffsetPage } from './queries';
 
 /** Cinder's volumes and snapshots in nova's older words; they end with 2.35. upstream: compute/{volumes,snapshots}.py */
 const maxVersion = '2.35';
 
 const Item = Type.Record(Type.String(), Any);
-const Page = Type.Object({
-  limit: Type.Optional(Type.String({ pattern: '^[0-9]+$' })),
-  offset: Type.Optional(Type.String({ pattern: '^[0-9]+$' })),
-});
+const Page = Type.Object(OffsetPage);
 const Text = Type.Optional(Type.String());
 
 export const listVolumeProxies = operation({

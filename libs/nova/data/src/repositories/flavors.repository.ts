@@ -34,7 +34,10 @@ const SORT: Readonly<Record<string, string>> = {
   is_public: 'is_public',
   disabled: 'disabled',
   created_at: 'created_at',
-  updated_at: 'updated_at',
+  updated_at: "COALESCE(updated_at, '-infinity')",
+  description: "COALESCE(description, '')",
+  // Flavors of today have no weight.
+  vcpu_weight: '0::int',
 };
 
 /** Flavors in PostgreSQL. */

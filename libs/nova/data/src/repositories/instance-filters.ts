@@ -1,34 +1,32 @@
 import { isUuidLike } from '@nestack/kernel/ids';
-import type { InstanceQuery } from '@nestack/nova/domain';
+import type { InstanceQuery, MatchedAttribute } from '@nestack/nova/domain';
 
-/** Columns by which a list may be sorted; the wire's names on the left. upstream: nova/api/openstack/compute/schemas/servers.py */
-export const SORT_COLUMNS: Readonly<Record<string, string>> = {
-  access_ip_v4: 'access_ip_v4',
-  access_ip_v6: 'access_ip_v6',
-  availability_zone: 'availability_zone',
-  config_drive: 'config_drive',
-  created_at: 'created_at',
-  display_description: 'display_description',
-  display_name: 'display_name',
-  host: 'host',
-  hostname: 'hostname',
-  image_ref: "image->>'id'",
-  instance_type_id: "flavor->>'id'",
-  key_name: 'key_name',
-  launch_index: 'launch_index',
-  launched_at: 'launched_at',
-  locked_by: 'locked_by',
-  node: 'node',
-  power_state: 'power_state',
-  progress: 'progress',
-  project_id: 'project_id',
-  root_device_name: 'root_device_name',
-  task_state: 'task_state',
-  terminated_at: 'terminated_at',
-  updated_at: 'updated_at',
-  user_id: 'user_id',
-  uuid: 'uuid',
-  vm_state: 'vm_state',
+/** A time as nova's database writes it, in UTC. */
+const time = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')`;
+
+/** The text of an attribute that a regular expression is for; nova has 1, 0 and '' where ours are booleans. */
+const TEXTS: Readonly<Record<MatchedAttribute, string>> = {
+  access_ip_v4: 'i.access_ip_v4',
+  access_ip_v6: 'i.access_ip_v6',
+  auto_disk_config: "CASE i.disk_config WHEN 'AUTO' THEN '1' ELSE '0' END",
+  availability_zone: 'i.availability_zone',
+  config_drive: "CASE WHEN i.config_drive THEN 'True' ELSE '' END",
+  created_at: time('i.created_at'),
+  display_description: 'i.display_description',
+  display_name: 'i.display_name',
+  hostname: 'i.hostname',
+  kernel_id: "''",
+  key_name: 'i.key_name',
+  launch_index: 'i.launch_index::text',
+  launched_at: time('i.launched_at'),
+  locked_by: 'i.locked_by',
+  node: 'i.node',
+  power_state: 'i.power_state::text',
+  progress: 'i.progress::text',
+  ramdisk_id: "''",
+  reservation_id: 'i.reservation_id',
+  root_device_name: 'i.root_device_name',
+  terminated_at: time('i.terminated_at'),
 };
 
 /** The WHERE clause of a list without its page, parameters appended. */
@@ -45,23 +43,16 @@ export function instanceFilters(query: InstanceQuery, params: unknown[]): string
   const equal: readonly (readonly [string, unknown])[] = [
     ['i.user_id', query.user_id],
     ['i.host', query.host],
-    ['i.node', query.node],
     ["i.flavor->>'id'", query.flavor_id],
-    ['i.key_name', query.key_name],
-    ['i.reservation_id', query.reservation_id],
-    ['i.availability_zone', query.availability_zone],
-    ['i.config_drive', query.config_drive],
-    ['i.power_state', query.power_state],
-    ['i.launch_index', query.launch_index],
-    ['i.hostname', query.hostname],
   ];
   for (const [column, value] of equal) if (value !== undefined) add((p) => `${column} = ${p}`, value);
+  for (const [attribute, pattern] of Object.entries(query.matches ?? {}))
+    add((p) => `${TEXTS[attribute as MatchedAttribute]} ~ ${p}`, pattern);
   if (query.image_id !== undefined) {
     if (query.image_id === '') where.push('i.image IS NULL');
     else add((p) => `i.image->>'id' = ${p}`, query.image_id);
   }
-  if (query.uuid !== undefined) add((p) => `i.uuid = ANY(${p}::uuid[])`, [query.uuid].flat().filter(isUuidLike));
-  if (query.name !== undefined) add((p) => `i.display_name ~ ${p}`, query.name);
+  if (query.uuid !== undefined) add((p) => `i.uuid = ANY(${p}::uuid[])`, [query.uuid].filter(isUuidLike));
   if (query.vm_states !== undefined) add((p) => `i.vm_state = ANY(${p}::text[])`, query.vm_states);
   if (query.task_states !== undefined) add((p) => `i.task_state = ANY(${p}::text[])`, query.task_states);
   if (query.changes_since !== undefined) add((p) => `i.updated_at >= ${p}`, query.changes_since);
@@ -69,21 +60,59 @@ export function instanceFilters(query: InstanceQuery, params: unknown[]): string
   if (query.changes_before !== undefined)
     add((p) => `i.updated_at < date_trunc('second', ${p}::timestamptz) + interval '1 second'`, query.changes_before);
   if (query.locked !== undefined) where.push(query.locked ? 'i.locked_by IS NOT NULL' : 'i.locked_by IS NULL');
-  if (query.metadata !== undefined) add((p) => `i.metadata @> ${p}::jsonb`, JSON.stringify(query.metadata));
   if (query.tags !== undefined) add((p) => `i.tags @> ${p}::jsonb`, JSON.stringify(query.tags));
   if (query.tags_any !== undefined) add((p) => `i.tags ?| ${p}::text[]`, query.tags_any);
   if (query.not_tags !== undefined) add((p) => `NOT i.tags @> ${p}::jsonb`, JSON.stringify(query.not_tags));
   if (query.not_tags_any !== undefined) add((p) => `NOT i.tags ?| ${p}::text[]`, query.not_tags_any);
-  const address = (pattern: string, colon: string): void =>
-    add(
-      (p) => `EXISTS (SELECT 1 FROM jsonb_array_elements(i.nics) n, jsonb_array_elements(n->'fixed_ips') f
-        WHERE f->>'ip_address' ${colon} '%:%' AND f->>'ip_address' ~ ${p})`,
-      pattern,
-    );
-  if (query.ip !== undefined) address(query.ip, 'NOT LIKE');
-  if (query.ip6 !== undefined) address(query.ip6, 'LIKE');
+  const addresses: string[] = [];
+  const address = (pattern: string | undefined, colon: string): void => {
+    if (pattern === undefined) return;
+    params.push(pattern);
+    addresses.push(`(f->>'ip_address' ${colon} '%:%' AND f->>'ip_address' ~ $${params.length})`);
+  };
+  address(query.ip, 'NOT LIKE');
+  address(query.ip6, 'LIKE');
+  if (addresses.length > 0)
+    where.push(`EXISTS (SELECT 1 FROM jsonb_array_elements(i.nics) n, jsonb_array_elements(n->'fixed_ips') f
+      WHERE ${addresses.join(' OR ')})`);
   return where.length === 0 ? 'TRUE' : where.join(' AND ');
 }
+
+/** Sort keys that are not columns of their own. */
+const EXPRESSIONS: Readonly<Record<string, (row: string) => string>> = {
+  auto_disk_config: (row) => `${row}.disk_config`,
+  image_ref: (row) => `${row}.image->>'id'`,
+  instance_type_id: (row) => `${row}.flavor->>'id'`,
+  kernel_id: () => "''::text",
+  locked: (row) => `(${row}.locked_by IS NOT NULL)`,
+  ramdisk_id: () => "''::text",
+};
+const COLUMNS: ReadonlySet<string> = new Set([
+  'access_ip_v4',
+  'access_ip_v6',
+  'availability_zone',
+  'config_drive',
+  'created_at',
+  'display_description',
+  'display_name',
+  'host',
+  'hostname',
+  'key_name',
+  'launch_index',
+  'launched_at',
+  'locked_by',
+  'node',
+  'power_state',
+  'progress',
+  'project_id',
+  'root_device_name',
+  'task_state',
+  'terminated_at',
+  'updated_at',
+  'user_id',
+  'uuid',
+  'vm_state',
+]);
 
 /** Columns without nulls need no word about them; with it, the index could not give their order. */
 const NEVER_NULL = new Set(['created_at', 'updated_at', 'uuid', 'display_name', 'project_id', 'user_id', 'vm_state']);
@@ -101,9 +130,12 @@ export function instanceOrder(
   sort: InstanceQuery['sort'],
   marker: boolean,
 ): { readonly order: string; readonly after: string } {
-  const keys = sort.map(({ key, dir }) => ({ column: SORT_COLUMNS[key] ?? 'created_at', dir }));
-  if (!keys.some(({ column }) => column === 'uuid')) keys.push({ column: 'uuid', dir: keys.at(-1)?.dir ?? 'desc' });
-  const of = (alias: string, column: string): string => `${alias}.${column}`;
+  const keys = sort.flatMap(({ key, dir }) =>
+    COLUMNS.has(key) || Object.hasOwn(EXPRESSIONS, key) ? [{ column: key, dir }] : [],
+  );
+  for (const column of ['created_at', 'uuid'])
+    if (!keys.some((key) => key.column === column)) keys.push({ column, dir: keys[0]?.dir ?? 'desc' });
+  const of = (alias: string, column: string): string => EXPRESSIONS[column]?.(alias) ?? `${alias}.${column}`;
   const order = keys
     .map(({ column, dir }) => `${of('i', column)} ${dir === 'asc' ? 'ASC' : 'DESC'}${nulls(column, dir)}`)
     .join(', ');

@@ -13,38 +13,54 @@ import type {
 } from '../instance';
 
 /** Filters of a server list; a project of null means all projects. */
+/** Attributes by which servers are found with regular expressions, as PostgreSQL's `~` reads them, on the text that nova stores. */
+export const MATCHED_ATTRIBUTES = [
+  'access_ip_v4',
+  'access_ip_v6',
+  'auto_disk_config',
+  'availability_zone',
+  'config_drive',
+  'created_at',
+  'display_description',
+  'display_name',
+  'hostname',
+  'kernel_id',
+  'key_name',
+  'launch_index',
+  'launched_at',
+  'locked_by',
+  'node',
+  'power_state',
+  'progress',
+  'ramdisk_id',
+  'reservation_id',
+  'root_device_name',
+  'terminated_at',
+] as const;
+export type MatchedAttribute = (typeof MATCHED_ATTRIBUTES)[number];
+
 export interface InstanceQuery {
   readonly project_id: string | null;
   readonly user_id?: string;
-  /** Regular expression on the name, as MySQL's and PostgreSQL's `~`. */
-  readonly name?: string;
-  readonly hostname?: string;
+  readonly matches?: Readonly<Partial<Record<MatchedAttribute, string>>>;
   readonly vm_states?: readonly VmState[];
   /** Words of task_state that the status filter implies (REBOOT). */
   readonly task_states?: readonly string[];
   readonly host?: string;
-  readonly node?: string;
-  readonly uuid?: string | readonly string[];
+  readonly uuid?: string;
   readonly flavor_id?: string;
   readonly image_id?: string;
-  readonly key_name?: string;
-  readonly reservation_id?: string;
-  readonly availability_zone?: string;
   readonly changes_since?: Date;
   readonly changes_before?: Date;
   readonly deleted?: boolean;
   readonly locked?: boolean;
-  /** Regular expressions on a fixed address. */
+  /** Regular expressions on a fixed address; one of them is enough. */
   readonly ip?: string;
   readonly ip6?: string;
   readonly tags?: readonly string[];
   readonly tags_any?: readonly string[];
   readonly not_tags?: readonly string[];
   readonly not_tags_any?: readonly string[];
-  readonly metadata?: Readonly<Record<string, string>>;
-  readonly config_drive?: boolean;
-  readonly power_state?: number;
-  readonly launch_index?: number;
   /** Whether the rows shall have their user data, which is long. */
   readonly with_user_data?: boolean;
   readonly limit: number;

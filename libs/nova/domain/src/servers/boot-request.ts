@@ -157,6 +157,9 @@ export function bootRequest(
     ...resolved,
     scheduler_hints: hints,
     personality: (fields.personality ?? []).map((file) => ({ ...file })),
+    ...(fields.trusted_image_certificates === undefined || fields.trusted_image_certificates === null
+      ? {}
+      : { trusted_image_certificates: [...fields.trusted_image_certificates] }),
   };
 }
 

@@ -87,12 +87,13 @@ export class CreateServers {
     const target = targetOf(ctx, fields);
     const groupId = groupHint(hints);
     const { flavor, keyData } = await deps.tx.read('server.create.lookup', async (tx) => {
-      if (target.zone !== null || target.host !== null) await this.assertTarget(tx, target);
+      if (target.zone !== null || target.host !== null || target.requested !== null)
+        await this.assertTarget(tx, target);
       if (groupId !== null) await groupToJoin(ctx, tx, deps.groups, groupId);
       await deps.quotas.assertInjectedFiles(tx, ctx.actor?.projectId ?? '', fields.personality ?? []);
       return this.lookUp(ctx, tx, flavorId, keyName);
     });
-    const { zone, host } = target;
+    const { zone, host, requested } = target;
 
     const remapped = await this.remapped(ctx, fields);
     if (remapped !== null) return this.create(ctx, remapped, hints, multiattach);
@@ -101,6 +102,7 @@ export class CreateServers {
     const imageRef =
       fields.imageRef === undefined || fields.imageRef === '' ? rootImage : fields.imageRef.replace(/^.*\//, '');
     if (imageRef === null && !rootIsVolume) throw NovaError.InvalidImageRef();
+    if (rootIsVolume && (fields.trusted_image_certificates ?? []).length > 0) throw NovaError.CertificatesOfVolume();
     if (count > 1 && devices.some((device) => device.source_type === 'volume')) {
       throw NovaError.BadRequest({ reason: 'Cannot attach one or more volumes to multiple instances' });
     }
@@ -123,6 +125,7 @@ export class CreateServers {
         security_group_names: await shownGroups(ctx, deps.networks, networks, groups.names),
         availability_zone: zone,
         force_host: host,
+        ...(requested === null ? {} : { requested_host: requested }),
         local: resolved.local,
         ...(rootIsVolume ? { root_image_properties: found?.properties ?? resolved.imageProperties } : {}),
       },
@@ -290,12 +293,13 @@ export class CreateServers {
   }
 
   /** Throws when there is no such zone, or no such host that is up. */
-  private async assertTarget(tx: Tx, { zone, host }: Target): Promise<void> {
+  private async assertTarget(tx: Tx, { zone, ...target }: Target): Promise<void> {
     const { services, clock } = this.deps;
     const known = await services.list(tx, { binary: 'nova-compute' });
     if (zone !== null && !known.some((service) => service.availability_zone === zone))
       throw NovaError.AvailabilityZoneNotFound();
     const now = clock.now();
+    const host = target.host ?? target.requested;
     if (host !== null && !known.some((service) => service.host === host && isUp(service, now)))
       throw NovaError.ComputeHostNotFound({ host });
   }
@@ -311,17 +315,26 @@ function withMappingOf(image: ImageSnapshot, fields: CreateServerFields): Create
 /** Where a server shall be, as far as its request says. */
 interface Target {
   readonly zone: string | null;
+  /** Forced, past the scheduler's filters. */
   readonly host: string | null;
+  /** Wanted of the scheduler. */
+  readonly requested: string | null;
 }
 
-/** The zone and forced host of a request. upstream: nova/compute/api.py parse_availability_zone */
+/** Where a request wants its servers. upstream: nova/api/openstack/compute/servers.py _process_hosts_for_create */
 function targetOf(ctx: RequestContext, fields: CreateServerFields): Target {
-  const { zone, host: named } = parseZone(fields.availability_zone);
-  const host = fields.host ?? fields.hypervisor_hostname ?? named;
-  if (host !== null && !callerOf(ctx).isAdmin) {
-    throw NovaError.PolicyForbidden({ rule: 'os_compute_api:servers:create:forced_host' });
-  }
-  return { zone, host };
+  const { zone, host } = parseZone(fields.availability_zone);
+  const requested = fields.host ?? fields.hypervisor_hostname ?? null;
+  const { isAdmin } = callerOf(ctx);
+  if (host !== null && !isAdmin) throw NovaError.PolicyForbidden({ rule: 'os_compute_api:servers:create:forced_host' });
+  if (requested !== null && !isAdmin)
+    throw NovaError.PolicyForbidden({ rule: 'compute:servers:create:requested_destination' });
+  if (requested !== null && host !== null)
+    throw NovaError.BadRequest({
+      reason:
+        'One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node are mutually exclusive.',
+    });
+  return { zone, host, requested };
 }
 
 /** Devices with names: the root is vda, the others follow in order; names that the user gave stay. */

@@ -66,7 +66,7 @@ export class ExternalEvents {
         return 200;
       });
       if (code === 200 && event.name === 'network-changed') await this.refresh(ctx, event.server_uuid);
-      answers.push({ ...event, status: code === 200 ? (event.status ?? 'completed') : 'failed', code });
+      answers.push({ ...event, status: code === 200 ? 'completed' : 'failed', code });
     }
     return answers;
   }

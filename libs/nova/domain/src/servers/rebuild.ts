@@ -37,6 +37,8 @@ export class Rebuild {
     });
     const imageId = fields.imageRef.replace(/^.*\//, '');
     const image = await resolveImage(ctx, deps.images, imageId, now.flavor, now.image !== null);
+    if (now.image === null && (fields.trusted_image_certificates ?? []).length > 0)
+      throw NovaError.CertificatesOfVolume();
     const root = now.image === null ? await this.rootFor(ctx, image, devices, reimage) : null;
     const other = root?.other ?? now.image?.id !== image.id;
     return deps.tx.run('server.rebuild', async (tx) => {
@@ -126,9 +128,14 @@ function formerOf({ image, request: { root_image_properties: properties } }: Ins
 
 function patchOf(before: Instance, fields: RebuildFields, other: ImageSnapshot | null): InstancePatch {
   const disk = fields['OS-DCF:diskConfig'];
+  const { personality, trusted_image_certificates: certificates } = fields;
+  const { trusted_image_certificates: trustedBefore, ...asked } = before.request;
+  // Null takes the certificates away.
+  const trusted = certificates === undefined ? trustedBefore : (certificates ?? undefined);
   const request = {
-    ...before.request,
-    ...(fields.personality === undefined ? {} : { personality: fields.personality.map((file) => ({ ...file })) }),
+    ...asked,
+    ...(personality === undefined ? {} : { personality: personality.map((file) => ({ ...file })) }),
+    ...(trusted === undefined ? {} : { trusted_image_certificates: [...trusted] }),
     ...(before.image === null && other !== null ? { root_image_properties: other.properties } : {}),
   };
   return {

@@ -287,14 +287,15 @@ export class Servers {
     });
   }
 
-  /** Long operations of a server, newest first. */
+  /** Long operations of a server, newest first; those of a deleted one only with `deleted`. */
   history(
     ctx: RequestContext,
     id: string,
+    options: { readonly deleted: boolean },
   ): Promise<{ readonly instance: Instance; readonly actions: readonly OperationHistory[] }> {
     return this.deps.tx.read('server.history', async (tx) => ({
-      instance: visible(ctx, await this.deps.instances.find(tx, id, { deleted: true }), id),
-      actions: (await this.deps.operations.history(tx, id)).filter((run) => run.action !== null),
+      instance: visible(ctx, await this.deps.instances.find(tx, id, options), id),
+      actions: (await this.deps.operations.history(tx, id, 1000)).filter((run) => run.action !== null),
     }));
   }
 

@@ -163,8 +163,8 @@ export class FlavorsController {
     const page = parsePage(q, { max: 1000 });
     const least = (key: string): number | undefined => {
       const text = q.get(key);
-      if (text === null || text === '') return undefined;
-      if (!/^\d+$/.test(text)) throw NovaError.BadRequest({ reason: `Invalid ${key} filter [${text}]` });
+      if (text === null) return undefined;
+      if (!/^ *[+-]?\d+ *$/.test(text)) throw NovaError.BadRequest({ reason: `Invalid ${key} filter [${text}]` });
       return Number(text);
     };
     const min_ram = least('minRam');

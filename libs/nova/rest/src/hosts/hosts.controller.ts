@@ -50,8 +50,7 @@ export class HostsController {
       const service = await this.hosts.update(request.ctx, { uuid: which }, changesOf(body));
       return { service: this.serviceView(service, request) };
     }
-    const { host, binary } = body;
-    if (host === undefined || binary === undefined) throw NovaError.BadRequest({ reason: 'Missing host or binary.' });
+    const { host = '', binary = '' } = body;
     const patches: Record<string, Parameters<Hosts['update']>[2]> = {
       enable: { disabled: false, disabled_reason: null },
       disable: { disabled: true },
@@ -59,7 +58,8 @@ export class HostsController {
       'force-down': { forced_down: isTrue(body.forced_down ?? false) },
     };
     const patch = Object.hasOwn(patches, which) ? patches[which] : undefined;
-    if (patch === undefined) throw NovaError.NotFound({ reason: 'Unknown action' });
+    const unknown = patch === undefined || (which === 'force-down' && !request.version.atLeast('2.11'));
+    if (unknown) throw NovaError.NotFound({ reason: 'Unknown action' });
     const service = await this.hosts.update(request.ctx, { host, binary }, patch);
     return {
       service: {
@@ -123,13 +123,11 @@ export class HostsController {
     };
   }
 
-  /** 200 when all went well, 207 for some, 404 when no server is known. upstream: server_external_events.py */
+  /** 200 when all went well, 207 when some did not. upstream: server_external_events.py */
   @Handles(createExternalEvents)
   async externalEvents(request: ApiRequest) {
     const { events } = request.body as { events: ExternalEvent[] };
     const answers = await this.events.accept(request.ctx, events);
-    if (answers.every((one) => one.code === 404))
-      throw NovaError.NotFound({ reason: 'No instances found for any event' });
     return new ApiReply({ events: answers }, { status: answers.every((one) => one.code === 200) ? 200 : 207 });
   }
 

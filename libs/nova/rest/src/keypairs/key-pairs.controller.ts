@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isoMicros } from '@nestack/kernel/clock';
 import { ApiReply, Handles, nextLinks, parsePage, type ApiRequest } from '@nestack/kernel/http';
-import { NovaError, createKeyPair, deleteKeyPair, listKeyPairs, showKeyPair } from '@nestack/nova/contract';
-import { KeyPairs, callerOf, type KeyPair } from '@nestack/nova/domain';
+import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
+import { createKeyPair, deleteKeyPair, listKeyPairs, showKeyPair } from '@nestack/nova/contract';
+import { KeyPairs, type KeyPair } from '@nestack/nova/domain';
 
 function brief(pair: KeyPair, request: ApiRequest) {
   return {
@@ -16,7 +17,10 @@ function brief(pair: KeyPair, request: ApiRequest) {
 /** `/os-keypairs` */
 @Injectable()
 export class KeyPairsController {
-  constructor(@Inject(KeyPairs) private readonly keyPairs: KeyPairs) {}
+  constructor(
+    @Inject(KeyPairs) private readonly keyPairs: KeyPairs,
+    @Inject(POLICY) private readonly policy: PolicyEnforcer,
+  ) {}
 
   @Handles(listKeyPairs)
   async list(request: ApiRequest) {
@@ -83,9 +87,8 @@ export class KeyPairsController {
   /** Administrators may name another user from 2.10 on. */
   private owner(request: ApiRequest, action: string, named = request.rawQuery.get('user_id') ?? undefined): string {
     const self = request.ctx.actor?.userId ?? '';
-    if (named === undefined || named === self || !request.version.atLeast('2.10')) return self;
-    if (!callerOf(request.ctx).isAdmin)
-      throw NovaError.PolicyForbidden({ rule: `os_compute_api:os-keypairs:${action}` });
+    if (named === undefined || named === '' || !request.version.atLeast('2.10')) return self;
+    this.policy.enforce(request.ctx, `os_compute_api:os-keypairs:${action}`, { user_id: named });
     return named;
   }
 }

@@ -1,6 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ApiReply, Handles, type ApiRequest, type ApiVersion } from '@nestack/kernel/http';
+import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
+  INJECTED_QUOTAS,
+  NETWORK_QUOTAS,
   NovaError,
   deleteQuotaSet,
   isTrue,
@@ -15,37 +18,48 @@ import {
   updateQuotaClass,
   updateQuotaSet,
 } from '@nestack/nova/contract';
-import { Quotas, callerOf, type Limits } from '@nestack/nova/domain';
+import { Quotas, type Limits } from '@nestack/nova/domain';
 import { EXTENSIONS, extensionView } from './extensions.views';
 
-const INJECTED = ['injected_files', 'injected_file_content_bytes', 'injected_file_path_bytes'];
-const NETWORK = { floating_ips: -1, fixed_ips: -1, security_groups: -1, security_group_rules: -1 };
 const project = (request: ApiRequest): string => request.params['tenant_id'] ?? '';
 
-/** Limits that a microversion shows. upstream: nova/api/openstack/compute/quota_sets.py */
-function shown(limits: Limits, version: ApiVersion): Record<string, number> {
-  const networks = !version.atLeast('2.36');
-  const kept = Object.entries(limits).filter(
-    ([key]) => (networks || !Object.hasOwn(NETWORK, key)) && (!version.atLeast('2.57') || !INJECTED.includes(key)),
-  );
-  return { ...(networks ? NETWORK : {}), ...Object.fromEntries(kept) };
+/**
+ * Limits that a microversion shows; those of networks, which nova does not enforce, before `networksEnd`.
+ * upstream: nova/api/openstack/compute/quota_sets.py
+ */
+function shown(limits: Limits, version: ApiVersion, networksEnd = '2.36'): Record<string, number> {
+  const hidden = [
+    ...(version.atLeast(networksEnd) ? NETWORK_QUOTAS : []),
+    ...(version.atLeast('2.57') ? INJECTED_QUOTAS : []),
+  ];
+  const all = { ...Object.fromEntries(NETWORK_QUOTAS.map((key) => [key, -1])), ...limits };
+  return Object.fromEntries(Object.entries(all).filter(([key]) => !hidden.includes(key)));
+}
+
+/** Classes lack the server groups' limits before 2.50. upstream: nova/api/openstack/compute/quota_classes.py */
+function shownClass(limits: Limits, version: ApiVersion): Record<string, number> {
+  const all = Object.entries(shown(limits, version, '2.50'));
+  return Object.fromEntries(version.atLeast('2.50') ? all : all.filter(([key]) => !key.startsWith('server_group')));
 }
 
 /** Quotas, limits and the extension list. */
 @Injectable()
 export class QuotasController {
-  constructor(@Inject(Quotas) private readonly quotas: Quotas) {}
+  constructor(
+    @Inject(Quotas) private readonly quotas: Quotas,
+    @Inject(POLICY) private readonly policy: PolicyEnforcer,
+  ) {}
 
   @Handles(showQuotaSet)
   async show(request: ApiRequest) {
-    this.assertOwn(request);
+    this.assertVisible(request, 'show');
     const { limits } = await this.quotas.show(project(request));
     return { quota_set: { id: project(request), ...shown(limits, request.version) } };
   }
 
   @Handles(showQuotaSetDetail)
   async detail(request: ApiRequest) {
-    this.assertOwn(request);
+    this.assertVisible(request, 'detail');
     const { limits, usage } = await this.quotas.show(project(request));
     const used = usage as unknown as Readonly<Record<string, number>>;
     const rows = Object.entries(shown(limits, request.version)).map(([key, limit]) => [
@@ -76,14 +90,14 @@ export class QuotasController {
   @Handles(showQuotaClass)
   async showClass(request: ApiRequest) {
     const name = request.params['class_name'] ?? '';
-    return { quota_class_set: { id: name, ...shown(await this.quotas.defaults(name), request.version) } };
+    return { quota_class_set: { id: name, ...shownClass(await this.quotas.defaults(name), request.version) } };
   }
 
   @Handles(updateQuotaClass)
   async updateClass(request: ApiRequest) {
     const { quota_class_set: body } = request.body as { quota_class_set: Record<string, number | string> };
     return {
-      quota_class_set: shown(
+      quota_class_set: shownClass(
         await this.quotas.setClass(request.params['class_name'] ?? '', changesOf(body)),
         request.version,
       ),
@@ -95,8 +109,8 @@ export class QuotasController {
   async limits(request: ApiRequest) {
     const own = request.ctx.actor?.projectId ?? '';
     const asked = request.rawQuery.get('tenant_id');
-    if (asked !== null && asked !== own && !callerOf(request.ctx).isAdmin)
-      throw NovaError.PolicyForbidden({ rule: 'os_compute_api:limits:other_project' });
+    // As upstream, even where it is his own.
+    if (asked !== null) this.policy.enforce(request.ctx, 'os_compute_api:limits:other_project');
     const { limits, usage } = await this.quotas.show(asked ?? own);
     const { version } = request;
     const of = (key: string): number => limits[key] ?? -1;
@@ -147,15 +161,13 @@ export class QuotasController {
     return { extension: extensionView(found) };
   }
 
-  private assertOwn(request: ApiRequest): void {
-    const caller = callerOf(request.ctx);
-    if (!caller.isAdmin && caller.projectId !== project(request))
-      throw NovaError.PolicyForbidden({ rule: 'os_compute_api:os-quota-sets:show' });
+  private assertVisible(request: ApiRequest, action: 'show' | 'detail'): void {
+    this.policy.enforce(request.ctx, `os_compute_api:os-quota-sets:${action}`, { project_id: project(request) });
   }
 }
 
 function changesOf(body: Readonly<Record<string, number | string>>): Record<string, number> {
-  const entries = Object.entries(body).filter(([key]) => key !== 'force' && key !== 'tenant_id');
+  const entries = Object.entries(body).filter(([key]) => key !== 'force');
   return Object.fromEntries(
     entries.map(([key, value]) => {
       const limit = toInteger(value);

@@ -59,7 +59,11 @@ export function actionView(
   instance: Instance,
   action: OperationHistory,
   version: ApiVersion,
-  show: { readonly events: boolean; readonly admin: boolean } = { events: false, admin: false },
+  show: { readonly events: boolean; readonly admin: boolean; readonly details: boolean } = {
+    events: false,
+    admin: false,
+    details: false,
+  },
 ): Record<string, unknown> {
   return {
     action: action.action,
@@ -81,7 +85,7 @@ export function actionView(
             ...(version.atLeast('2.62')
               ? { ...(show.admin ? { host: step.host } : {}), hostId: hostId(instance) }
               : {}),
-            ...(version.atLeast('2.84') && show.admin ? { details: step.error } : {}),
+            ...(version.atLeast('2.84') && show.details ? { details: step.error } : {}),
           })),
         }
       : {}),

@@ -106,11 +106,8 @@ export class ServerActionsController {
   @Handles(lockServer)
   async lock(request: ApiRequest) {
     const { lock } = request.body as { lock: { locked_reason?: string } | null };
-    await this.servers.lock(
-      request.ctx,
-      id(request),
-      request.version.atLeast('2.73') ? (lock?.locked_reason ?? null) : null,
-    );
+    const reason = request.version.atLeast('2.73') ? (lock?.locked_reason ?? null) : null;
+    await this.servers.lock(request.ctx, id(request), reason);
     return accepted();
   }
 

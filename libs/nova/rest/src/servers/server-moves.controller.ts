@@ -23,7 +23,7 @@ import {
   type MigrationQuery,
   type ServerMigration,
 } from '@nestack/nova/domain';
-import { MAX_LIMIT, timeOf } from './list-query';
+import { MAX_LIMIT, changesOf } from './list-query';
 
 const id = (request: ApiRequest): string => request.params['server_id'] ?? '';
 
@@ -100,12 +100,15 @@ export class ServerMovesController {
   async list(request: ApiRequest) {
     const { version } = request;
     const query = queryOf(request);
+    const own = query.project_id !== undefined && query.project_id === request.ctx.actor?.projectId;
+    if (!own) this.policy.enforce(request.ctx, 'os_compute_api:os-migrations:index:all_projects');
+    const hosts = this.policy.allows(request.ctx, 'os_compute_api:os-migrations:index:host');
     const paged = version.atLeast('2.59');
     const found = await this.migrations.list(paged ? { ...query, limit: query.limit + 1 } : query);
     const shown = paged ? found.slice(0, query.limit) : found;
     const last = shown.at(-1);
     return {
-      migrations: shown.map((one) => migrationView(one, version)),
+      migrations: shown.map((one) => migrationView(hosts ? one : { ...one, ...NO_HOSTS }, version)),
       ...(last !== undefined && found.length > shown.length
         ? { migrations_links: [{ rel: 'next', href: nextPage(request, last.uuid) }] }
         : {}),
@@ -143,9 +146,9 @@ function queryOf({ rawQuery: q, version }: ApiRequest): MigrationQuery {
     ...text('source_compute'),
     ...text('status'),
     ...text('migration_type'),
-    ...(version.atLeast('2.80') ? { ...text('user_id'), ...text('project_id') } : {}),
-    ...(paged && since !== null ? { changes_since: timeOf('changes-since', since) } : {}),
-    ...(version.atLeast('2.66') && before !== null ? { changes_before: timeOf('changes-before', before) } : {}),
+    ...text('user_id'),
+    ...text('project_id'),
+    ...changesOf(paged ? since : null, version.atLeast('2.66') ? before : null),
     ...(paged && page.marker !== null ? { marker: page.marker } : {}),
     limit: paged ? page.limit : MAX_LIMIT,
   };
@@ -157,8 +160,12 @@ function nextPage({ baseUrl, rawQuery }: ApiRequest, marker: string): string {
   return `${baseUrl}/os-migrations?${query.toString()}`;
 }
 
+type Where = 'source_compute' | 'source_node' | 'dest_compute' | 'dest_node' | 'dest_host';
+type ShownMigration = Omit<ServerMigration, Where> & Readonly<Record<Where, string | null>>;
+const NO_HOSTS = { source_compute: null, source_node: null, dest_compute: null, dest_node: null, dest_host: null };
+
 /** upstream: nova/api/openstack/compute/migrations.py */
-function migrationView(migration: ServerMigration, version: ApiVersion): Record<string, unknown> {
+function migrationView(migration: ShownMigration, version: ApiVersion): Record<string, unknown> {
   return {
     id: migration.id,
     ...(version.atLeast('2.59') ? { uuid: migration.uuid } : {}),

@@ -28,6 +28,7 @@ import {
 } from '@nestack/nova/contract';
 import { Quotas, ServerPasswords, Servers } from '@nestack/nova/domain';
 import { diagnosticsView } from './diagnostics.views';
+import { MAX_LIMIT, changesOf } from './list-query';
 import { actionView } from './instance-actions.views';
 import { addressesOf } from './servers.views';
 
@@ -155,8 +156,16 @@ export class ServerPartsController {
 
   @Handles(listInstanceActions)
   async actions(request: ApiRequest) {
-    const { instance, actions } = await this.servers.history(request.ctx, id(request));
-    const page = parsePage(request.rawQuery, { max: 1000 });
+    const { rawQuery, version } = request;
+    const { instance, actions: all } = await this.history(request);
+    if (!version.atLeast('2.58'))
+      return { instanceActions: all.map((action) => actionView(instance, action, version)) };
+    const before = version.atLeast('2.66') ? rawQuery.get('changes-before') : null;
+    const { changes_since: since, changes_before: until } = changesOf(rawQuery.get('changes-since'), before);
+    const actions = all.filter(
+      ({ updatedAt }) => (since === undefined || updatedAt >= since) && (until === undefined || updatedAt <= until),
+    );
+    const page = parsePage(rawQuery, { max: MAX_LIMIT });
     const start = page.marker === null ? 0 : actions.findIndex((action) => action.requestId === page.marker) + 1;
     if (page.marker !== null && start === 0) throw NovaError.MarkerNotFound({ marker: page.marker });
     const shown = actions.slice(start, start + page.limit);
@@ -165,24 +174,25 @@ export class ServerPartsController {
       limit: page.limit,
       lastId: shown.at(-1)?.requestId,
     });
-    const paged = request.version.atLeast('2.58') && links.length > 0;
     return {
-      instanceActions: shown.map((action) => actionView(instance, action, request.version)),
-      ...(paged ? { links } : {}),
+      instanceActions: shown.map((action) => actionView(instance, action, version)),
+      ...(links.length > 0 ? { links } : {}),
     };
   }
 
   @Handles(showInstanceAction)
   async action(request: ApiRequest) {
-    const { instance, actions } = await this.servers.history(request.ctx, id(request));
+    const { instance, actions } = await this.history(request);
     const requestId = request.params['request_id'] ?? '';
     const action = actions.find((one) => one.requestId === requestId);
-    if (action === undefined) throw NovaError.ActionNotFound({ request_id: requestId, instance_uuid: instance.uuid });
+    if (action === undefined) throw NovaError.ActionNotFound({ request_id: requestId });
     const admin = this.policy.allows(request.ctx, 'os_compute_api:os-instance-actions:events');
+    const details = this.policy.allows(request.ctx, 'os_compute_api:os-instance-actions:events:details');
     return {
       instanceAction: actionView(instance, action, request.version, {
         events: admin || request.version.atLeast('2.51'),
         admin,
+        details,
       }),
     };
   }
@@ -211,6 +221,11 @@ export class ServerPartsController {
   async clearPassword(request: ApiRequest) {
     await this.passwords.clear(request.ctx, id(request));
     return new ApiReply(null, { status: 204 });
+  }
+
+  /** Those of a deleted server are shown from 2.21 on. */
+  private history(request: ApiRequest) {
+    return this.servers.history(request.ctx, id(request), { deleted: request.version.atLeast('2.21') });
   }
 
   private async setMetadata(

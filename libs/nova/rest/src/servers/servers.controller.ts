@@ -1,17 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import {
-  ApiReply,
-  Handles,
-  JsonBody,
-  nextLinks,
-  type ApiRequest,
-  type ApiVersion,
-  type RequestOf,
-} from '@nestack/kernel/http';
+import { ApiReply, Handles, JsonBody, nextLinks, type ApiRequest, type RequestOf } from '@nestack/kernel/http';
 import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
-  NovaError,
   createServer,
   deleteServer,
   isTrue,
@@ -64,7 +55,7 @@ export class ServersController {
       (query) => this.servers.list({ ...query, with_user_data: admin && request.version.atLeast('2.3') }),
       ({ instance }) => instance.uuid,
     );
-    const hostStatus = await this.hostStatuses(admin, request.version);
+    const hostStatus = await this.hostStatuses(request);
     return new JsonBody(serverListBytes(items, { request, admin, ...hostStatus }, links));
   }
 
@@ -103,7 +94,7 @@ export class ServersController {
   async show(request: RequestOf<typeof showServer>) {
     const item = await this.servers.show(request.ctx, request.params['server_id'] ?? '');
     const admin = this.extended(request);
-    return { server: serverView(item, { request, admin, ...(await this.hostStatuses(admin, request.version)) }) };
+    return { server: serverView(item, { request, admin, ...(await this.hostStatuses(request)) }) };
   }
 
   @Handles(updateServer)
@@ -134,8 +125,11 @@ export class ServersController {
   }
 
   /** The state of hosts, where the version and the caller's role show it; one statement for a whole list. */
-  private async hostStatuses(admin: boolean, version: ApiVersion): Promise<Pick<ServerViewOptions, 'hostStatus'>> {
-    if (!admin || !version.atLeast('2.16')) return {};
+  private async hostStatuses({
+    ctx,
+    version,
+  }: Pick<ApiRequest, 'ctx' | 'version'>): Promise<Pick<ServerViewOptions, 'hostStatus'>> {
+    if (!version.atLeast('2.16') || !this.policy.allows(ctx, 'os_compute_api:servers:show:host_status')) return {};
     const services = await this.hosts.services({ binary: 'nova-compute' });
     const now = this.hosts.now();
     const byHost = new Map(services.map((service) => [service.host, hostStatus(service, now)]));
@@ -148,9 +142,13 @@ export class ServersController {
     list: (query: InstanceQuery) => Promise<readonly Item[]>,
     idOf: (item: Item) => string,
   ): Promise<{ items: readonly Item[]; links: { servers_links?: { rel: string; href: string }[] } }> {
-    const query = instanceQueryOf(request, callerOf(request.ctx).isAdmin);
+    const rule = `os_compute_api:servers:${path === '/servers' ? 'index' : 'detail'}:get_all_tenants`;
+    const query = instanceQueryOf(request, {
+      admin: callerOf(request.ctx).isAdmin,
+      allFilters: this.policy.allows(request.ctx, 'os_compute_api:servers:allow_all_filters'),
+      refusesAllTenants: this.policy.allows(request.ctx, rule) ? null : rule,
+    });
     if (query === 'empty') return { items: [], links: {} };
-    if (query.name !== undefined) assertRegex(query.name);
     const items = await list(query);
     const last = items.at(-1);
     const links = nextLinks(request, path, {
@@ -166,12 +164,4 @@ export class ServersController {
 function hostStatus(service: ComputeService, now: Date): string {
   if (service.forced_down || !isUp(service, now)) return 'DOWN';
   return service.disabled ? 'MAINTENANCE' : 'UP';
-}
-
-function assertRegex(pattern: string): void {
-  try {
-    new RegExp(pattern);
-  } catch {
-    throw NovaError.InvalidInput({ reason: `Invalid regular expression ${pattern}` });
-  }
 }

@@ -120,7 +120,7 @@ export function serverView(item: InstanceListItem, options: ServerViewOptions): 
     ...(options.hostStatus === undefined ? {} : { host_status: options.hostStatus(instance) }),
     ...(v('2.19') ? { description: instance.display_description } : {}),
     ...(v('2.26') ? { tags: instance.tags } : {}),
-    ...(v('2.63') ? { trusted_image_certificates: null } : {}),
+    ...(v('2.63') ? { trusted_image_certificates: instance.request.trusted_image_certificates ?? null } : {}),
     ...(v('2.71') && item.server_groups !== undefined ? { server_groups: item.server_groups } : {}),
     ...(v('2.73') ? { locked_reason: instance.locked_reason } : {}),
     ...(v('2.96') ? { pinned_availability_zone: instance.request.availability_zone } : {}),

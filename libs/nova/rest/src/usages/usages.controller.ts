@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isoMicros } from '@nestack/kernel/clock';
 import { Handles, nextLinks, parsePage, type ApiRequest } from '@nestack/kernel/http';
+import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
   NovaError,
   listTenantUsages,
@@ -8,14 +9,7 @@ import {
   showTenantUsage,
   showUsageAuditLog,
 } from '@nestack/nova/contract';
-import {
-  TenantUsages,
-  UsageAuditLog,
-  callerOf,
-  type ServerUsage,
-  type TenantUsage,
-  type UsageAudit,
-} from '@nestack/nova/domain';
+import { TenantUsages, UsageAuditLog, type ServerUsage, type TenantUsage, type UsageAudit } from '@nestack/nova/domain';
 import { MAX_LIMIT } from '../servers/list-query';
 
 /** `/os-simple-tenant-usage` and `/os-instance_usage_audit_log` */
@@ -24,6 +18,7 @@ export class UsagesController {
   constructor(
     @Inject(TenantUsages) private readonly usages: TenantUsages,
     @Inject(UsageAuditLog) private readonly audits: UsageAuditLog,
+    @Inject(POLICY) private readonly policy: PolicyEnforcer,
   ) {}
 
   @Handles(listUsageAuditLog)
@@ -51,9 +46,7 @@ export class UsagesController {
   @Handles(showTenantUsage)
   async show(request: ApiRequest) {
     const project = request.params['tenant_id'] ?? '';
-    const caller = callerOf(request.ctx);
-    if (!caller.isAdmin && caller.projectId !== project)
-      throw NovaError.PolicyForbidden({ rule: 'os_compute_api:os-simple-tenant-usage:show' });
+    this.policy.enforce(request.ctx, 'os_compute_api:os-simple-tenant-usage:show', { project_id: project });
     const { usages, links, period } = await this.page(request, project, `/os-simple-tenant-usage/${project}`);
     const [usage] = usages;
     return {
