@@ -92,7 +92,7 @@ describe('disks of a server', () => {
       'a name with blanks',
       () => [local(), volume({ device_name: '/dev/ vdb' })],
       {},
-      invalid('Device name contains spaces.'),
+      "Invalid input for field/attribute device_name. Value: /dev/ vdb. '/dev/ vdb' does not match '^[a-zA-Z0-9._/-]*$'",
     ],
     [
       'a bus that there is not',
@@ -120,7 +120,7 @@ describe('disks of a server', () => {
     ['an unknown image', () => [local(), image({ uuid: nowhere })], {}, invalid(`failed to get image ${nowhere}.`)],
     [
       'an image on a volume of no size',
-      () => [local(), image({ volume_size: null })],
+      () => [local(), image({ volume_size: undefined })],
       {},
       "Images with destination_type 'volume' need to have a non-zero size specified",
     ],

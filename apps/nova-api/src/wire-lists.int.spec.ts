@@ -219,6 +219,7 @@ describe('what changes with a microversion', () => {
       ['POST', lock, { lock: 'anything' }, '2.72', 202],
       ['POST', lock, { lock: 'anything' }, '2.73', 400],
       ['POST', lock, { lock: { colour: 'red' } }, '2.73', 400],
+      ['POST', lock, { unlock: null }, '2.73', 202],
       ['POST', '/os-keypairs', { keypair: { name: 'a@b.c' } }, '2.91', 400],
       ['POST', '/os-keypairs', { keypair: { name: 'a@b.c' } }, '2.92', 400],
       ['PUT', '/os-services/force-down', { host: 'h', binary: 'nova-compute' }, '2.10', 404],

@@ -94,7 +94,6 @@ function assertForm(one: BlockDeviceFields, { hasImage, older }: { hasImage: boo
     throw invalid('Specifying a volume_type with destination_type=local is not supported.');
   if (present(one.volume_type) && source === 'volume')
     throw invalid('Specifying volume type to existing volume is not supported.');
-  if (present(name) && name.includes(' ')) throw invalid('Device name contains spaces.');
   if (present(name) && name === '') throw invalid('Device name empty or too long.');
   if (present(bus) && bus !== '' && !DISK_BUSES.includes(bus)) throw NovaError.InvalidBDMDiskBus({ disk_bus: bus });
   if (!older && hasImage && one.destination_type === 'volume' && present(name) && /^(\/dev\/)?vda$/.test(name))
