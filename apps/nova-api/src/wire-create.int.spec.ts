@@ -257,7 +257,7 @@ describe('a create request', () => {
       bench.call('POST', '/servers', {
         as,
         version: '2.74',
-        body: { server: { ...good(), networks: [{ uuid: bench.network }], ...server } },
+        body: { server: { ...good(), ...server } },
       });
     const admin = `${bench.project}:admin`;
     const refused = await asked({ host: host?.name }, bench.project);
