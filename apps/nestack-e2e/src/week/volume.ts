@@ -93,8 +93,9 @@ export function volumeWeek(week: Week): void {
       expect(await demo.column('volume type list', 'Name')).not.toContain('hidden');
       expect(await demo.column('volume type list --default', 'Name')).toEqual(['__DEFAULT__']);
       // There is one backend; moves between several have tests of their own.
-      const host = await admin.field('volume show vol1', 'os-vol-host-attr:host');
-      expect(await admin.refused(`volume migrate --host ${host} vol1`)).toMatch(/400|must be different/i);
+      const id = await demo.field('volume show vol1', 'id');
+      const host = await admin.field(`volume show ${id}`, 'os-vol-host-attr:host');
+      expect(await admin.refused(`volume migrate --host ${host} ${id}`)).toMatch(/400|must be different/i);
       await demo.run('volume set --type type1 --retype-policy never vol1');
       await until('the new type', async () => (await demo.field('volume show vol1', 'type')) === 'type1');
       await admin.run('volume qos create --consumer front-end --property read_iops_sec=100 qos');
