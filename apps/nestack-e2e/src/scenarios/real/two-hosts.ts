@@ -126,6 +126,12 @@ export function twoHostScenarios(real: () => RealLab): void {
       await real().lab.configure(process?.name ?? '', 'neutron-agent', (change) => {
         change['bridge_mappings'] = { public: 'physical' };
       });
+      // Ports are bound where the agent has told that it knows the network.
+      const { admin } = real().lab;
+      await until("the agent's word of the physical network", async () => {
+        const [agent = ''] = await admin.column('network agent list --host second --agent-type linux-bridge', 'ID');
+        return (await admin.field(`network agent show ${agent}`, 'configuration')).includes('physical');
+      });
       const { nic, tap, address } = await plug('vm4', 'public');
       await has('vm4', nic, address);
       expect((await membersOf(second.namespace, real().bridge('public'))).sort()).toEqual(
