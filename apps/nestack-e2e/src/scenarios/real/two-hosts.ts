@@ -130,7 +130,7 @@ export function twoHostScenarios(real: () => RealLab): void {
       const { admin } = real().lab;
       await until("the agent's word of the physical network", async () => {
         const [agent = ''] = await admin.column('network agent list --host second --agent-type linux-bridge', 'ID');
-        return (await admin.field(`network agent show ${agent}`, 'configuration')).includes('physical');
+        return /bridge_mappings[^}]*physical/.test(JSON.stringify(await admin.json(`network agent show ${agent}`)));
       });
       const { nic, tap, address } = await plug('vm4', 'public');
       await has('vm4', nic, address);
