@@ -2,7 +2,7 @@ import type Type from 'typebox';
 import { AnyText, Page, Regex, Times, Word, closed, open } from './queries';
 
 /** Keys by which servers are sorted. upstream: nova/api/openstack/compute/schemas/servers.py VALID_SORT_KEYS */
-const SORT_KEYS = [
+export const SORT_KEYS = [
   'access_ip_v4',
   'access_ip_v6',
   'auto_disk_config',
@@ -71,7 +71,35 @@ export const REFUSED_FILTERS: readonly string[] = [
   'pci_devices',
 ];
 
+/** Attributes by which servers are found with regular expressions. */
+export const MATCHED_ATTRIBUTES = [
+  'access_ip_v4',
+  'access_ip_v6',
+  'auto_disk_config',
+  'availability_zone',
+  'config_drive',
+  'created_at',
+  'display_description',
+  'display_name',
+  'hostname',
+  'kernel_id',
+  'key_name',
+  'launch_index',
+  'launched_at',
+  'locked_by',
+  'node',
+  'power_state',
+  'progress',
+  'ramdisk_id',
+  'reservation_id',
+  'root_device_name',
+  'terminated_at',
+] as const;
+
 const Filters: Type.TProperties = {
+  ...Object.fromEntries(
+    [...MATCHED_ATTRIBUTES, 'description', 'flavor', 'ip', 'ip6', 'name'].map((name) => [name, Regex]),
+  ),
   ...Object.fromEntries(
     [
       'user_id',
@@ -91,35 +119,6 @@ const Filters: Type.TProperties = {
       'status',
       ...REFUSED_FILTERS,
     ].map((name) => [name, AnyText]),
-  ),
-  ...Object.fromEntries(
-    [
-      'kernel_id',
-      'ramdisk_id',
-      'hostname',
-      'key_name',
-      'power_state',
-      'node',
-      'flavor',
-      'reservation_id',
-      'launched_at',
-      'terminated_at',
-      'availability_zone',
-      'name',
-      'display_name',
-      'description',
-      'display_description',
-      'locked_by',
-      'root_device_name',
-      'config_drive',
-      'access_ip_v4',
-      'access_ip_v6',
-      'auto_disk_config',
-      'progress',
-      'ip',
-      'ip6',
-      'created_at',
-    ].map((name) => [name, Regex]),
   ),
   'changes-since': Times,
   ...Page,

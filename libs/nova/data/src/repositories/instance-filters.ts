@@ -1,4 +1,5 @@
 import { isUuidLike } from '@nestack/kernel/ids';
+import { SORT_KEYS } from '@nestack/nova/contract';
 import type { InstanceQuery, MatchedAttribute } from '@nestack/nova/domain';
 
 /** A time as nova's database writes it, in UTC. */
@@ -87,32 +88,8 @@ const EXPRESSIONS: Readonly<Record<string, (row: string) => string>> = {
   locked: (row) => `(${row}.locked_by IS NOT NULL)`,
   ramdisk_id: () => "''::text",
 };
-const COLUMNS: ReadonlySet<string> = new Set([
-  'access_ip_v4',
-  'access_ip_v6',
-  'availability_zone',
-  'config_drive',
-  'created_at',
-  'display_description',
-  'display_name',
-  'host',
-  'hostname',
-  'key_name',
-  'launch_index',
-  'launched_at',
-  'locked_by',
-  'node',
-  'power_state',
-  'progress',
-  'project_id',
-  'root_device_name',
-  'task_state',
-  'terminated_at',
-  'updated_at',
-  'user_id',
-  'uuid',
-  'vm_state',
-]);
+/** The others are columns of that name. */
+const KNOWN: ReadonlySet<string> = new Set([...SORT_KEYS, ...Object.keys(EXPRESSIONS)]);
 
 /** Columns without nulls need no word about them; with it, the index could not give their order. */
 const NEVER_NULL = new Set(['created_at', 'updated_at', 'uuid', 'display_name', 'project_id', 'user_id', 'vm_state']);
@@ -130,9 +107,7 @@ export function instanceOrder(
   sort: InstanceQuery['sort'],
   marker: boolean,
 ): { readonly order: string; readonly after: string } {
-  const keys = sort.flatMap(({ key, dir }) =>
-    COLUMNS.has(key) || Object.hasOwn(EXPRESSIONS, key) ? [{ column: key, dir }] : [],
-  );
+  const keys = sort.flatMap(({ key, dir }) => (KNOWN.has(key) ? [{ column: key, dir }] : []));
   for (const column of ['created_at', 'uuid'])
     if (!keys.some((key) => key.column === column)) keys.push({ column, dir: keys[0]?.dir ?? 'desc' });
   const of = (alias: string, column: string): string => EXPRESSIONS[column]?.(alias) ?? `${alias}.${column}`;

@@ -1,5 +1,5 @@
 import type { Tx } from '@nestack/kernel/context';
-import type { VmState } from '@nestack/nova/contract';
+import type { MATCHED_ATTRIBUTES, VmState } from '@nestack/nova/contract';
 import type {
   Aggregate,
   BlockDevice,
@@ -12,33 +12,10 @@ import type {
   KeyPair,
 } from '../instance';
 
-/** Filters of a server list; a project of null means all projects. */
-/** Attributes by which servers are found with regular expressions, as PostgreSQL's `~` reads them, on the text that nova stores. */
-export const MATCHED_ATTRIBUTES = [
-  'access_ip_v4',
-  'access_ip_v6',
-  'auto_disk_config',
-  'availability_zone',
-  'config_drive',
-  'created_at',
-  'display_description',
-  'display_name',
-  'hostname',
-  'kernel_id',
-  'key_name',
-  'launch_index',
-  'launched_at',
-  'locked_by',
-  'node',
-  'power_state',
-  'progress',
-  'ramdisk_id',
-  'reservation_id',
-  'root_device_name',
-  'terminated_at',
-] as const;
+/** Matched as PostgreSQL's `~` reads regular expressions, on the text that nova stores. */
 export type MatchedAttribute = (typeof MATCHED_ATTRIBUTES)[number];
 
+/** Filters of a server list; a project of null means all projects. */
 export interface InstanceQuery {
   readonly project_id: string | null;
   readonly user_id?: string;

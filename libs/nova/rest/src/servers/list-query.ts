@@ -1,6 +1,13 @@
 import { parseBoolean, parsePage, type ApiRequest, type ApiVersion } from '@nestack/kernel/http';
-import { IGNORED_SORT_KEYS, NovaError, REFUSED_FILTERS, statesOf, type VmState } from '@nestack/nova/contract';
-import { MATCHED_ATTRIBUTES, type InstanceQuery, type MatchedAttribute } from '@nestack/nova/domain';
+import {
+  IGNORED_SORT_KEYS,
+  MATCHED_ATTRIBUTES,
+  NovaError,
+  REFUSED_FILTERS,
+  statesOf,
+  type VmState,
+} from '@nestack/nova/contract';
+import type { InstanceQuery, MatchedAttribute } from '@nestack/nova/domain';
 
 /** `osapi_max_limit`. */
 export const MAX_LIMIT = 1000;
