@@ -300,6 +300,7 @@ describe('hosts that carry routers', () => {
       expect.objectContaining({ id: router.id }),
     );
     expect((await neutron.call('DELETE', `${path}/${router.id}`, admin)).status).toBe(204);
+    expect((await neutron.show('floatingip', fip.id))['status']).toBe('DOWN');
     expect((await neutron.call('POST', path, { ...admin, body: { router_id: router.id } })).status).toBe(201);
   });
 });

@@ -3,6 +3,7 @@ import { API_CLIENTS, type ApiClients } from '@nestack/kernel/http';
 import {
   CinderClient,
   GlanceClient,
+  KeystoneClient,
   ImageProxyClient,
   NetworkProxyClient,
   NeutronClient,
@@ -10,6 +11,7 @@ import {
   VolumeProxyClient,
 } from '@nestack/nova/clients';
 import {
+  IDENTITY_PORT,
   IMAGE_PORT,
   IMAGE_PROXY_PORT,
   NETWORK_PORT,
@@ -22,6 +24,7 @@ import {
 /** The other services as nova's ports. */
 export const cloudProviders: readonly Provider[] = (
   [
+    [IDENTITY_PORT, KeystoneClient],
     [IMAGE_PORT, GlanceClient],
     [IMAGE_PROXY_PORT, ImageProxyClient],
     [NETWORK_PORT, NeutronClient],

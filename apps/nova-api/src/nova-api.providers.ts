@@ -29,6 +29,7 @@ import {
   ExternalEvents,
   Flavors,
   Hosts,
+  IDENTITY_PORT,
   IMAGE_PORT,
   IMAGE_PROXY_PORT,
   ImageMetadata,
@@ -49,6 +50,7 @@ import {
   UsageAuditLog,
   VOLUME_PORT,
   VolumeSwaps,
+  type IdentityPort,
   type ImagePort,
   type ImageProxyPort,
   type NetworkPort,
@@ -88,6 +90,7 @@ const PARTS = Symbol('NovaApiParts');
 function makeParts(
   db: Database,
   sagas: Sagas,
+  identity: IdentityPort,
   images: ImagePort,
   networks: NetworkPort,
   volumes: VolumePort,
@@ -97,6 +100,7 @@ function makeParts(
     tx: db,
     clock: systemClock,
     operations: sagas,
+    identity,
     images,
     networks,
     volumes,
@@ -139,7 +143,7 @@ export function novaApiProviders(
   return [
     {
       provide: PARTS,
-      inject: [DATABASE, SAGAS, IMAGE_PORT, NETWORK_PORT, VOLUME_PORT, PLACEMENT_PORT],
+      inject: [DATABASE, SAGAS, IDENTITY_PORT, IMAGE_PORT, NETWORK_PORT, VOLUME_PORT, PLACEMENT_PORT],
       useFactory: makeParts,
     },
     from(Servers, (parts) => new Servers(parts)),

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { Rest } from '../bootstrap/rest';
 import { REGION } from '../bootstrap/identity';
 import { IMAGE_NAME } from '../bootstrap/resources';
@@ -107,6 +109,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       xenapi_apis: 'true',
     },
     validation: validation(cloud.guests),
+    ...(cloud.guests === 'real' ? { scenario: await scenario(cloud, `${image}/v2/images`, images[0]) } : {}),
     network: {
       catalog_type: 'network',
       region: REGION,
@@ -171,6 +174,13 @@ function validation(guests: TempestCloud['guests']): Readonly<Record<string, str
     ssh_timeout: '240',
     ping_timeout: '240',
   };
+}
+
+/** The image that scenarios upload for themselves: a copy of the one that is known to boot, as a file beside the configuration. */
+async function scenario(cloud: TempestCloud, url: string, image: Image): Promise<Readonly<Record<string, string>>> {
+  const file = path.join(cloud.workspace, 'guest-image');
+  await writeFile(file, await cloud.rest.download(`${url}/${image.id}/file`));
+  return { img_file: file, img_disk_format: image.disk_format, img_container_format: 'bare' };
 }
 
 /** Upstream's own names for what its tests boot: guests with as little memory as the image can do with. */

@@ -22,6 +22,7 @@ import {
   ComputeManager,
   GuestScreens,
   HYPERVISOR,
+  IDENTITY_PORT,
   IMAGE_PORT,
   IMAGE_PROXY_PORT,
   NETWORK_PORT,
@@ -35,6 +36,7 @@ import { FakeDriver, type FakeOptions } from '@nestack/nova/drivers';
 import { novaPolicies } from '@nestack/nova/rest';
 import { ComputeHandler, ComputeHost, ConductorHandler, ConsoleGate, SchedulerHandler } from '@nestack/nova/rpc';
 import {
+  FakeIdentity,
   FakeImageProxy,
   FakeNetworkProxy,
   FakeVolumeProxy,
@@ -436,6 +438,7 @@ export class Bench {
   private ports(): Provider[] {
     return [
       { provide: IMAGE_PORT, useValue: this.images },
+      { provide: IDENTITY_PORT, useValue: new FakeIdentity() },
       { provide: IMAGE_PROXY_PORT, useValue: new FakeImageProxy(this.images) },
       { provide: NETWORK_PORT, useValue: this.networks },
       { provide: NETWORK_PROXY_PORT, useValue: new FakeNetworkProxy(this.networks) },

@@ -1,4 +1,5 @@
 export { FakeImageProxy } from './fake-image-proxy';
+export { FakeIdentity } from './fake-identity';
 export { FakeImages } from './fake-images';
 export { FakeNetworks, type FakePort } from './fake-networks';
 export { FakePlacement } from './fake-placement';

@@ -37,8 +37,17 @@ export class L3Scheduling {
     return true;
   }
 
+  /**
+   * Takes a router from a host. Its floating IPs are DOWN from now on: upstream's agent tells so when it removes the router, here
+   * nobody listens to an agent that does not have it any more, and one that is dead tells nothing.
+   * upstream: neutron/agent/l3/router_info.py (_process_external_on_delete)
+   */
   async unschedule(ctx: RequestContext, tx: Tx, router: Router, host: string): Promise<void> {
-    await this.parts.agents.unbindL3(tx, router.id);
+    const { agents, floatingIps, clock } = this.parts;
+    await agents.unbindL3(tx, router.id);
+    for (const one of await floatingIps.ofRouter(tx, router.id)) {
+      if (one.status !== 'DOWN') await floatingIps.update(tx, one.id, { status: 'DOWN' }, clock.now());
+    }
     await this.bindPorts(ctx, tx, router.id, '');
     await this.tell(ctx, tx, host, router.id);
   }

@@ -242,4 +242,16 @@ export const novaMigrations: readonly Migration[] = [
     name: '0009-kept-servers',
     up: ["CREATE INDEX instance_kept ON instance (uuid) WHERE vm_state = 'shelved' AND deleted_at IS NULL"],
   },
+  {
+    name: '0010-quotas-of-users',
+    up: [
+      `CREATE TABLE quota_of_user (
+        project_id text NOT NULL,
+        user_id text NOT NULL,
+        resource text NOT NULL,
+        hard_limit integer NOT NULL,
+        PRIMARY KEY (project_id, user_id, resource)
+      )`,
+    ],
+  },
 ];

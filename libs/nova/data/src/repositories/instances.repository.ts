@@ -190,7 +190,7 @@ export class InstancesRepository implements InstanceRepository {
     return this.usage(tx, projectId);
   }
 
-  async usage(tx: Tx, projectId: string): Promise<Usage> {
+  async usage(tx: Tx, projectId: string, userId: string | null = null): Promise<Usage> {
     const row = await sqlOne<{ instances: string; cores: string; ram: string }>(
       tx,
       `SELECT count(*) AS instances,
@@ -198,8 +198,9 @@ export class InstancesRepository implements InstanceRepository {
          COALESCE(sum(GREATEST((i.flavor->>'memory_mb')::int, (m.new_flavor->>'memory_mb')::int)), 0) AS ram
        FROM instance i LEFT JOIN server_migration m ON m.instance_uuid = i.uuid
          AND m.status IN ('pre-migrating', 'migrating', 'post-migrating')
-       WHERE i.project_id = $1 AND i.deleted_at IS NULL AND i.vm_state <> 'soft-delete'`,
-      [projectId],
+       WHERE i.project_id = $1 AND i.deleted_at IS NULL AND i.vm_state <> 'soft-delete'
+         AND ($2::text IS NULL OR i.user_id = $2)`,
+      [projectId, userId],
     );
     return { instances: Number(row?.instances ?? 0), cores: Number(row?.cores ?? 0), ram: Number(row?.ram ?? 0) };
   }

@@ -50,11 +50,21 @@ export class ServerGroupsRepository implements ServerGroupRepository {
     await execute(tx, 'DELETE FROM server_group WHERE uuid = $1::uuid', [uuid]);
   }
 
-  async count(tx: Tx, projectId: string): Promise<number> {
+  async count(tx: Tx, projectId: string, userId: string | null = null): Promise<number> {
     const row = await sqlOne<{ count: string }>(
       tx,
-      'SELECT count(*) AS count FROM server_group WHERE project_id = $1',
-      [projectId],
+      'SELECT count(*) AS count FROM server_group WHERE project_id = $1 AND ($2::text IS NULL OR user_id = $2)',
+      [projectId, userId],
+    );
+    return Number(row?.count ?? 0);
+  }
+
+  async countMembers(tx: Tx, uuid: string, userId: string): Promise<number> {
+    const row = await sqlOne<{ count: string }>(
+      tx,
+      `SELECT count(*) AS count FROM server_group_member m JOIN instance i ON i.uuid = m.instance_uuid
+       WHERE m.group_uuid = $1::uuid AND i.user_id = $2 AND i.deleted_at IS NULL`,
+      [uuid, userId],
     );
     return Number(row?.count ?? 0);
   }

@@ -3,13 +3,14 @@ import type { Clock } from '@nestack/kernel/clock';
 import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import { NovaError } from '@nestack/nova/contract';
 import type { Flavor } from '../instance';
-import type { FlavorQuery, FlavorRepository } from '../ports';
+import { assertProject, type FlavorQuery, type FlavorRepository, type IdentityPort } from '../ports';
 import { callerOf } from '../servers/gate';
 
 export interface FlavorsDeps {
   readonly tx: TransactionRunner;
   readonly clock: Clock;
   readonly flavors: FlavorRepository;
+  readonly identity: IdentityPort;
 }
 
 export type NewFlavor = Omit<Flavor, 'flavor_id' | 'disabled' | 'extra_specs' | 'created_at' | 'updated_at'> & {
@@ -74,20 +75,30 @@ export class Flavors {
     });
   }
 
-  addAccess(ctx: RequestContext, id: string, projectId: string): Promise<readonly string[]> {
+  /**
+   * Gives a project access. A public flavor takes it too, for nothing, unless `privateOnly`.
+   * Throws BadRequest (no such project), FlavorNotFound, Conflict, FlavorAccessExists.
+   */
+  async addAccess(
+    ctx: RequestContext,
+    id: string,
+    projectId: string,
+    { privateOnly }: { readonly privateOnly: boolean },
+  ): Promise<readonly string[]> {
+    await assertProject(ctx, this.deps.identity, projectId);
     return this.deps.tx.run('flavor.add_access', async (tx) => {
       const flavor = await this.find(ctx, tx, id);
-      if (flavor.is_public) throw NovaError.Conflict({ reason: 'Can not add access to a public flavor.' });
+      if (flavor.is_public && privateOnly) throw NovaError.Conflict({ reason: 'Can not add access to a public flavor.' });
       if (!(await this.deps.flavors.addAccess(tx, id, projectId)))
         throw NovaError.FlavorAccessExists({ flavor_id: id, project_id: projectId });
       return this.deps.flavors.access(tx, id);
     });
   }
 
+  /** Takes access away, from a project that is gone as well. Throws FlavorNotFound, FlavorAccessNotFound. */
   removeAccess(ctx: RequestContext, id: string, projectId: string): Promise<readonly string[]> {
     return this.deps.tx.run('flavor.remove_access', async (tx) => {
-      const flavor = await this.find(ctx, tx, id);
-      if (flavor.is_public) throw NovaError.Conflict({ reason: 'Can not remove access from a public flavor.' });
+      await this.find(ctx, tx, id);
       if (!(await this.deps.flavors.removeAccess(tx, id, projectId)))
         throw NovaError.FlavorAccessNotFound({ flavor_id: id, project_id: projectId });
       return this.deps.flavors.access(tx, id);

@@ -29,7 +29,7 @@ export class KeyPairs {
 
   /**
    * Imports the given public key, or makes a pair and answers its private key this once. Users' pairs are counted, by the limit of
-   * the caller's project. Throws KeypairLimitExceeded, KeyPairExists, InvalidKeypair. upstream: nova/quota.py limit_check_project_and_user
+   * the caller. Throws KeypairLimitExceeded, KeyPairExists, InvalidKeypair. upstream: nova/quota.py limit_check_project_and_user
    */
   async create(
     ctx: RequestContext,
@@ -43,7 +43,7 @@ export class KeyPairs {
     const publicKey = generated?.public_key ?? wanted.publicKey ?? '';
     const print = wanted.type === 'ssh' ? fingerprint(publicKey) : certificateFingerprint(publicKey);
     const keyPair = await this.deps.tx.run('keypair.create', async (tx) => {
-      const limit = (await this.deps.quotas.limits(tx, ctx.actor?.projectId ?? ''))['key_pairs'] ?? -1;
+      const limit = (await this.deps.quotas.allowed(ctx, tx))['key_pairs'] ?? -1;
       const used = await this.deps.keyPairs.lockCount(tx, userId);
       if (limit >= 0 && used >= limit) throw NovaError.KeypairLimitExceeded();
       return this.deps.keyPairs.insert(tx, {

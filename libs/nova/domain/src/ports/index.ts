@@ -1,4 +1,5 @@
 export * from './cloud';
+export * from './identity';
 export * from './image-proxy';
 export * from './network-proxy';
 export * from './volume-proxy';

@@ -92,7 +92,8 @@ export interface InstanceRepository {
   ofHost(tx: Tx, host: string, uuids: readonly string[]): Promise<readonly Instance[]>;
   /** Locks the project's quota row, then counts what its undeleted instances use. */
   lockUsage(tx: Tx, projectId: string): Promise<Usage>;
-  usage(tx: Tx, projectId: string): Promise<Usage>;
+  /** What undeleted instances of a project use, or those of one of its users. */
+  usage(tx: Tx, projectId: string, userId?: string | null): Promise<Usage>;
   /** Undeleted instances by host, in one statement. */
   onHosts(tx: Tx): Promise<ReadonlyMap<string, readonly Instance[]>>;
 }
@@ -206,12 +207,19 @@ export interface ComputeNodeRepository {
 
 /** Quota limits that were set; what is absent has its default. -1 is unlimited. */
 export interface QuotaRepository {
-  /** A project's limits: its own before those of the class `default`. */
-  limits(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>>;
+  /** A project's limits (its own before those of the class `default`), and what was set for one of its users. */
+  limits(
+    tx: Tx,
+    projectId: string,
+    userId: string | null,
+  ): Promise<{ readonly project: Readonly<Record<string, number>>; readonly user: Readonly<Record<string, number>> }>;
+  /** The sums of what was set for a project's users. */
+  givenToUsers(tx: Tx, projectId: string): Promise<Readonly<Record<string, number>>>;
   classLimits(tx: Tx, className: string): Promise<Readonly<Record<string, number>>>;
-  set(tx: Tx, projectId: string, limits: Readonly<Record<string, number>>): Promise<void>;
+  set(tx: Tx, projectId: string, userId: string | null, limits: Readonly<Record<string, number>>): Promise<void>;
   setClass(tx: Tx, className: string, limits: Readonly<Record<string, number>>): Promise<void>;
-  clear(tx: Tx, projectId: string): Promise<void>;
+  /** Forgets what was set for a project and all its users, or for one user in it. */
+  clear(tx: Tx, projectId: string, userId: string | null): Promise<void>;
 }
 
 /** What a console's token leads to. */

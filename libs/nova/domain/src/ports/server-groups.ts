@@ -12,7 +12,10 @@ export interface ServerGroupRepository {
   ): Promise<readonly ServerGroupItem[]>;
   /** Its members leave it. */
   remove(tx: Tx, uuid: string): Promise<void>;
-  count(tx: Tx, projectId: string): Promise<number>;
+  /** How many groups a project has, or one of its users. */
+  count(tx: Tx, projectId: string, userId?: string | null): Promise<number>;
+  /** How many servers of a user are in a group. */
+  countMembers(tx: Tx, uuid: string, userId: string): Promise<number>;
   /** Locks the project's groups against others that count, then counts them. */
   lockCount(tx: Tx, projectId: string): Promise<number>;
   join(tx: Tx, uuid: string, instanceUuid: string): Promise<void>;

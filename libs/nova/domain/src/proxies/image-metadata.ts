@@ -38,7 +38,7 @@ export class ImageMetadata {
     const { deps } = this;
     const before = await this.list(ctx, imageId);
     const after = replace ? items : { ...before, ...items };
-    const limits = await deps.tx.read('quotas.limits', (tx) => deps.quotas.limits(tx, ctx.actor?.projectId ?? ''));
+    const limits = await deps.tx.read('quotas.limits', (tx) => deps.quotas.allowed(ctx, tx));
     const allowed = limits['metadata_items'] ?? -1;
     if (allowed >= 0 && Object.keys(after).length > allowed) throw NovaError.MetadataLimitExceeded({ allowed });
     const remove = Object.keys(before).filter((key) => !Object.hasOwn(after, key));

@@ -42,7 +42,7 @@ export class ServerGroups {
     const { deps } = this;
     const project = ctx.actor?.projectId ?? '';
     return deps.tx.run('server_group.create', async (tx) => {
-      await deps.quotas.takeServerGroup(tx, project);
+      await deps.quotas.takeServerGroup(ctx, tx);
       if (wanted.policy !== 'anti-affinity' && Object.keys(wanted.rules).length > 0)
         throw NovaError.GroupRulesNotSupported();
       const group: ServerGroup = {

@@ -90,7 +90,7 @@ export class CreateServers {
       if (target.zone !== null || target.host !== null || target.requested !== null)
         await this.assertTarget(tx, target);
       if (groupId !== null) await groupToJoin(ctx, tx, deps.groups, groupId);
-      await deps.quotas.assertInjectedFiles(tx, ctx.actor?.projectId ?? '', fields.personality ?? []);
+      await deps.quotas.assertInjectedFiles(ctx, tx, fields.personality ?? []);
       return this.lookUp(ctx, tx, flavorId, keyName);
     });
     const { zone, host, requested } = target;
@@ -144,8 +144,7 @@ export class CreateServers {
     const made = await this.begin(ctx, prepared, async (tx) => {
       const granted = await deps.quotas.takeInstances(ctx, tx, wanted);
       const group = groupId === null ? null : await groupToJoin(ctx, tx, deps.groups, groupId, { lock: true });
-      if (group !== null)
-        await deps.quotas.assertGroupMembers(tx, ctx.actor?.projectId ?? '', group.members.length + granted);
+      if (group !== null) await deps.quotas.assertGroupMembers(ctx, tx, group.uuid, granted);
       const instances: Instance[] = [];
       for (let index = 0; index < granted; index += 1) {
         const uuid = newUuid();

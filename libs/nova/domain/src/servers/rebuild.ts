@@ -102,9 +102,9 @@ export class Rebuild {
 
   private async assertLimits(tx: Tx, ctx: RequestContext, fields: RebuildFields): Promise<void> {
     const { metadata, personality = [] } = fields;
-    await this.deps.quotas.assertInjectedFiles(tx, ctx.actor?.projectId ?? '', personality);
+    await this.deps.quotas.assertInjectedFiles(ctx, tx, personality);
     if (metadata === undefined) return;
-    const allowed = (await this.deps.quotas.limits(tx, ctx.actor?.projectId ?? ''))['metadata_items'] ?? -1;
+    const allowed = (await this.deps.quotas.allowed(ctx, tx))['metadata_items'] ?? -1;
     if (allowed >= 0 && Object.keys(metadata).length > allowed) throw NovaError.MetadataLimitExceeded({ allowed });
   }
 

@@ -128,7 +128,7 @@ export class ServerImages {
     let image: Readonly<Record<string, unknown>> & { readonly id: string } = { id: imageId };
     const instance = await deps.tx.run(about.saga.kind, async (tx) => {
       const allowed = limited
-        ? ((await deps.quotas.limits(tx, ctx.actor?.projectId ?? ''))['metadata_items'] ?? -1)
+        ? ((await deps.quotas.allowed(ctx, tx))['metadata_items'] ?? -1)
         : -1;
       if (allowed >= 0 && Object.keys(metadata).length > allowed) throw NovaError.MetadataLimitExceeded({ allowed });
       return begin(ctx, tx, deps, id, {

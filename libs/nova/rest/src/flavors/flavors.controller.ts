@@ -144,7 +144,9 @@ export class FlavorsController {
   @Handles(addTenantAccess)
   async addAccess(request: ApiRequest) {
     const { tenant } = (request.body as { addTenantAccess: { tenant: string } }).addTenantAccess;
-    return access(id(request), await this.flavors.addAccess(request.ctx, id(request), tenant));
+    // upstream: microversion 2.7
+    const privateOnly = request.version.atLeast('2.7');
+    return access(id(request), await this.flavors.addAccess(request.ctx, id(request), tenant, { privateOnly }));
   }
 
   @Handles(removeTenantAccess)

@@ -22,6 +22,8 @@ import { Quotas, type Limits } from '@nestack/nova/domain';
 import { EXTENSIONS, extensionView } from './extensions.views';
 
 const project = (request: ApiRequest): string => request.params['tenant_id'] ?? '';
+/** The user whose limits are asked for, if it is not the whole project's. */
+const user = (request: ApiRequest): string | null => request.rawQuery.get('user_id') || null;
 
 /**
  * Limits that a microversion shows; those of networks, which nova does not enforce, before `networksEnd`.
@@ -52,15 +54,15 @@ export class QuotasController {
 
   @Handles(showQuotaSet)
   async show(request: ApiRequest) {
-    this.assertVisible(request, 'show');
-    const { limits } = await this.quotas.show(project(request));
+    await this.assertVisible(request, 'show');
+    const { limits } = await this.quotas.show(project(request), user(request));
     return { quota_set: { id: project(request), ...shown(limits, request.version) } };
   }
 
   @Handles(showQuotaSetDetail)
   async detail(request: ApiRequest) {
-    this.assertVisible(request, 'detail');
-    const { limits, usage } = await this.quotas.show(project(request));
+    await this.assertVisible(request, 'detail');
+    const { limits, usage } = await this.quotas.show(project(request), user(request));
     const used = usage as unknown as Readonly<Record<string, number>>;
     const rows = Object.entries(shown(limits, request.version)).map(([key, limit]) => [
       key,
@@ -71,19 +73,26 @@ export class QuotasController {
 
   @Handles(showQuotaDefaults)
   async defaults(request: ApiRequest) {
+    await this.quotas.assertProject(request.ctx, project(request));
     return { quota_set: { id: project(request), ...shown(await this.quotas.defaults(), request.version) } };
   }
 
   @Handles(updateQuotaSet)
   async update(request: ApiRequest) {
+    await this.quotas.assertProject(request.ctx, project(request));
     const { quota_set: body } = request.body as { quota_set: Record<string, number | string> };
-    const limits = await this.quotas.set(project(request), changesOf(body), isTrue(body['force'] ?? false));
+    const limits = await this.quotas.set(
+      project(request),
+      user(request),
+      changesOf(body),
+      isTrue(body['force'] ?? false),
+    );
     return { quota_set: shown(limits, request.version) };
   }
 
   @Handles(deleteQuotaSet)
   async delete(request: ApiRequest) {
-    await this.quotas.clear(project(request));
+    await this.quotas.clear(project(request), user(request));
     return new ApiReply(null, { status: 202 });
   }
 
@@ -161,8 +170,9 @@ export class QuotasController {
     return { extension: extensionView(found) };
   }
 
-  private assertVisible(request: ApiRequest, action: 'show' | 'detail'): void {
+  private async assertVisible(request: ApiRequest, action: 'show' | 'detail'): Promise<void> {
     this.policy.enforce(request.ctx, `os_compute_api:os-quota-sets:${action}`, { project_id: project(request) });
+    await this.quotas.assertProject(request.ctx, project(request));
   }
 }
 
