@@ -6,7 +6,7 @@
 # Needs no root, mounts nothing. Packages are kept in CACHE (default: packages/ beside OUTPUT); run again with the same
 # packages and sources it does nothing.
 #
-# The guest: busybox, dropbear, e2fsprogs, lsblk. User cirros, password gocubsgo. See guest/ for what it does.
+# The guest: busybox, dropbear, e2fsprogs, lsblk, and busybox' wget by the name curl as well. User cirros, password gocubsgo. See guest/ for what it does.
 set -euo pipefail
 umask 022
 export LC_ALL=C TZ=UTC PATH="$PATH:/usr/sbin:/sbin"
@@ -95,6 +95,7 @@ ramdisk="$work/ramdisk"
 mkdir -p "$root"/{bin,sbin,usr/bin,usr/sbin,usr/share/udhcpc,lib64,lib/modules,etc/dropbear,etc/acpi/PWRF,root/.ssh,proc,sys,dev,run,tmp,mnt,media,var/lib/cloud,var/log,home}
 mkdir -p "$ramdisk"/{bin,sbin,lib/modules,proc,sys,dev,newroot}
 ln -s ../root "$root/home/$user"
+ln -s ../run "$root/var/run"
 
 find_program() {
   local folder
@@ -129,6 +130,8 @@ for program in dropbear dropbearkey dbclient mke2fs resize2fs e2fsck lsblk; do
   done
 done
 ln -sf ../sbin/dbclient "$root/usr/bin/ssh"
+ln -sf mke2fs "$root/usr/sbin/mkfs.ext3"
+ln -sf mke2fs "$root/usr/sbin/mkfs.ext4"
 
 # ---- kernel and modules
 
@@ -168,6 +171,7 @@ install -m 755 "$sources/dhcp-event" "$root/usr/share/udhcpc/default.script"
 install -m 755 "$sources/cloud" "$root/usr/sbin/cloud"
 install -m 755 "$sources/power-button" "$root/etc/acpi/PWRF/00000080"
 install -m 755 "$sources/sudo" "$root/usr/bin/sudo"
+install -m 755 "$sources/curl" "$root/usr/bin/curl"
 install -m 644 "$sources/inittab" "$root/etc/inittab"
 printf 'root:x:0:0:root:/root:/bin/sh\n%s:x:0:0:guest:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' "$user" >"$root/etc/passwd"
 printf 'root:*:20000:0:99999:7:::\n%s:%s:20000:0:99999:7:::\n' "$user" "$("$root/bin/busybox" mkpasswd -m sha512 -S nestackguest "$password")" >"$root/etc/shadow"

@@ -92,6 +92,18 @@ describe('flavors', () => {
       body: { removeTenantAccess: { tenant: bench.project } },
     });
     expect(taken.json).toEqual({ flavor_access: [] });
+    const spec = async (version: string) =>
+      (
+        await bench.call('POST', '/flavors/p1/os-extra_specs', {
+          as: admin,
+          version,
+          body: { extra_specs: { 'hw:cpu_policy': 'sharedd' } },
+        })
+      ).json;
+    expect(await spec('2.85')).toEqual({ extra_specs: { 'hw:cpu_policy': 'sharedd' } });
+    expect(await spec('2.86')).toEqual(
+      fault('badRequest', 400, "Validation failed; 'sharedd' is not one of: dedicated, shared, mixed."),
+    );
     const access = async (action: object, version: string, flavor = 'p1') =>
       (await bench.call('POST', `/flavors/${flavor}/action`, { as: admin, version, body: action })).status;
     expect(await access({ removeTenantAccess: { tenant: bench.project } }, '2.7')).toBe(404);

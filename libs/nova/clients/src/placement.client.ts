@@ -19,6 +19,8 @@ import {
   updateAllocations,
   updateInventories,
   updateProviderTraits,
+  STANDARD_RESOURCE_CLASSES,
+  standardTraits,
 } from '@nestack/placement/contract';
 
 /** The microversion that nova speaks: with consumer generations and types. */
@@ -47,9 +49,19 @@ interface ConsumerAllocations extends AllocationRequest {
 /** Placement as nova's resources. All calls are made in nova's own name. */
 export class PlacementClient implements PlacementPort {
   private readonly api: ApiClient;
+  private readonly classes: ReadonlySet<string> = new Set(STANDARD_RESOURCE_CLASSES);
+  private readonly traits: ReadonlySet<string> = new Set(standardTraits());
 
   constructor(clients: ApiClients) {
     this.api = clients.client(placementApi);
+  }
+
+  isStandardTrait(name: string): boolean {
+    return this.traits.has(name);
+  }
+
+  isStandardResourceClass(name: string): boolean {
+    return this.classes.has(name);
   }
 
   /** Two reads when all is as it shall be. Traits that nova does not manage (custom ones, devices') stay. */

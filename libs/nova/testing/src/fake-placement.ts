@@ -13,6 +13,14 @@ export class FakePlacement implements PlacementPort {
   readonly providers = new Map<string, Provider & { disabled: boolean }>();
   readonly allocations = new Map<string, { provider: string; amounts: Amounts }>();
 
+  isStandardTrait(name: string): boolean {
+    return /^(COMPUTE|HW|MISC|OWNER|STORAGE)_/.test(name);
+  }
+
+  isStandardResourceClass(name: string): boolean {
+    return ['VCPU', 'MEMORY_MB', 'DISK_GB'].includes(name);
+  }
+
   ensureProvider(_ctx: RequestContext, provider: Provider): Promise<void> {
     return this.faults.run('ensureProvider', () => {
       const disabled = provider.traits.includes('COMPUTE_STATUS_DISABLED');

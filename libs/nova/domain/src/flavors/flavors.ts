@@ -5,12 +5,14 @@ import { NovaError } from '@nestack/nova/contract';
 import type { Flavor } from '../instance';
 import { assertProject, type FlavorQuery, type FlavorRepository, type IdentityPort } from '../ports';
 import { callerOf } from '../servers/gate';
+import { assertExtraSpec, type StandardNames } from './extra-specs';
 
 export interface FlavorsDeps {
   readonly tx: TransactionRunner;
   readonly clock: Clock;
   readonly flavors: FlavorRepository;
   readonly identity: IdentityPort;
+  readonly placement: StandardNames;
 }
 
 export type NewFlavor = Omit<Flavor, 'flavor_id' | 'disabled' | 'extra_specs' | 'created_at' | 'updated_at'> & {
@@ -54,6 +56,11 @@ export class Flavors {
     if (!gone) throw NovaError.FlavorNotFound({ flavor_id: id });
   }
 
+  /** Throws BadRequest for names and values that extra specs cannot have. */
+  assertSpecs(specs: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(specs)) assertExtraSpec(this.deps.placement, name, value);
+  }
+
   setSpecs(ctx: RequestContext, id: string, specs: Readonly<Record<string, string>>): Promise<Flavor> {
     return this.edit(ctx, id, (flavor) => ({ extra_specs: { ...flavor.extra_specs, ...specs } }));
   }
@@ -88,7 +95,8 @@ export class Flavors {
     await assertProject(ctx, this.deps.identity, projectId);
     return this.deps.tx.run('flavor.add_access', async (tx) => {
       const flavor = await this.find(ctx, tx, id);
-      if (flavor.is_public && privateOnly) throw NovaError.Conflict({ reason: 'Can not add access to a public flavor.' });
+      if (flavor.is_public && privateOnly)
+        throw NovaError.Conflict({ reason: 'Can not add access to a public flavor.' });
       if (!(await this.deps.flavors.addAccess(tx, id, projectId)))
         throw NovaError.FlavorAccessExists({ flavor_id: id, project_id: projectId });
       return this.deps.flavors.access(tx, id);

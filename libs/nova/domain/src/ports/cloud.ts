@@ -251,6 +251,9 @@ export interface ProviderCandidate {
 
 /** Placement, as nova needs it. */
 export interface PlacementPort {
+  /** Whether it is one of placement's own traits or classes; known without asking. */
+  isStandardTrait(name: string): boolean;
+  isStandardResourceClass(name: string): boolean;
   /** Upserts the host's provider, inventory and traits. */
   ensureProvider(
     ctx: RequestContext,

@@ -111,7 +111,8 @@ export class Quotas {
     const { groups } = this.deps;
     const { project, user } = await this.limitsOf(tx, projectId, userId);
     const full = (limit = -1, used: number): boolean => limit >= 0 && used >= limit;
-    if (full(project['server_groups'], await groups.lockCount(tx, projectId))) throw NovaError.ServerGroupLimitExceeded();
+    if (full(project['server_groups'], await groups.lockCount(tx, projectId)))
+      throw NovaError.ServerGroupLimitExceeded();
     const own = user['server_groups'];
     if (own !== undefined && full(own, await groups.count(tx, projectId, userId)))
       throw NovaError.ServerGroupLimitExceeded();

@@ -107,7 +107,7 @@ export class FlavorsController {
   async addSpecs(request: ApiRequest) {
     const { extra_specs: specs } = request.body as { extra_specs: Record<string, string | number> };
     const set = texts(specs);
-    await this.flavors.setSpecs(request.ctx, id(request), set);
+    await this.setSpecs(request, set);
     return { extra_specs: set };
   }
 
@@ -126,7 +126,7 @@ export class FlavorsController {
     const body = texts(request.body as Record<string, string | number>);
     if (Object.keys(body).length !== 1 || !Object.hasOwn(body, key))
       throw NovaError.BadRequest({ reason: 'Request body and URI mismatch' });
-    await this.flavors.setSpecs(request.ctx, id(request), body);
+    await this.setSpecs(request, body);
     return body;
   }
 
@@ -153,6 +153,12 @@ export class FlavorsController {
   async removeAccess(request: ApiRequest) {
     const { tenant } = (request.body as { removeTenantAccess: { tenant: string } }).removeTenantAccess;
     return access(id(request), await this.flavors.removeAccess(request.ctx, id(request), tenant));
+  }
+
+  /** upstream: microversion 2.86 */
+  private async setSpecs(request: ApiRequest, specs: Readonly<Record<string, string>>): Promise<void> {
+    if (request.version.atLeast('2.86')) this.flavors.assertSpecs(specs);
+    await this.flavors.setSpecs(request.ctx, id(request), specs);
   }
 
   /** `is_public=None` gives an administrator both kinds; others see public ones and those that they have access to. */
