@@ -80,6 +80,7 @@ import {
   ServerPartsController,
   ServersController,
   UsagesController,
+  ViewOptions,
   VolumeProxiesController,
 } from '@nestack/nova/rest';
 import type { NovaApiConfig } from './nova-api.config';
@@ -200,6 +201,7 @@ export function novaApiProviders(
           log,
         ),
     },
+    ViewOptions,
     ServersController,
     ServerActionsController,
     ServerDisksController,

@@ -210,12 +210,16 @@ describe('what changes with a microversion', () => {
 
   it('is what a request may say', async () => {
     const event = (name: string) => ({ events: [{ name, server_uuid: ids['db.1'] ?? '', tag: 'x' }] });
+    const untagged = (name: string) => ({ events: [{ name, server_uuid: ids['db.1'] ?? '' }] });
     const lock = `/servers/${ids['db.1'] ?? ''}/action`;
     const rows: readonly (readonly [string, string, Record<string, unknown>, string, number])[] = [
       ['POST', '/os-server-external-events', event('volume-extended'), '2.50', 400],
       ['POST', '/os-server-external-events', event('volume-extended'), '2.51', 200],
       ['POST', '/os-server-external-events', event('volume-reimaged'), '2.92', 400],
       ['POST', '/os-server-external-events', event('volume-reimaged'), '2.93', 200],
+      // The second says nothing without a tag, and so fails by itself.
+      ['POST', '/os-server-external-events', untagged('volume-reimaged'), '2.93', 200],
+      ['POST', '/os-server-external-events', untagged('power-update'), '2.76', 207],
       ['POST', lock, { lock: 'anything' }, '2.72', 202],
       ['POST', lock, { lock: 'anything' }, '2.73', 400],
       ['POST', lock, { lock: { colour: 'red' } }, '2.73', 400],
@@ -233,6 +237,24 @@ describe('what changes with a microversion', () => {
       const answer = await bench.call(method, path, { as: admin, body, version });
       expect([method, path, body, version, answer.status]).toEqual([method, path, body, version, status]);
     }
+  });
+
+  it('shows the state of a server’s host to administrators, after changes from 2.75 on', async () => {
+    const path = `/servers/${ids['db.1'] ?? ''}`;
+    const status = async (method: string, version: string, as = admin, body?: object) => {
+      const { json } = await bench.call(method, path, { as, version, ...(body === undefined ? {} : { body }) });
+      return (json['server'] as Record<string, unknown>)['host_status'];
+    };
+    const named = { server: { name: 'db.1' } };
+    expect(await status('GET', '2.15')).toBeUndefined();
+    expect(await status('GET', '2.16')).toBe('UP');
+    expect(await status('GET', '2.16', bench.project)).toBeUndefined();
+    expect(await status('PUT', '2.74', admin, named)).toBeUndefined();
+    expect(await status('PUT', '2.75', admin, named)).toBe('UP');
+    const [host] = bench.hosts;
+    await host?.forceDown(true);
+    expect(await status('GET', '2.16')).toBe('DOWN');
+    await host?.forceDown(false);
   });
 
   it('lets managers of a project list its migrations without hosts', async () => {

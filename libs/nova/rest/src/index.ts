@@ -22,4 +22,5 @@ export { ServerDisksController } from './servers/server-disks.controller';
 export { ServerPartsController } from './servers/server-parts.controller';
 export { ServerMovesController } from './servers/server-moves.controller';
 export { ServersController } from './servers/servers.controller';
+export { ViewOptions } from './servers/view-options';
 export { UsagesController } from './usages/usages.controller';

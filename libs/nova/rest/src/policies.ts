@@ -65,6 +65,7 @@ const ADMIN: readonly string[] = [
   'os_compute_api:servers:detail:get_all_tenants',
   'os_compute_api:servers:index:get_all_tenants',
   'os_compute_api:servers:show:host_status',
+  'os_compute_api:servers:show:host_status:unknown-only',
 ];
 /** Managers of the project. */
 const MANAGER: readonly string[] = [

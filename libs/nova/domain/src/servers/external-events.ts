@@ -28,7 +28,7 @@ export interface ExternalEventsDeps {
 }
 
 /** Events that say nothing without a tag. */
-const TAGGED: ReadonlySet<string> = new Set(['volume-extended', 'volume-reimaged']);
+const TAGGED: ReadonlySet<string> = new Set(['volume-extended', 'power-update', 'accelerator-request-bound']);
 
 /** What neutron and cinder tell of servers. upstream: nova/api/openstack/compute/server_external_events.py */
 export class ExternalEvents {

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ApiReply, Handles, nextLinks, parseBoolean, parsePage, type ApiRequest } from '@nestack/kernel/http';
+import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
   NovaError,
   addTenantAccess,
@@ -43,7 +44,10 @@ const access = (flavorId: string, projects: readonly string[]) => ({
 /** `/flavors` */
 @Injectable()
 export class FlavorsController {
-  constructor(@Inject(Flavors) private readonly flavors: Flavors) {}
+  constructor(
+    @Inject(Flavors) private readonly flavors: Flavors,
+    @Inject(POLICY) private readonly policy: PolicyEnforcer,
+  ) {}
 
   @Handles(listFlavors)
   async list(request: ApiRequest) {
@@ -54,12 +58,12 @@ export class FlavorsController {
   @Handles(listFlavorsDetail)
   async detail(request: ApiRequest) {
     const { flavors, links } = await this.page(request, '/flavors/detail');
-    return { flavors: flavors.map((flavor) => flavorView(flavor, request)), ...links };
+    return { flavors: flavors.map((flavor) => this.view(flavor, request)), ...links };
   }
 
   @Handles(showFlavor)
   async show(request: ApiRequest) {
-    return { flavor: flavorView(await this.flavors.show(request.ctx, id(request)), request) };
+    return { flavor: this.view(await this.flavors.show(request.ctx, id(request)), request) };
   }
 
   @Handles(createFlavor)
@@ -83,13 +87,13 @@ export class FlavorsController {
       is_public: isTrue(body['os-flavor-access:is_public'] ?? true),
       description: body.description ?? null,
     });
-    return { flavor: flavorView(flavor, request) };
+    return { flavor: this.view(flavor, request) };
   }
 
   @Handles(updateFlavor)
   async update(request: ApiRequest) {
     const { flavor } = request.body as { flavor: { description: string | null } };
-    return { flavor: flavorView(await this.flavors.describe(request.ctx, id(request), flavor.description), request) };
+    return { flavor: this.view(await this.flavors.describe(request.ctx, id(request), flavor.description), request) };
   }
 
   @Handles(deleteFlavor)
@@ -153,6 +157,12 @@ export class FlavorsController {
   async removeAccess(request: ApiRequest) {
     const { tenant } = (request.body as { removeTenantAccess: { tenant: string } }).removeTenantAccess;
     return access(id(request), await this.flavors.removeAccess(request.ctx, id(request), tenant));
+  }
+
+  private view(flavor: Flavor, request: ApiRequest) {
+    const { ctx } = request;
+    const own = { project_id: ctx.actor?.projectId };
+    return flavorView(flavor, request, this.policy.allows(ctx, 'os_compute_api:os-flavor-extra-specs:index', own));
   }
 
   /** upstream: microversion 2.86 */

@@ -4,7 +4,7 @@ import type { Flavor } from '@nestack/nova/domain';
 import { resourceLinks } from '../servers/servers.views';
 
 /** A flavor inside a server from 2.47 on. */
-export function flavorEmbedded(flavor: FlavorSnapshot): Record<string, unknown> {
+export function flavorEmbedded(flavor: FlavorSnapshot, extraSpecs: boolean): Record<string, unknown> {
   return {
     original_name: flavor.name,
     vcpus: flavor.vcpus,
@@ -12,7 +12,7 @@ export function flavorEmbedded(flavor: FlavorSnapshot): Record<string, unknown> 
     disk: flavor.root_gb,
     ephemeral: flavor.ephemeral_gb,
     swap: flavor.swap_mb,
-    extra_specs: flavor.extra_specs,
+    ...(extraSpecs ? { extra_specs: flavor.extra_specs } : {}),
   };
 }
 
@@ -25,8 +25,12 @@ export function flavorBrief(flavor: Flavor, request: Pick<ApiRequest, 'baseUrl' 
   };
 }
 
-/** upstream: nova/api/openstack/compute/views/flavors.py */
-export function flavorView(flavor: Flavor, request: Pick<ApiRequest, 'baseUrl' | 'version'>): Record<string, unknown> {
+/** With extra specs where the caller may see them. upstream: nova/api/openstack/compute/views/flavors.py */
+export function flavorView(
+  flavor: Flavor,
+  request: Pick<ApiRequest, 'baseUrl' | 'version'>,
+  extraSpecs: boolean,
+): Record<string, unknown> {
   const v = (text: string): boolean => request.version.atLeast(text);
   return {
     id: flavor.flavor_id,
@@ -41,6 +45,6 @@ export function flavorView(flavor: Flavor, request: Pick<ApiRequest, 'baseUrl' |
     rxtx_factor: flavor.rxtx_factor,
     links: resourceLinks(request.baseUrl, 'flavors', flavor.flavor_id),
     ...(v('2.55') ? { description: flavor.description } : {}),
-    ...(v('2.61') ? { extra_specs: flavor.extra_specs } : {}),
+    ...(v('2.61') && extraSpecs ? { extra_specs: flavor.extra_specs } : {}),
   };
 }

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { ApiReply, Handles, type ApiRequest } from '@nestack/kernel/http';
-import { POLICY, type PolicyEnforcer } from '@nestack/kernel/policy';
 import {
   createServerBackup,
   createServerImage,
@@ -13,6 +12,7 @@ import {
 } from '@nestack/nova/contract';
 import { Rebuild, Rescue, ServerImages, type WantedImage } from '@nestack/nova/domain';
 import { changedServerView } from './servers.views';
+import { ViewOptions } from './view-options';
 
 const id = (request: ApiRequest): string => request.params['server_id'] ?? '';
 const password = (): string => randomBytes(9).toString('base64url');
@@ -41,7 +41,7 @@ export class ServerDisksController {
     @Inject(Rescue) private readonly rescues: Rescue,
     @Inject(Rebuild) private readonly rebuilds: Rebuild,
     @Inject(ServerImages) private readonly images: ServerImages,
-    @Inject(POLICY) private readonly policy: PolicyEnforcer,
+    @Inject(ViewOptions) private readonly views: ViewOptions,
   ) {}
 
   @Handles(rescueServer)
@@ -63,9 +63,9 @@ export class ServerDisksController {
     const { rebuild } = request.body as { rebuild: RebuildFields };
     const item = await this.rebuilds.rebuild(request.ctx, id(request), rebuild, request.version.atLeast('2.93'));
     const { instance } = item;
-    const admin = this.policy.allows(request.ctx, 'os_compute_api:os-extended-server-attributes');
+    const options = await this.views.of(request, { hostStatus: '2.75' });
     // Here user data stands by itself: upstream shows it once.
-    const { 'OS-EXT-SRV-ATTR:user_data': _shownBelow, ...changed } = changedServerView(item, { request, admin });
+    const { 'OS-EXT-SRV-ATTR:user_data': _shownBelow, ...changed } = changedServerView(item, options);
     const view = {
       ...changed,
       ...(request.version.atLeast('2.54') ? { key_name: instance.key_name } : {}),

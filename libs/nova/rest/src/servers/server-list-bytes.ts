@@ -12,7 +12,7 @@ const [BEGIN, COMMA, END] = ['{"servers":[', ',', ']'].map((text) => Buffer.from
  */
 export function serverListBytes(items: readonly InstanceListItem[], options: ServerViewOptions, links: object): Buffer {
   const { version, baseUrl } = options.request;
-  const form = `${version.text} ${options.admin ? 'admin' : ''} ${baseUrl}`;
+  const form = `${version.text} ${options.admin ? 'admin' : ''} ${options.extraSpecs ? 'specs' : ''} ${baseUrl}`;
   const parts = [BEGIN];
   for (const [at, item] of items.entries()) {
     if (at > 0) parts.push(COMMA);

@@ -12,18 +12,11 @@ import {
   updateServer,
   type CreateServerFields,
 } from '@nestack/nova/contract';
-import {
-  CreateServers,
-  Hosts,
-  Servers,
-  callerOf,
-  isUp,
-  type ComputeService,
-  type InstanceQuery,
-} from '@nestack/nova/domain';
+import { CreateServers, Servers, callerOf, type InstanceQuery } from '@nestack/nova/domain';
 import { instanceQueryOf } from './list-query';
 import { serverListBytes } from './server-list-bytes';
-import { changedServerView, serverBrief, serverLinks, serverView, type ServerViewOptions } from './servers.views';
+import { changedServerView, serverBrief, serverLinks, serverView } from './servers.views';
+import { ViewOptions } from './view-options';
 
 /** `/servers` */
 @Injectable()
@@ -31,7 +24,7 @@ export class ServersController {
   constructor(
     @Inject(Servers) private readonly servers: Servers,
     @Inject(CreateServers) private readonly creation: CreateServers,
-    @Inject(Hosts) private readonly hosts: Hosts,
+    @Inject(ViewOptions) private readonly views: ViewOptions,
     @Inject(POLICY) private readonly policy: PolicyEnforcer,
   ) {}
 
@@ -48,15 +41,14 @@ export class ServersController {
 
   @Handles(listServersDetail)
   async detail(request: RequestOf<typeof listServersDetail>) {
-    const admin = this.extended(request);
+    const options = await this.views.of(request);
     const { items, links } = await this.page(
       request,
       '/servers/detail',
-      (query) => this.servers.list({ ...query, with_user_data: admin && request.version.atLeast('2.3') }),
+      (query) => this.servers.list({ ...query, with_user_data: options.admin && request.version.atLeast('2.3') }),
       ({ instance }) => instance.uuid,
     );
-    const hostStatus = await this.hostStatuses(request);
-    return new JsonBody(serverListBytes(items, { request, admin, ...hostStatus }, links));
+    return new JsonBody(serverListBytes(items, options, links));
   }
 
   @Handles(createServer)
@@ -93,8 +85,7 @@ export class ServersController {
   @Handles(showServer)
   async show(request: RequestOf<typeof showServer>) {
     const item = await this.servers.show(request.ctx, request.params['server_id'] ?? '');
-    const admin = this.extended(request);
-    return { server: serverView(item, { request, admin, ...(await this.hostStatuses(request)) }) };
+    return { server: serverView(item, await this.views.of(request)) };
   }
 
   @Handles(updateServer)
@@ -111,29 +102,13 @@ export class ServersController {
         : { disk_config: fields['OS-DCF:diskConfig'] as 'AUTO' | 'MANUAL' }),
     };
     const item = await this.servers.update(request.ctx, request.params['server_id'] ?? '', patch);
-    return { server: changedServerView(item, { request, admin: this.extended(request) }) };
+    return { server: changedServerView(item, await this.views.of(request, { hostStatus: '2.75' })) };
   }
 
   @Handles(deleteServer)
   async delete(request: RequestOf<typeof deleteServer>) {
     await this.servers.delete(request.ctx, request.params['server_id'] ?? '');
     return new ApiReply(null, { status: 204 });
-  }
-
-  private extended(request: Pick<ApiRequest, 'ctx'>): boolean {
-    return this.policy.allows(request.ctx, 'os_compute_api:os-extended-server-attributes');
-  }
-
-  /** The state of hosts, where the version and the caller's role show it; one statement for a whole list. */
-  private async hostStatuses({
-    ctx,
-    version,
-  }: Pick<ApiRequest, 'ctx' | 'version'>): Promise<Pick<ServerViewOptions, 'hostStatus'>> {
-    if (!version.atLeast('2.16') || !this.policy.allows(ctx, 'os_compute_api:servers:show:host_status')) return {};
-    const services = await this.hosts.services({ binary: 'nova-compute' });
-    const now = this.hosts.now();
-    const byHost = new Map(services.map((service) => [service.host, hostStatus(service, now)]));
-    return { hostStatus: ({ host }) => (host === null ? '' : (byHost.get(host) ?? 'UNKNOWN')) };
   }
 
   private async page<Item>(
@@ -158,10 +133,4 @@ export class ServersController {
     });
     return { items, links: links.length === 0 ? {} : { servers_links: links } };
   }
-}
-
-/** upstream: nova/compute/api.py get_instance_host_status */
-function hostStatus(service: ComputeService, now: Date): string {
-  if (service.forced_down || !isUp(service, now)) return 'DOWN';
-  return service.disabled ? 'MAINTENANCE' : 'UP';
 }

@@ -9,8 +9,10 @@ export interface ServerViewOptions {
   readonly request: Pick<ApiRequest, 'baseUrl' | 'version'>;
   /** Extended server attributes (hosts, hypervisor name) are for administrators. */
   readonly admin: boolean;
-  /** `host_status`, where it is shown. */
-  readonly hostStatus?: (instance: Instance) => string;
+  /** The extra specs of servers' flavors. */
+  readonly extraSpecs: boolean;
+  /** `host_status`, where it is shown; null where a server's is not. */
+  readonly hostStatus?: (instance: Instance) => string | null;
 }
 
 /** Self and bookmark of a server; the bookmark has no version. */
@@ -92,7 +94,7 @@ export function serverView(item: InstanceListItem, options: ServerViewOptions): 
             links: resourceLinks(baseUrl, 'images', instance.image.id).slice(1),
             ...(v('2.98') ? { properties: instance.image.properties } : {}),
           },
-    flavor: flavorOf(instance, version, baseUrl),
+    flavor: flavorOf(instance, options),
     created: isoSeconds(instance.created_at),
     updated: isoSeconds(instance.updated_at),
     addresses: status === 'DELETED' ? {} : addressesOf(instance.nics),
@@ -117,7 +119,7 @@ export function serverView(item: InstanceListItem, options: ServerViewOptions): 
     ...(options.admin ? extendedAttributes(instance, version) : {}),
     ...(v('2.90') ? { 'OS-EXT-SRV-ATTR:hostname': instance.hostname } : {}),
     ...(v('2.9') ? { locked: instance.locked_by !== null } : {}),
-    ...(options.hostStatus === undefined ? {} : { host_status: options.hostStatus(instance) }),
+    ...hostStatusOf(instance, options),
     ...(v('2.19') ? { description: instance.display_description } : {}),
     ...(v('2.26') ? { tags: instance.tags } : {}),
     ...(v('2.63') ? { trusted_image_certificates: instance.request.trusted_image_certificates ?? null } : {}),
@@ -144,8 +146,13 @@ export function changedServerView(item: InstanceListItem, options: ServerViewOpt
   return { ...Object.fromEntries(kept), addresses: Object.fromEntries(plain) };
 }
 
-function flavorOf(instance: Instance, version: ApiVersion, baseUrl: string) {
-  if (version.atLeast('2.47')) return flavorEmbedded(instance.flavor);
+function hostStatusOf(instance: Instance, { hostStatus }: ServerViewOptions) {
+  const status = hostStatus?.(instance) ?? null;
+  return status === null ? {} : { host_status: status };
+}
+
+function flavorOf(instance: Instance, { request: { version, baseUrl }, extraSpecs }: ServerViewOptions) {
+  if (version.atLeast('2.47')) return flavorEmbedded(instance.flavor, extraSpecs);
   return { id: instance.flavor.id, links: resourceLinks(baseUrl, 'flavors', instance.flavor.id).slice(1) };
 }
 
