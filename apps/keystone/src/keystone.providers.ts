@@ -22,6 +22,7 @@ import {
   Endpoints,
   Groups,
   Limits,
+  OAuth1,
   Policies,
   Projects,
   Regions,
@@ -59,6 +60,7 @@ import {
   keystonePolicies,
   LimitsController,
   LocalAuthenticator,
+  OAuth1Controller,
   PoliciesController,
   ProjectsController,
   ProjectTagsController,
@@ -80,7 +82,9 @@ async function makeParts(config: KeystoneConfig, db: Database, fanout: FanoutBus
     await vaultKey(config.credential_key_file ?? join(config.jws_private_keys, 'credential.key')),
   );
   const users = new Users(db, stores, hasher, systemClock);
-  const tokens = new Tokens(db, stores, hasher, codec, systemClock, { lifetime: config.token_expiration ?? 3600 });
+  const tokens = new Tokens(db, stores, hasher, vault, codec, systemClock, {
+    lifetime: config.token_expiration ?? 3600,
+  });
   return {
     db,
     stores,
@@ -171,6 +175,7 @@ export function keystoneProviders(config: KeystoneConfig): Provider[] {
     from(Limits, (parts) => new Limits(parts.db, parts.stores)),
     from(EndpointGroups, (parts) => new EndpointGroups(parts.db, parts.stores)),
     from(EndpointFilter, (parts) => new EndpointFilter(parts.db, parts.stores)),
+    from(OAuth1, (parts) => new OAuth1(parts.db, parts.stores, parts.vault, systemClock)),
     from(Credentials, (parts) => new Credentials(parts.db, parts.stores, parts.vault)),
     from(Housekeeping, (parts) => {
       const chores = {
@@ -197,5 +202,6 @@ export function keystoneProviders(config: KeystoneConfig): Provider[] {
     LimitsController,
     PoliciesController,
     EndpointFilterController,
+    OAuth1Controller,
   ];
 }

@@ -93,6 +93,19 @@ beforeAll(async () => {
     roles: [{ id: role }],
   };
   owned['trust_id'] = await made('/OS-TRUST/trusts', 'trust', { trust }, owner.token);
+  owned['consumer_id'] = await made('/OS-OAUTH1/consumers', 'consumer', { consumer: { description: 'c' } });
+  owned['request_token_id'] = 'a'.repeat(32);
+  owned['access_token_id'] = 'b'.repeat(32);
+  // Only signed requests make these.
+  const end = "ARRAY[]::text[], now() + interval '1 hour'";
+  await keystone.sql(
+    `INSERT INTO request_token (id, consumer_id, requested_project_id, secret, role_ids, expires_at)
+     VALUES ('${owned['request_token_id']}', '${owned['consumer_id']}', '${owner.project}', '', ${end})`,
+  );
+  await keystone.sql(
+    `INSERT INTO access_token (id, consumer_id, project_id, authorizing_user_id, secret, role_ids, expires_at)
+     VALUES ('${owned['access_token_id']}', '${owned['consumer_id']}', '${owner.project}', '${owner.user}', '', ${end})`,
+  );
   await keystone.call('PUT', `/projects/${owner.project}/tags/x`);
   await keystone.call('PUT', `/domains/${domain}/config`, { body: { config: { identity: { driver: 'ldap' } } } });
   owned['endpoint_group_id'] = await made('/OS-EP-FILTER/endpoint_groups', 'endpoint_group', {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { startApp, type RunningApp } from '@nestack/kernel/app';
-import { execute } from '@nestack/kernel/db';
+import { execute, sql } from '@nestack/kernel/db';
 import { testBrokerUrl, createTestDatabase, type TestDatabase } from '@nestack/kernel/testing';
 import { app } from './app.module';
 
@@ -128,6 +128,11 @@ export class TestKeystone {
   /** Changes what no API changes: time that has passed. */
   async sql(text: string): Promise<void> {
     await this.database.database.run('test', (tx) => execute(tx, text));
+  }
+
+  /** What no API shows: how something is stored. */
+  sqlRows<Row extends object>(text: string): Promise<Row[]> {
+    return this.database.database.read('test', (tx) => sql<Row>(tx, text));
   }
 
   /** The status of a token's own validation: 200, or 401 when it is dead. */

@@ -65,6 +65,9 @@ export const KeystoneError = defineErrors({
     template:
       "The 'expires_at' must not be before now. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
   },
+  ConsumerNotFound: { kind: 'notFound', template: 'Consumer not found' },
+  RequestTokenNotFound: { kind: 'notFound', template: 'Request token not found' },
+  AccessTokenNotFound: { kind: 'notFound', template: 'Access token not found' },
   TrustNotFound: { kind: 'notFound', template: 'Could not find trust: {trust_id}.' },
   PolicyNotFound: { kind: 'notFound', template: 'Could not find policy: {policy_id}.' },
   RegisteredLimitNotFound: { kind: 'notFound', template: 'Could not find registered limit for {id}.' },

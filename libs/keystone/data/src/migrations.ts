@@ -273,4 +273,40 @@ export const keystoneMigrations: readonly Migration[] = [
         `ALTER TABLE ${table} DROP CONSTRAINT ${table}_service_id_fkey, DROP CONSTRAINT ${table}_region_id_fkey`,
     ),
   },
+  {
+    name: '0011-oauth1',
+    up: [
+      `CREATE TABLE consumer (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        description text,
+        secret text NOT NULL,
+        extra jsonb NOT NULL
+      )`,
+      `CREATE TABLE request_token (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        consumer_id text NOT NULL REFERENCES consumer (id) ON DELETE CASCADE,
+        requested_project_id text NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+        secret text NOT NULL,
+        verifier text,
+        authorizing_user_id text REFERENCES local_user (id) ON DELETE CASCADE,
+        role_ids text[] NOT NULL,
+        expires_at timestamptz NOT NULL
+      )`,
+      'CREATE INDEX request_token_consumer ON request_token (consumer_id)',
+      `CREATE TABLE access_token (
+        id text PRIMARY KEY,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        consumer_id text NOT NULL REFERENCES consumer (id) ON DELETE CASCADE,
+        project_id text NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+        authorizing_user_id text NOT NULL REFERENCES local_user (id) ON DELETE CASCADE,
+        secret text NOT NULL,
+        role_ids text[] NOT NULL,
+        expires_at timestamptz NOT NULL
+      )`,
+      'CREATE INDEX access_token_consumer ON access_token (consumer_id)',
+      'CREATE INDEX access_token_user ON access_token (authorizing_user_id)',
+    ],
+  },
 ];

@@ -14,6 +14,8 @@ export interface Proofs {
   readonly methods: readonly string[];
   readonly password?: { readonly user: NamedRequest & { readonly password?: string | undefined } } | undefined;
   readonly token?: { readonly id: string } | undefined;
+  /** The proof is the request's signature. */
+  readonly oauth1?: object | undefined;
   readonly application_credential?:
     | {
         readonly id?: string | undefined;

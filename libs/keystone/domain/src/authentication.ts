@@ -2,9 +2,11 @@ import { KeystoneError } from '@nestack/keystone/contract';
 import type { Clock } from '@nestack/kernel/clock';
 import type { TransactionRunner, Tx } from '@nestack/kernel/context';
 import { domainRef, type NamedRequest, type Proofs } from './auth-request';
-import type { ApplicationCredential } from './model';
+import type { AccessToken, ApplicationCredential } from './model';
 import { timeOf } from './moments';
-import type { Claims, PasswordHasher, Stores, TokenCodec, UserInDomain } from './ports';
+import type { SignedRequest } from './oauth-signature';
+import { proveByOAuth } from './oauth1';
+import type { Claims, PasswordHasher, Stores, TokenCodec, UserInDomain, Vault } from './ports';
 
 /** Who someone has proven to be. */
 export interface Proven {
@@ -14,9 +16,11 @@ export interface Proven {
   /** Of the token that proved it. */
   readonly parent: Claims | null;
   readonly appCred: ApplicationCredential | null;
+  /** What a consumer signed the request with. */
+  readonly accessToken: AccessToken | null;
 }
 
-const METHODS = ['password', 'token', 'application_credential'];
+const METHODS = ['password', 'token', 'application_credential', 'oauth1'];
 
 /** Checks what a client offers as proof of who it is. upstream: keystone/auth/plugins */
 export class Authentication {
@@ -24,12 +28,13 @@ export class Authentication {
     private readonly db: TransactionRunner,
     private readonly stores: Stores,
     private readonly hasher: PasswordHasher,
+    private readonly vault: Vault,
     private readonly codec: TokenCodec,
     private readonly clock: Clock,
   ) {}
 
   /** All methods must prove the same user. Whatever is wrong is the same `Unauthorized`. */
-  async prove(identity: Proofs): Promise<Proven> {
+  async prove(identity: Proofs, signed: SignedRequest): Promise<Proven> {
     const methods = [...new Set(identity.methods)];
     if (methods.length === 0) throw KeystoneError.ValidationError({ attribute: 'methods', target: 'identity' });
     if (methods.some((method) => !METHODS.includes(method))) throw KeystoneError.AuthMethodNotSupported();
@@ -37,6 +42,7 @@ export class Authentication {
     for (const method of methods) {
       if (method === 'password') proofs.push(await this.byPassword(identity.password?.user));
       else if (method === 'token') proofs.push(await this.byToken(identity.token?.id));
+      else if (method === 'oauth1') proofs.push(await this.byOAuth(signed));
       else proofs.push(await this.byAppCred(identity.application_credential));
     }
     const [first] = proofs;
@@ -46,6 +52,7 @@ export class Authentication {
       methods: [...new Set(proofs.flatMap((one) => one.methods))],
       parent: proofs.find((one) => one.parent !== null)?.parent ?? null,
       appCred: proofs.find((one) => one.appCred !== null)?.appCred ?? null,
+      accessToken: proofs.find((one) => one.accessToken !== null)?.accessToken ?? null,
     };
   }
 
@@ -84,8 +91,22 @@ export class Authentication {
         action: 'Using trust-scoped token to create another token. Create a new trust-scoped token instead',
       });
     }
+    if (claims.openstack_access_token_id !== undefined) {
+      throw KeystoneError.ForbiddenAction({
+        action: 'Using OAuth-scoped token to create another token. Create a new OAuth-scoped token instead',
+      });
+    }
     const methods = ['token', ...claims.openstack_methods.filter((method) => method !== 'token')];
-    return { userId: claims.sub, defaultProjectId: null, methods, parent: claims, appCred: null };
+    return { ...nobody, userId: claims.sub, methods, parent: claims };
+  }
+
+  private async byOAuth(signed: SignedRequest): Promise<Proven> {
+    const { accessToken, found } = await this.db.read('auth.oauth1', async (tx) => {
+      const token = await proveByOAuth(tx, this.stores, this.vault, signed, this.clock.now());
+      return { accessToken: token, found: await this.stores.users.inDomain(tx, { id: token.authorizing_user_id }) };
+    });
+    if (found === null) throw KeystoneError.Unauthorized();
+    return { ...provenBy(found, ['oauth1']), accessToken };
   }
 
   private async byAppCred(given: Proofs['application_credential']): Promise<Proven> {
@@ -120,12 +141,8 @@ export class Authentication {
   }
 }
 
+const nobody = { defaultProjectId: null, parent: null, appCred: null, accessToken: null };
+
 function provenBy(found: UserInDomain, methods: readonly string[]): Proven {
-  return {
-    userId: found.user.id,
-    defaultProjectId: found.user.default_project_id,
-    methods,
-    parent: null,
-    appCred: null,
-  };
+  return { ...nobody, userId: found.user.id, defaultProjectId: found.user.default_project_id, methods };
 }

@@ -10,6 +10,8 @@ export * from './groups';
 export * from './limits';
 export * from './model';
 export * from './moments';
+export * from './oauth-signature';
+export * from './oauth1';
 export * from './policies';
 export * from './ports';
 export * from './projects';

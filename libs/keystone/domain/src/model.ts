@@ -167,6 +167,41 @@ export interface Trust {
   readonly redelegated_trust_id: string | null;
 }
 
+/** A program that may ask users to let it work for them. */
+export interface Consumer {
+  readonly id: string;
+  readonly description: string | null;
+  /** As stored: sealed by the `Vault`. */
+  readonly secret: string;
+  readonly extra: Extra;
+}
+
+/** A consumer's question to a user, until it has its access token. */
+export interface RequestToken {
+  readonly id: string;
+  readonly consumer_id: string;
+  readonly requested_project_id: string;
+  /** Sealed. */
+  readonly secret: string;
+  /** Once the user has authorized it. */
+  readonly verifier: string | null;
+  readonly authorizing_user_id: string | null;
+  readonly role_ids: readonly string[];
+  readonly expires_at: Moment;
+}
+
+/** What a user lets a consumer do in his name. */
+export interface AccessToken {
+  readonly id: string;
+  readonly consumer_id: string;
+  readonly project_id: string;
+  readonly authorizing_user_id: string;
+  /** Sealed. */
+  readonly secret: string;
+  readonly role_ids: readonly string[];
+  readonly expires_at: Moment;
+}
+
 export type ActorType = 'user' | 'group';
 export type TargetType = 'project' | 'domain' | 'system';
 
@@ -213,6 +248,8 @@ export interface TokenView {
   readonly domain: NamedRef | null;
   readonly roles: readonly RoleRef[];
   readonly trust: Pick<Trust, 'id' | 'impersonation' | 'trustor_user_id' | 'trustee_user_id'> | null;
+  /** What a consumer got it with. */
+  readonly access_token: Pick<AccessToken, 'id' | 'consumer_id'> | null;
   readonly audit_ids: readonly string[];
   readonly issued_at: Date;
   readonly expires_at: Date;

@@ -3,8 +3,10 @@ import type { DomainSettings } from './domain-config';
 import type {
   AccessRule,
   AccessRuleRef,
+  AccessToken,
   ApplicationCredential,
   Assignment,
+  Consumer,
   Credential,
   Endpoint,
   EndpointGroup,
@@ -14,6 +16,7 @@ import type {
   Project,
   Region,
   RegisteredLimit,
+  RequestToken,
   Revocation,
   Role,
   RoleRef,
@@ -234,6 +237,9 @@ export interface Stores {
   readonly applicationCredentials: ApplicationCredentialStore;
   readonly accessRules: AccessRuleStore;
   readonly trusts: TrustStore;
+  readonly consumers: Store<Consumer>;
+  readonly requestTokens: Store<RequestToken>;
+  readonly accessTokens: Store<AccessToken>;
   readonly policies: Store<StoredPolicy>;
   readonly registeredLimits: Store<RegisteredLimit>;
   readonly limits: Store<Limit>;
@@ -267,6 +273,7 @@ export interface Claims {
   readonly openstack_system?: string;
   readonly openstack_app_cred_id?: string;
   readonly openstack_trust_id?: string;
+  readonly openstack_access_token_id?: string;
 }
 
 /** Makes and reads tokens. */

@@ -26,6 +26,7 @@ export async function wantedScope(
   const { scope } = auth;
   const only = (wanted: Scope): Wanted => ({ scope: wanted, trust: null });
   if (proven.appCred !== null) return only({ type: 'project', id: proven.appCred.project_id });
+  if (proven.accessToken !== null) return only({ type: 'project', id: proven.accessToken.project_id });
   if (scope === undefined) return null;
   if (typeof scope === 'string') return only({ type: 'unscoped' });
   if (Object.keys(scope).length !== 1) {

@@ -1,7 +1,8 @@
 import { KeystoneError } from '@nestack/keystone/contract';
 import type { Clock } from '@nestack/kernel/clock';
 import type { Tx } from '@nestack/kernel/context';
-import type { RoleRef, Scope, TokenView, Trust } from './model';
+import type { AccessToken, RoleRef, Scope, TokenView, Trust } from './model';
+import { timeOf } from './moments';
 import type { Claims, Stores, TokenFacts, TokenQuestion } from './ports';
 import { hasEnded } from './trusts';
 
@@ -33,9 +34,11 @@ export class TokenLookup {
     if (facts === null || !this.inOrder(facts, question)) return null;
     const trusted = claims.openstack_trust_id === undefined ? null : await this.trusted(tx, claims, facts, question);
     if (claims.openstack_trust_id !== undefined && trusted === null) return null;
-    const roles = trusted?.roles ?? facts.roles;
+    const granted = claims.openstack_access_token_id === undefined ? null : await this.granted(tx, claims, facts);
+    if (claims.openstack_access_token_id !== undefined && granted === null) return null;
+    const roles = trusted?.roles ?? granted?.roles ?? facts.roles;
     if (scope.type !== 'unscoped' && roles.length === 0) return null;
-    return viewOf(claims, question, facts, roles, trusted?.trust ?? null);
+    return viewOf(claims, question, facts, roles, trusted?.trust ?? null, granted?.accessToken ?? null);
   }
 
   private inOrder(facts: TokenFacts, { scope, appCredId }: TokenQuestion): boolean {
@@ -73,6 +76,20 @@ export class TokenLookup {
     return { trust, roles: held.filter((role) => allowed.has(role.id)) };
   }
 
+  /** The access token behind a consumer's token, and those of its roles that the user still has; null when it has ended. */
+  private async granted(
+    tx: Tx,
+    claims: Claims,
+    facts: TokenFacts,
+  ): Promise<{ readonly accessToken: AccessToken; readonly roles: readonly RoleRef[] } | null> {
+    const accessToken = await this.stores.accessTokens.find(tx, claims.openstack_access_token_id ?? '');
+    if (accessToken === null || timeOf(accessToken.expires_at) <= this.clock.now().getTime()) return null;
+    if (accessToken.authorizing_user_id !== claims.sub || accessToken.project_id !== claims.openstack_project_id)
+      return null;
+    const allowed = await this.withImplied(tx, accessToken.role_ids);
+    return { accessToken, roles: facts.roles.filter((role) => allowed.has(role.id)) };
+  }
+
   private async withImplied(tx: Tx, roleIds: readonly string[]): Promise<ReadonlySet<string>> {
     const rules = await this.stores.assignments.implied(tx);
     const found = new Set(roleIds);
@@ -89,6 +106,7 @@ function viewOf(
   { user, target, appCred }: TokenFacts,
   roles: readonly RoleRef[],
   trust: Trust | null,
+  accessToken: AccessToken | null,
 ): TokenView {
   return {
     methods: claims.openstack_methods,
@@ -111,6 +129,7 @@ function viewOf(
     domain: scope.type === 'domain' && target !== null ? { id: target.id, name: target.name } : null,
     roles: scope.type === 'unscoped' ? [] : roles,
     trust,
+    access_token: accessToken === null ? null : { id: accessToken.id, consumer_id: accessToken.consumer_id },
     audit_ids: claims.openstack_audit_ids,
     issued_at: issuedAt,
     expires_at: new Date(claims.exp * 1000),

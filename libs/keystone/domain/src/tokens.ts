@@ -6,7 +6,8 @@ import type { AuthRequest } from './auth-request';
 import { Authentication, type Proven } from './authentication';
 import type { TokenView } from './model';
 import { timeOf, type Moment } from './moments';
-import type { Claims, PasswordHasher, Stores, TokenCodec } from './ports';
+import type { SignedRequest } from './oauth-signature';
+import type { Claims, PasswordHasher, Stores, TokenCodec, Vault } from './ports';
 import { revocation } from './revocations';
 import { wantedScope, type Wanted } from './scope-request';
 import { TokenLookup } from './token-lookup';
@@ -33,22 +34,26 @@ export class Tokens {
     private readonly db: TransactionRunner,
     private readonly stores: Stores,
     hasher: PasswordHasher,
+    vault: Vault,
     private readonly codec: TokenCodec,
     private readonly clock: Clock,
     private readonly settings: TokenSettings,
   ) {
-    this.authentication = new Authentication(db, stores, hasher, codec, clock);
+    this.authentication = new Authentication(db, stores, hasher, vault, codec, clock);
     this.lookup = new TokenLookup(stores, clock);
   }
 
-  /** A new token. Throws `Unauthorized` for whatever is wrong with proof or scope. upstream: keystone/api/auth.py */
-  async issue(_ctx: RequestContext, auth: AuthRequest): Promise<IssuedToken> {
+  /**
+   * A new token; `signed` is the request itself, which a consumer may have signed. Throws `Unauthorized` for whatever is wrong
+   * with proof or scope. upstream: keystone/api/auth.py
+   */
+  async issue(_ctx: RequestContext, auth: AuthRequest, signed: SignedRequest): Promise<IssuedToken> {
     if (auth.identity.methods.includes('application_credential') && auth.scope !== undefined) {
       throw KeystoneError.AppCredScope();
     }
     // Before the proof is looked at: what ends the user's tokens meanwhile ends this one, too.
     const now = this.clock.now();
-    const proven = await this.authentication.prove(auth.identity);
+    const proven = await this.authentication.prove(auth.identity, signed);
     const { issued, wanted } = await this.db.read('tokens.issue', async (tx) => {
       if (proven.parent !== null) await this.lookup.require(tx, proven.parent);
       const asked = await wantedScope(tx, this.stores, auth, proven, now);
@@ -110,9 +115,9 @@ export class Tokens {
   }
 
   private claimsOf(proven: Proven, { scope, trust }: Wanted, now: Date): Claims {
-    const { parent, appCred } = proven;
+    const { parent, appCred, accessToken } = proven;
     const parentAudit = parent?.openstack_audit_ids.at(-1);
-    const ends = [appCred?.expires_at ?? null, trust?.expires_at ?? null];
+    const ends = [appCred?.expires_at ?? null, trust?.expires_at ?? null, accessToken?.expires_at ?? null];
     return {
       sub: trust?.impersonation === true ? trust.trustor_user_id : proven.userId,
       // With milliseconds: a token made right after a password change is not older than it.
@@ -125,6 +130,7 @@ export class Tokens {
       ...(scope.type === 'system' ? { openstack_system: 'all' } : {}),
       ...(appCred === null ? {} : { openstack_app_cred_id: appCred.id }),
       ...(trust === null ? {} : { openstack_trust_id: trust.id }),
+      ...(accessToken === null ? {} : { openstack_access_token_id: accessToken.id }),
     };
   }
 

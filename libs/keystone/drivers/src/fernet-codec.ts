@@ -5,7 +5,7 @@ import type { FernetKeys } from './fernet-keys';
 import { pack, packFloat, unpack, type Packed } from './msgpack';
 
 /** Numbers of upstream's payload forms. upstream: keystone/token/token_formatters.py */
-const FORM = { unscoped: 0, domain: 1, project: 2, trust: 3, system: 8, appCred: 9 } as const;
+const FORM = { unscoped: 0, domain: 1, project: 2, trust: 3, oauth1: 7, system: 8, appCred: 9 } as const;
 /** Each has its bit, in this order. upstream: [auth] methods */
 const METHODS = ['external', 'password', 'token', 'oauth1', 'mapped', 'application_credential'];
 
@@ -50,6 +50,9 @@ function payloadOf(claims: Claims): Buffer {
       ...[form, ...parts].map((part) => (part instanceof Float ? packFloat(part.value) : pack(part))),
     ]);
   const expires = new Float(end);
+  const { openstack_access_token_id: accessToken } = claims;
+  if (accessToken !== undefined)
+    return list(FORM.oauth1, user, methods, idOf(project ?? ''), idOf(accessToken), expires, audit);
   if (appCred !== undefined)
     return list(FORM.appCred, user, methods, idOf(project ?? ''), expires, audit, idOf(appCred));
   if (trust !== undefined) return list(FORM.trust, user, methods, idOf(project ?? ''), expires, audit, idOf(trust));
@@ -72,6 +75,7 @@ function claimsOf(payload: Packed, seconds: number): Claims {
   if (!Array.isArray(payload)) throw new RangeError('not a list');
   const [form, user, methods, ...rest] = payload as Packed[];
   const scope = form === FORM.unscoped ? undefined : rest.shift();
+  const accessToken = form === FORM.oauth1 ? rest.shift() : undefined;
   const [end, audit, last] = rest;
   if (typeof end !== 'number' || typeof methods !== 'number' || !Array.isArray(audit)) throw new RangeError('fields');
   const project = scope === undefined || form === FORM.system || form === FORM.domain ? '' : textOf(scope);
@@ -85,6 +89,7 @@ function claimsOf(payload: Packed, seconds: number): Claims {
     ...(form === FORM.domain ? { openstack_domain_id: textOf(scope) } : {}),
     ...(form === FORM.system ? { openstack_system: 'all' } : {}),
     ...(form === FORM.trust ? { openstack_trust_id: textOf(last) } : {}),
+    ...(form === FORM.oauth1 ? { openstack_access_token_id: textOf(accessToken) } : {}),
     ...(form === FORM.appCred ? { openstack_app_cred_id: textOf(last) } : {}),
   };
 }

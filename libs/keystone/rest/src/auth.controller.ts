@@ -14,7 +14,7 @@ import {
 } from '@nestack/keystone/contract';
 import { Catalog, Tokens, Users, type CatalogEntry, type TokenView } from '@nestack/keystone/domain';
 import { Guard } from './guard';
-import { listLinks } from './list-query';
+import { listLinks, signedRequest } from './list-query';
 import { catalogView, domainView, projectView, tokenBody } from './views';
 
 /** Tokens, and what a token's bearer can do with it. upstream: keystone/api/auth.py */
@@ -29,7 +29,7 @@ export class AuthController {
 
   @Handles(createToken)
   async create(request: RequestOf<typeof createToken>) {
-    const { token, view } = await this.tokens.issue(request.ctx, request.body.auth);
+    const { token, view } = await this.tokens.issue(request.ctx, request.body.auth, signedRequest('POST', request));
     return new ApiReply(
       { token: tokenBody(view, await this.catalogOf(view, request)) },
       { headers: { 'X-Subject-Token': token } },

@@ -12,6 +12,7 @@ export { GroupsController } from './groups.controller';
 export { Guard } from './guard';
 export { LimitsController } from './limits.controller';
 export { LocalAuthenticator } from './local-authenticator';
+export { OAuth1Controller } from './oauth1.controller';
 export { PoliciesController } from './policies.controller';
 export { keystonePolicies } from './policy-rules';
 export { ProjectTagsController } from './project-tags.controller';

@@ -1,5 +1,5 @@
 import { parseBoolean, type ApiRequest } from '@nestack/kernel/http';
-import type { Filter } from '@nestack/keystone/domain';
+import type { Filter, SignedRequest } from '@nestack/keystone/domain';
 
 type FieldType = 'text' | 'boolean';
 
@@ -39,6 +39,13 @@ export function flag(query: URLSearchParams, name: string): boolean {
 export function listLinks(request: Pick<ApiRequest, 'baseUrl' | 'url'>): { next: null; self: string; previous: null } {
   const at = request.url.indexOf('/v3');
   return { next: null, self: `${request.baseUrl}${at < 0 ? '' : request.url.slice(at + 3)}`, previous: null };
+}
+
+/** A request as a consumer may have signed it. */
+export function signedRequest(method: string, request: Pick<ApiRequest, 'baseUrl' | 'url' | 'headers'>): SignedRequest {
+  const at = request.url.indexOf('/v3');
+  const rest = at < 0 ? request.url : request.url.slice(at + 3);
+  return { method, url: `${request.baseUrl}${rest}`, authorization: request.headers['authorization'] };
 }
 
 /** A parameter of the path. */

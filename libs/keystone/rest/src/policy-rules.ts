@@ -58,6 +58,10 @@ export const keystonePolicies: readonly PolicyRule[] = [
   ...rules(`${READER} or ${SELF}`, 'ec2_list_credentials', 'ec2_get_credential'),
   ...rules(`${ADMIN} or ${SELF}`, 'ec2_create_credential', 'ec2_delete_credential'),
 
+  ...rules(READER, 'list_consumers', 'get_consumer'),
+  ...rules(ADMIN, 'create_consumer', 'update_consumer', 'delete_consumer', 'authorize_request_token'),
+  ...rules(ADMIN, 'list_access_tokens', 'get_access_token', 'list_access_token_roles', 'get_access_token_role'),
+
   ...rules(READER, 'list_trusts'),
   ...rules(TRUSTOR, 'create_trust'),
   ...rules(`${READER} or ${TRUSTOR}`, 'list_trusts_for_trustor'),

@@ -2,6 +2,7 @@ import { isoMicros, isoMicrosZ } from '@nestack/kernel/clock';
 import type {
   AccessRule,
   CatalogEntry,
+  Consumer,
   Credential,
   Endpoint,
   EndpointGroup,
@@ -145,6 +146,16 @@ export function credentialView(base: string, credential: Credential) {
   };
 }
 
+/** Without the secret. */
+export function consumerView(base: string, consumer: Consumer) {
+  return {
+    ...consumer.extra,
+    id: consumer.id,
+    description: consumer.description,
+    ...self(base, 'OS-OAUTH1/consumers', consumer.id),
+  };
+}
+
 export function applicationCredentialView(base: string, credential: ShownCredential) {
   return {
     id: credential.id,
@@ -213,6 +224,9 @@ export function tokenBody(view: TokenView, catalog: readonly CatalogEntry[] | nu
             trustee_user: { id: view.trust.trustee_user_id },
           },
         }),
+    ...(view.access_token === null
+      ? {}
+      : { 'OS-OAUTH1': { access_token_id: view.access_token.id, consumer_id: view.access_token.consumer_id } }),
     ...(view.application_credential === null ? {} : { application_credential: usedCredential(view) }),
     ...(scoped && catalog !== null ? { catalog: catalogView(catalog) } : {}),
   };

@@ -22,6 +22,7 @@ export const Identity = Type.Object({
     Type.Object({ user: Type.Intersect([UserRef, Type.Object({ password: Type.Optional(Type.String()) })]) }),
   ),
   token: Type.Optional(Type.Object({ id: Type.String() })),
+  oauth1: Type.Optional(Type.Object({})),
   application_credential: Type.Optional(
     Type.Object({
       id: Type.Optional(Type.String()),
@@ -85,6 +86,7 @@ export const Token = Type.Object({
       trustee_user: Type.Object({ id: Type.String() }),
     }),
   ),
+  'OS-OAUTH1': Type.Optional(Type.Object({ access_token_id: Type.String(), consumer_id: Type.String() })),
   application_credential: Type.Optional(
     Type.Object({
       id: Type.String(),

@@ -6,6 +6,7 @@ import { domainConfigOperations } from './domain-config';
 import { ec2Operations } from './ec2';
 import { endpointFilterOperations } from './endpoint-filter';
 import { limitOperations } from './limits';
+import { oauth1Operations } from './oauth1';
 import { policyOperations } from './policies';
 import { projectOperations } from './projects';
 import { roleOperations } from './roles';
@@ -19,6 +20,7 @@ export * from './domain-config';
 export * from './ec2';
 export * from './endpoint-filter';
 export * from './limits';
+export * from './oauth1';
 export * from './policies';
 export * from './projects';
 export * from './roles';
@@ -53,6 +55,7 @@ export const keystoneApi = defineApi({
     ...limitOperations,
     ...policyOperations,
     ...endpointFilterOperations,
+    ...oauth1Operations,
   ],
   documents: keystoneDocuments,
 });
