@@ -125,6 +125,37 @@ export function identityWeek(week: Week): void {
       await admin.run('region delete r1');
     });
 
+    it('lets a consumer work with roles that a user gives it', async () => {
+      const { admin } = week;
+      const consumer = await admin.json('consumer create --description program');
+      const key = String(consumer['id']);
+      await admin.run(`consumer set --description tool ${key}`);
+      expect(await admin.json(`consumer show ${key}`)).toMatchObject({ description: 'tool' });
+      expect(await admin.column('consumer list', 'ID')).toContain(key);
+      const signer = `--consumer-key ${key} --consumer-secret ${String(consumer['secret'])}`;
+      const asked = await admin.json(`request token create ${signer} --project admin`);
+      const { oauth_verifier: verifier } = await admin.json(
+        `request token authorize --request-key ${String(asked['key'])} --role reader`,
+      );
+      const access = await admin.json(
+        `access token create ${signer} --request-key ${String(asked['key'])} --request-secret ${String(asked['secret'])} --verifier ${String(verifier)}`,
+      );
+      const program = week.as({
+        OS_CLOUD: '',
+        OS_AUTH_TYPE: 'v3oauth1',
+        OS_AUTH_URL: week.cloud.authUrl,
+        OS_CONSUMER_KEY: key,
+        OS_CONSUMER_SECRET: String(consumer['secret']),
+        OS_ACCESS_KEY: String(access['key']),
+        OS_ACCESS_SECRET: String(access['secret']),
+        OS_IDENTITY_API_VERSION: '3',
+      });
+      expect(await program.column('flavor list', 'Name')).toContain('m1.tiny');
+      expect(await program.refused('project create other')).toMatch(/403|authorized/i);
+      await admin.run(`consumer delete ${key}`);
+      expect(await program.refused('flavor list')).toMatch(/401|404|not found|authenticat/i);
+    });
+
     it('keeps credentials, application credentials and trusts', async () => {
       const { admin, demo } = week;
       const blob = await admin.json('credential create --type cert --project demo demo text');
