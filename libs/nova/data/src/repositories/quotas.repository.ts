@@ -37,12 +37,7 @@ export class QuotasRepository implements QuotaRepository {
     );
   }
 
-  async set(
-    tx: Tx,
-    projectId: string,
-    userId: string | null,
-    limits: Readonly<Record<string, number>>,
-  ): Promise<void> {
+  async set(tx: Tx, projectId: string, userId: string | null, limits: Readonly<Record<string, number>>): Promise<void> {
     if (userId === null) {
       await execute(
         tx,

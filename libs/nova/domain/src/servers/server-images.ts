@@ -127,9 +127,7 @@ export class ServerImages {
     const imageId = newUuid();
     let image: Readonly<Record<string, unknown>> & { readonly id: string } = { id: imageId };
     const instance = await deps.tx.run(about.saga.kind, async (tx) => {
-      const allowed = limited
-        ? ((await deps.quotas.allowed(ctx, tx))['metadata_items'] ?? -1)
-        : -1;
+      const allowed = limited ? ((await deps.quotas.allowed(ctx, tx))['metadata_items'] ?? -1) : -1;
       if (allowed >= 0 && Object.keys(metadata).length > allowed) throw NovaError.MetadataLimitExceeded({ allowed });
       return begin(ctx, tx, deps, id, {
         // A lock is there against changes of the server, and this is none.
