@@ -202,3 +202,129 @@ describe('usage', () => {
     expect((await show(`?start=${DAY}%2004:00:00.5&end=${at(5)}.25`)).status).toBe(200);
   });
 });
+
+describe('quotas and limits', () => {
+  it('are shown, set, and refused when exceeded', async () => {
+    const shown = await bench.call('GET', `/os-quota-sets/${bench.project}`);
+    expect(shown.json['quota_set']).toMatchObject({
+      id: bench.project,
+      instances: 10,
+      cores: 20,
+      ram: 51200,
+      key_pairs: 100,
+      injected_files: 5,
+      floating_ips: -1,
+    });
+    const newer = await bench.call('GET', `/os-quota-sets/${bench.project}`, { version: '2.57' });
+    expect(newer.json['quota_set']).not.toHaveProperty('injected_files');
+    expect(newer.json['quota_set']).not.toHaveProperty('floating_ips');
+    expect((await bench.call('GET', `/os-quota-sets/${newUuid()}`)).status).toBe(403);
+    const set = await bench.call('PUT', `/os-quota-sets/${bench.project}`, {
+      as: admin,
+      body: { quota_set: { instances: 1, cores: '8' } },
+    });
+    expect(set.json['quota_set']).toMatchObject({ instances: 1, cores: 8 });
+    const id = await bench.boot();
+    const over = await bench.call('POST', '/servers', {
+      body: {
+        server: { name: 'x', imageRef: bench.image, flavorRef: bench.flavor, networks: [{ uuid: bench.network }] },
+      },
+    });
+    expect([over.status, over.json]).toEqual([
+      403,
+      fault('forbidden', 403, 'Quota exceeded for instances: Requested 1, but already used 1 of 1 instances'),
+    ]);
+    const detail = await bench.call('GET', `/os-quota-sets/${bench.project}/detail`);
+    expect(detail.json['quota_set']).toMatchObject({
+      instances: { limit: 1, in_use: 1, reserved: 0 },
+      cores: { limit: 8, in_use: 1 },
+    });
+    const limits = await bench.call('GET', '/limits?reserved=1');
+    expect(limits.json['limits']).toMatchObject({
+      rate: [],
+      absolute: {
+        maxTotalInstances: 1,
+        totalInstancesUsed: 1,
+        totalCoresUsed: 1,
+        totalRAMUsed: 64,
+        maxTotalRAMSize: 51200,
+        maxServerMeta: 128,
+      },
+    });
+    expect((await bench.call('DELETE', `/os-quota-sets/${bench.project}`, { as: admin })).status).toBe(202);
+    expect((await bench.call('GET', `/os-quota-sets/${bench.project}`)).json['quota_set']).toMatchObject({
+      instances: 10,
+    });
+    const unknown = await bench.call('GET', '/os-quota-sets/no-such-project', { as: admin });
+    expect([unknown.status, unknown.json]).toEqual([
+      400,
+      fault('badRequest', 400, 'Project ID no-such-project is not a valid project.'),
+    ]);
+    await bench.until(id, 'ACTIVE');
+    await bench.tidy();
+  });
+
+  it('are those of single users too, within what their project has', async () => {
+    const project = `p-${newUuid()}`;
+    const path = `/os-quota-sets/${project}`;
+    const one = `${path}?user_id=u-${project}`;
+    const put = async (to: string, quotas: object) => {
+      const { status, json } = await bench.call('PUT', to, { as: admin, body: { quota_set: quotas } });
+      return status === 200 ? json['quota_set'] : (json['badRequest'] as { message: string }).message;
+    };
+    const shown = async (at: string) => (await bench.call('GET', at, { as: admin })).json['quota_set'];
+    const boot = (body: object = {}) =>
+      bench.call('POST', '/servers', {
+        as: project,
+        body: {
+          server: { name: 'x', imageRef: bench.image, flavorRef: bench.flavor, networks: 'none', ...body },
+        },
+        version: '2.37',
+      });
+    expect(await put(path, { instances: 5, metadata_items: 3, server_groups: 2 })).toMatchObject({ instances: 5 });
+    expect(await put(one, { instances: 6 })).toBe('Quota limit 6 for instances must be less than or equal to 5.');
+    expect(await put(one, { instances: -1 })).toBe('Quota limit -1 for instances must be less than or equal to 5.');
+    expect(await put(one, { instances: 1, metadata_items: 1, server_groups: 1 })).toMatchObject({
+      instances: 1,
+      cores: 20,
+    });
+    expect(await put(`${path}?user_id=other`, { instances: 5 })).toBe(
+      'Quota limit 5 for instances must be less than or equal to 4.',
+    );
+    expect(await put(`${path}?user_id=other`, { instances: 4 })).toMatchObject({ instances: 4 });
+    expect(await put(path, { instances: 4 })).toBe(
+      'Quota limit 4 for instances must be greater than or equal to already used and reserved 5.',
+    );
+    expect(await shown(path)).toMatchObject({ instances: 5 });
+    expect(await shown(one)).toMatchObject({ id: project, instances: 1 });
+
+    expect((await boot({ metadata: { a: '1', b: '2' } })).status).toBe(403);
+    const booted = await boot();
+    expect(booted.status).toBe(202);
+    const over = await boot();
+    expect([over.status, over.json]).toEqual([
+      403,
+      fault('forbidden', 403, 'Quota exceeded for instances: Requested 1, but already used 1 of 1 instances'),
+    ]);
+    expect(await shown(`${path}/detail?user_id=other`)).toMatchObject({ instances: { limit: 4, in_use: 0 } });
+    expect(await shown(`${path}/detail?user_id=u-${project}`)).toMatchObject({ instances: { limit: 1, in_use: 1 } });
+    expect(await put(one, { instances: 0 })).toBe(
+      'Quota limit 0 for instances must be greater than or equal to already used and reserved 1.',
+    );
+    const group = () =>
+      bench.call('POST', '/os-server-groups', {
+        as: project,
+        body: { server_group: { name: 'g', policies: ['affinity'] } },
+      });
+    expect([(await group()).status, (await group()).status]).toEqual([200, 403]);
+
+    expect((await bench.call('DELETE', one, { as: admin })).status).toBe(202);
+    expect(await shown(one)).toMatchObject({ instances: 5 });
+    expect(await shown(`${path}?user_id=other`)).toMatchObject({ instances: 4 });
+    expect((await bench.call('DELETE', path, { as: admin })).status).toBe(202);
+    expect(await shown(`${path}?user_id=other`)).toMatchObject({ instances: 10 });
+    const { id } = booted.json['server'] as { id: string };
+    await bench.call('DELETE', `/servers/${id}`, { as: project });
+    await bench.until(id, 'GONE');
+  });
+});
