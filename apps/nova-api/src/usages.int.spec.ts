@@ -18,6 +18,8 @@ afterAll(async () => {
   await bench.close();
 });
 
+const fault = (key: string, code: number, message: unknown) => ({ [key]: { code, message } });
+
 interface Usage {
   readonly tenant_id: string;
   readonly total_hours: number;
