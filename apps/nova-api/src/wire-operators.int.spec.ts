@@ -359,6 +359,24 @@ describe('aggregates', () => {
       body: { add_host: { host: first?.name } },
     });
     expect(clash.status).toBe(409);
+    const cache = async (images: readonly string[], version = '2.81', as = admin) => {
+      const body = { cache: images.map((image) => ({ id: image })) };
+      const answer = await bench.call('POST', `/os-aggregates/${id}/images`, { as, version, body });
+      return answer.status === 202 ? 202 : answer.json;
+    };
+    expect(await cache([bench.image], '2.80')).toMatchObject({ itemNotFound: { code: 404 } });
+    expect(await cache([bench.image], '2.81', bench.project)).toMatchObject({ forbidden: { code: 403 } });
+    expect(await cache([bench.image, bench.image])).toEqual(fault('badRequest', 400, 'Duplicate images in request'));
+    const unknown = newUuid();
+    expect(await cache([bench.image, unknown])).toEqual(
+      fault('badRequest', 400, `Image ${unknown} could not be found.`),
+    );
+    expect(await first?.driver.images()).toEqual([]);
+    const more = bench.images.add();
+    expect(await cache([bench.image, more])).toBe(202);
+    await bench.eventually('the images are cached', async () => (await first?.driver.images())?.length === 2);
+    expect([...((await first?.driver.images()) ?? [])].sort()).toEqual([bench.image, more].sort());
+    expect(await second?.driver.images()).toEqual([]);
     expect((await bench.call('DELETE', `/os-aggregates/${id}`, { as: admin })).status).toBe(400);
     expect((await act({ remove_host: { host: second?.name } })).status).toBe(404);
     expect((await act({ remove_host: { host: first?.name } })).json['aggregate']).toMatchObject({ hosts: [] });

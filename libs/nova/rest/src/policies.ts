@@ -32,6 +32,7 @@ const ADMIN: readonly string[] = [
   'os_compute_api:os-aggregates:add_host',
   'os_compute_api:os-aggregates:remove_host',
   'os_compute_api:os-aggregates:set_metadata',
+  'compute:aggregates:images',
   'os_compute_api:os-flavor-manage:create',
   'os_compute_api:os-flavor-manage:update',
   'os_compute_api:os-flavor-manage:delete',

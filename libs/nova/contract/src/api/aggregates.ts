@@ -1,6 +1,6 @@
 import { operation } from '@nestack/kernel/http';
 import Type from 'typebox';
-import { Any, Fqdn, Name, Nullable, Strict, ZoneName } from './common';
+import { Any, Fqdn, Name, Nullable, Strict, Uuid, ZoneName } from './common';
 
 const Aggregate = Type.Record(Type.String(), Any);
 const Zone = Type.Optional(Nullable(ZoneName));
@@ -96,6 +96,19 @@ export const setAggregateMetadata = action(
   }),
 );
 
+/** upstream: nova/api/openstack/compute/schemas/aggregate_images.py */
+export const cacheAggregateImages = operation({
+  id: 'cacheAggregateImages',
+  summary: 'Have the hosts of an aggregate fetch images before servers need them',
+  method: 'POST',
+  path: '/os-aggregates/{aggregate_id}/images',
+  minVersion: '2.81',
+  status: 202,
+  body: Strict({ cache: Type.Array(Strict({ id: Uuid }), { minItems: 1 }) }),
+  policy: 'compute:aggregates:images',
+  errors: ['AggregateNotFound'],
+});
+
 export const aggregateOperations = [
   listAggregates,
   createAggregate,
@@ -105,4 +118,5 @@ export const aggregateOperations = [
   addAggregateHost,
   removeAggregateHost,
   setAggregateMetadata,
+  cacheAggregateImages,
 ];

@@ -337,6 +337,12 @@ export const ComputeRpc = defineRpc({
       timeoutMs: LONG,
       args: Type.Object({ instance_uuid: Uuid, nic: Nic }),
     },
+    /** Has the host fetch images into its cache, for servers to come. What cannot be fetched at the moment is tried again. */
+    cache_images: {
+      kind: 'cast',
+      since: '6.0',
+      args: Type.Object({ image_ids: Type.Array(Uuid) }),
+    },
     get_host_uptime: {
       kind: 'call',
       since: '6.0',

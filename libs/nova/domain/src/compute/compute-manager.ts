@@ -1,4 +1,5 @@
 import type { RequestContext } from '@nestack/kernel/context';
+import { asDomainError, type DomainError } from '@nestack/kernel/errors';
 import {
   NovaError,
   POWER_STATE,
@@ -256,6 +257,26 @@ export class ComputeManager {
 
   detachInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
     return this.command(uuid, () => this.deps.driver.absentInterface(ctx, uuid, nic));
+  }
+
+  /**
+   * Ensures that images are in the host's cache. One that cannot be does not keep the others out; throws for it at the end,
+   * `unavailable` rather than anything else, since trying again may help.
+   */
+  async cacheImages(ctx: RequestContext, ids: readonly string[]): Promise<void> {
+    const { driver, images } = this.deps;
+    const failures: DomainError[] = [];
+    for (const id of ids) {
+      try {
+        const found = await images.get(ctx, id, 'service');
+        if (found === null) throw NovaError.BadRequest({ reason: `Image ${id} could not be found.` });
+        await driver.ensureImage(ctx, found.image, this.fetch);
+      } catch (error) {
+        failures.push(asDomainError(error));
+      }
+    }
+    const failure = failures.find(({ kind }) => kind === 'unavailable') ?? failures[0];
+    if (failure !== undefined) throw failure;
   }
 
   /** From now on, guests that commands come for are left out of `reconcile`: the commands know better. */

@@ -1,9 +1,9 @@
 import { newUuid } from '@nestack/kernel/ids';
 import type { Clock } from '@nestack/kernel/clock';
-import type { TransactionRunner, Tx } from '@nestack/kernel/context';
+import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/context';
 import { NovaError } from '@nestack/nova/contract';
-import type { Aggregate } from '../instance';
-import type { AggregateRepository, InstanceRepository, ServiceRepository } from '../ports';
+import { isUp, type Aggregate } from '../instance';
+import type { AggregateRepository, ImagePort, InstanceRepository, ServiceRepository } from '../ports';
 
 /** Where hosts are that no aggregate puts into a zone. upstream: default_availability_zone */
 export const DEFAULT_ZONE = 'nova';
@@ -15,6 +15,7 @@ export interface AggregatesDeps {
   readonly aggregates: AggregateRepository;
   readonly services: ServiceRepository;
   readonly instances: InstanceRepository;
+  readonly images: Pick<ImagePort, 'get'>;
 }
 
 /** Groups of hosts; the metadata `availability_zone` of one makes its hosts a zone. */
@@ -93,6 +94,26 @@ export class Aggregates {
       const refuse = (reason: string): Error => NovaError.InvalidAggregateActionDelete({ aggregate_id: id, reason });
       return this.change(tx, aggregate, { hosts: aggregate.hosts.filter((one) => one !== host) }, refuse);
     });
+  }
+
+  /**
+   * The hosts of an aggregate that images can be cached on now: those that are up, enabled or not. Throws BadRequest for images
+   * that are named twice or that the caller does not see. upstream: nova/conductor/api.py, manager.py cache_images
+   */
+  async hostsToCache(ctx: RequestContext, id: string, imageIds: readonly string[]): Promise<readonly string[]> {
+    const { deps } = this;
+    if (/^-?\d+$/.test(id) && new Set(imageIds).size < imageIds.length)
+      throw NovaError.BadRequest({ reason: 'Duplicate images in request' });
+    const hosts = await deps.tx.read('aggregate.hosts_to_cache', async (tx) => {
+      const aggregate = await this.find(tx, id);
+      const services = await deps.services.list(tx, { binary: 'nova-compute' });
+      const now = deps.clock.now();
+      return services.flatMap((one) => (aggregate.hosts.includes(one.host) && isUp(one, now) ? [one.host] : []));
+    });
+    const found = await Promise.all(imageIds.map((image) => deps.images.get(ctx, image, 'user')));
+    const missing = imageIds.find((_id, at) => found[at] === null);
+    if (missing !== undefined) throw NovaError.BadRequest({ reason: `Image ${missing} could not be found.` });
+    return hosts;
   }
 
   private async find(tx: Tx, id: string, lock = false): Promise<Aggregate> {

@@ -141,6 +141,8 @@ export interface HypervisorDriver {
   /** The bytes of the copy, qcow2; throws when there is none. */
   openSnapshot(uuid: string, name: string): Promise<NodeJS.ReadableStream>;
   absentSnapshot(ctx: RequestContext, uuid: string, name: string, running: boolean): Promise<void>;
+  /** Ensures the image is in the host's cache, ready for guests; throws ImageUnacceptable. */
+  ensureImage(ctx: RequestContext, image: ImageSnapshotWire, fetch: ImageFetch): Promise<void>;
   guests(): Promise<readonly GuestState[]>;
   /** Uuids of all guests that anything is left of on this host, be it a file of one that was never defined. */
   present(): Promise<readonly string[]>;

@@ -5,7 +5,14 @@ import { duplexPair, Readable, type Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import { POWER_STATE, type DiskSource, type HostFacts, type Nic, type PowerState } from '@nestack/nova/contract';
+import {
+  POWER_STATE,
+  type DiskSource,
+  type HostFacts,
+  type ImageSnapshotWire,
+  type Nic,
+  type PowerState,
+} from '@nestack/nova/contract';
 import { lastLines } from '../libvirt/console-log';
 import { freeTarget } from '../libvirt/hardware';
 import { isUp } from '../libvirt/power-watch';
@@ -19,6 +26,7 @@ import type {
   VncDisplay,
 } from '@nestack/nova/domain';
 import { emptyQcow2 } from './empty-qcow2';
+import { fakeFacts } from './fake-facts';
 import type { FakeOperation } from './fake-operations';
 import { serveRfb } from './fake-rfb';
 import { FakeScreen } from './fake-screen';
@@ -85,36 +93,24 @@ export class FakeDriver implements HypervisorDriver {
 
   async facts(): Promise<HostFacts> {
     await Promise.resolve();
-    const { vcpus = 1000, memoryMb = 1_000_000, diskGb = 100_000 } = this.options;
-    return {
-      hypervisor_hostname: this.options.host,
-      host_ip: '127.0.0.1',
-      hypervisor_type: 'fake',
-      hypervisor_version: 1000,
-      vcpus,
-      memory_mb: memoryMb,
-      local_gb: diskGb,
-      vcpus_used: 0,
-      memory_mb_used: Object.values(this.guestsByUuid).reduce((sum, guest) => sum + guest.memoryMb, 0),
-      local_gb_used: 0,
-      running_vms: Object.values(this.guestsByUuid).filter((guest) => guest.power === POWER_STATE.running).length,
-      cpu_info: {
-        arch: 'x86_64',
-        model: 'fake',
-        vendor: 'fake',
-        topology: { sockets: 1, cores: vcpus, threads: 1 },
-        features: [],
-      },
-      supported_instances: [['x86_64', 'fake', 'hvm']],
-      traits: [
-        'COMPUTE_NET_ATTACH_INTERFACE',
-        'COMPUTE_NODE',
-        'COMPUTE_RESCUE_BFV',
-        'COMPUTE_VOLUME_ATTACH',
-        'COMPUTE_VOLUME_EXTEND',
-      ],
-      uptime: `up ${Math.round((Date.now() - this.startedAt) / 1000)} seconds`,
-    };
+    return fakeFacts(this.options, Object.values(this.guestsByUuid), this.startedAt);
+  }
+
+  /** What is kept of an image is its name. */
+  async ensureImage(_ctx: RequestContext, image: ImageSnapshotWire): Promise<void> {
+    await this.act('cache_image');
+    await mkdir(this.imagesDir, { recursive: true });
+    await writeFile(path.join(this.imagesDir, image.id), '');
+  }
+
+  /** Ids of the images that were cached. */
+  async images(): Promise<readonly string[]> {
+    await mkdir(this.imagesDir, { recursive: true });
+    return readdir(this.imagesDir);
+  }
+
+  private get imagesDir(): string {
+    return path.join(this.options.dir, '_base');
   }
 
   async ensureGuest(

@@ -19,6 +19,7 @@ export const FAKE_OPERATIONS = [
   'detach_volume',
   'extend_volume',
   'swap_volume',
+  'cache_image',
   'attach_interface',
   'detach_interface',
 ] as const;

@@ -14,7 +14,7 @@ import {
   type ImageFetch,
   type VncDisplay,
 } from '@nestack/nova/domain';
-import { absentTap, ensureTap } from '../vif/tap';
+import { absentTap, ensureTaps } from '../vif/tap';
 import { Commands } from './commands';
 import { ConsoleKeeper, consoleTail, trimLog } from './console-log';
 import { ensureLibvirtd, qemuLogDir, socketOfUri } from './daemon';
@@ -120,7 +120,7 @@ export class LibvirtDriver implements HypervisorDriver {
   ): Promise<{ readonly power: PowerState; readonly rootDevice: string }> {
     return this.power.during(spec.uuid, async () => {
       // First, so that the network agent wires them while the disk is made.
-      await this.ensureTaps(spec.nics);
+      await ensureTaps(spec.nics);
       const found = await this.powerNow(spec.uuid);
       const rootDevice = rootDeviceOf(spec);
       if (isUp(found)) return { power: found, rootDevice };
@@ -154,7 +154,7 @@ export class LibvirtDriver implements HypervisorDriver {
     return this.power.during(spec.uuid, async () => {
       const found = await this.powerNow(spec.uuid);
       if (isUp(found)) return found;
-      await this.ensureTaps(spec.nics);
+      await ensureTaps(spec.nics);
       return this.start(ctx, spec);
     });
   }
@@ -175,7 +175,7 @@ export class LibvirtDriver implements HypervisorDriver {
       const obeyed =
         type === 'SOFT' && found === POWER_STATE.running && (await this.shutDown(ctx, spec.uuid, timeoutS));
       if (isUp(found) && !obeyed) await this.destroy(ctx, spec.uuid);
-      await this.ensureTaps(spec.nics);
+      await ensureTaps(spec.nics);
       return this.start(ctx, spec);
     });
   }
@@ -210,7 +210,7 @@ export class LibvirtDriver implements HypervisorDriver {
   resume(ctx: RequestContext, spec: GuestSpec): Promise<PowerState> {
     return this.power.during(spec.uuid, async () => {
       if (isUp(await this.powerNow(spec.uuid))) return POWER_STATE.running;
-      await this.ensureTaps(spec.nics);
+      await ensureTaps(spec.nics);
       return this.start(ctx, spec, { fromMemory: true });
     });
   }
@@ -225,7 +225,7 @@ export class LibvirtDriver implements HypervisorDriver {
       if (up && definition.includes(files.rescueDisk)) return POWER_STATE.running;
       await this.disks.ensureRescue(ctx, files, rescue, spec.flavor.root_gb, fetch);
       if (up) await this.destroy(ctx, spec.uuid);
-      await this.ensureTaps(spec.nics);
+      await ensureTaps(spec.nics);
       return this.start(ctx, spec);
     });
   }
@@ -236,7 +236,7 @@ export class LibvirtDriver implements HypervisorDriver {
       const definition = (await this.libvirt.xml(spec.uuid, 'current')) ?? '';
       const rescued = definition.includes(files.rescueDisk);
       if (rescued && isUp(await this.powerNow(spec.uuid))) await this.destroy(ctx, spec.uuid);
-      await this.ensureTaps(spec.nics);
+      await ensureTaps(spec.nics);
       const own = { ...spec, rescue: null };
       const power = isUp(await this.powerNow(spec.uuid)) ? POWER_STATE.running : await this.start(ctx, own);
       await files.absentRescue();
@@ -254,7 +254,7 @@ export class LibvirtDriver implements HypervisorDriver {
       if (spec.image !== null) await this.images.ensure(ctx, spec.image, roomOf(spec.flavor.root_gb), fetch);
       if (isUp(await this.powerNow(spec.uuid))) await this.destroy(ctx, spec.uuid);
       await this.files(spec.uuid).absentDisks();
-      await this.ensureTaps(spec.nics);
+      await ensureTaps(spec.nics);
       await this.disks.ensure(ctx, this.files(spec.uuid), spec, fetch);
       const power = await this.start(ctx, spec);
       await this.removeUnusedImages();
@@ -265,6 +265,10 @@ export class LibvirtDriver implements HypervisorDriver {
   prepareArrival(ctx: RequestContext, spec: GuestSpec, fetch: ImageFetch): Promise<void> {
     return this.disks.prepare(ctx, spec, fetch);
   }
+
+  readonly ensureImage: HypervisorDriver['ensureImage'] = async (ctx, image, fetch) => {
+    await this.images.ensure(ctx, image, null, fetch);
+  };
 
   async ensureSetAside(
     ctx: RequestContext,
@@ -286,7 +290,7 @@ export class LibvirtDriver implements HypervisorDriver {
   ): Promise<PowerState> {
     if (isUp(await this.powerNow(spec.uuid))) return POWER_STATE.running;
     // First, so that the network agent wires them while the disks come.
-    if (running) await this.ensureTaps(spec.nics);
+    if (running) await ensureTaps(spec.nics);
     await this.moves.bring(ctx, spec, how);
     await this.disks.ensure(ctx, this.files(spec.uuid), spec, fetch);
     if (running) return this.powerOn(ctx, spec);
@@ -366,7 +370,7 @@ export class LibvirtDriver implements HypervisorDriver {
 
   async ensureInterface(ctx: RequestContext, uuid: string, nic: Nic): Promise<void> {
     const up = await this.requireDefined(uuid);
-    await this.ensureTaps([nic]);
+    await ensureTaps([nic]);
     await this.devices.ensureInterface(ctx, uuid, nic, up);
   }
 
@@ -462,12 +466,7 @@ export class LibvirtDriver implements HypervisorDriver {
   }
 
   private async requireUp(uuid: string): Promise<void> {
-    if (await this.requireDefined(uuid)) return;
-    throw notRunning(uuid);
-  }
-
-  private async ensureTaps(nics: readonly Nic[]): Promise<void> {
-    await Promise.all(nics.map((nic) => ensureTap(nic.devname, nic.mtu)));
+    if (!(await this.requireDefined(uuid))) throw notRunning(uuid);
   }
 
   private virtType(): Promise<'kvm' | 'qemu'> | 'kvm' | 'qemu' {

@@ -1,8 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isoMicros } from '@nestack/kernel/clock';
 import { ApiReply, Handles, type ApiRequest } from '@nestack/kernel/http';
+import { RPC_CLIENTS, type RpcClient, type RpcClients } from '@nestack/kernel/rpc';
 import {
+  ComputeRpc,
   addAggregateHost,
+  cacheAggregateImages,
   createAggregate,
   deleteAggregate,
   listAggregates,
@@ -36,7 +39,14 @@ function aggregateView(aggregate: Aggregate, request: ApiRequest): Record<string
 /** `/os-aggregates` */
 @Injectable()
 export class AggregatesController {
-  constructor(@Inject(Aggregates) private readonly aggregates: Aggregates) {}
+  private readonly compute: RpcClient<typeof ComputeRpc>;
+
+  constructor(
+    @Inject(Aggregates) private readonly aggregates: Aggregates,
+    @Inject(RPC_CLIENTS) clients: RpcClients,
+  ) {
+    this.compute = clients.client(ComputeRpc);
+  }
 
   @Handles(listAggregates)
   async list(request: ApiRequest) {
@@ -87,5 +97,15 @@ export class AggregatesController {
   async setMetadata(request: ApiRequest) {
     const { metadata } = (request.body as { set_metadata: { metadata: Record<string, string | null> } }).set_metadata;
     return { aggregate: aggregateView(await this.aggregates.setMetadata(id(request), metadata), request) };
+  }
+
+  /** A message lies in the queue of each host before the answer is out, so that nobody's end loses one. */
+  @Handles(cacheAggregateImages)
+  async cacheImages(request: ApiRequest) {
+    const { cache } = request.body as { cache: readonly { readonly id: string }[] };
+    const image_ids = cache.map((image) => image.id);
+    const hosts = await this.aggregates.hostsToCache(request.ctx, id(request), image_ids);
+    await Promise.all(hosts.map((host) => this.compute.cache_images(request.ctx, { image_ids }, { host })));
+    return new ApiReply(null, { status: 202 });
   }
 }

@@ -218,6 +218,11 @@ export class ComputeHandler implements RpcHandlers<typeof ComputeRpc> {
     return null;
   }
 
+  async cache_images(ctx: RequestContext, { image_ids: ids }: RpcArgs<Methods['cache_images']>) {
+    await this.manager.cacheImages(ctx, ids);
+    return null;
+  }
+
   async get_host_uptime() {
     return { uptime: (await this.driver.facts()).uptime ?? '' };
   }
