@@ -146,7 +146,7 @@ describe('operations of operators', () => {
     for (const as of [`${STRANGER}:member`, `${bench.project}:member`, `${STRANGER}:reader`]) {
       const answer = await bench.call(operation.method, url, {
         as,
-        version: operation.maxVersion ?? '2.79',
+        version: operation.maxVersion ?? '2.93',
         ...(operation.body === undefined ? {} : { body }),
       });
       expect([as, answer.status]).toEqual([as, 403]);
