@@ -207,6 +207,7 @@ describe('usage', () => {
 
 describe('quotas and limits', () => {
   it('are shown, set, and refused when exceeded', async () => {
+    await bench.tidy();
     const shown = await bench.call('GET', `/os-quota-sets/${bench.project}`);
     expect(shown.json['quota_set']).toMatchObject({
       id: bench.project,
