@@ -64,6 +64,8 @@ export const GuestVolume = Type.Object({
   /** `/dev/vdb` */
   device: Nullable(Type.String()),
   boot_index: Nullable(Type.Integer()),
+  /** What its user calls it. */
+  tag: Type.Optional(Nullable(Type.String())),
   connection_info: ConnectionInfo,
 });
 export type GuestVolume = Static<typeof GuestVolume>;
@@ -107,6 +109,8 @@ export const InstanceSpec = Type.Object({
   root_image_properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   nics: Type.Array(Nic),
   volumes: Type.Array(GuestVolume),
+  /** Names of the groups of its ports. */
+  security_groups: Type.Optional(Type.Array(Type.String())),
   config_drive: Type.Boolean(),
   /** Base64, as the user sent it. */
   user_data: Nullable(Type.String()),

@@ -17,7 +17,7 @@ export function configDriveOf(spec: InstanceSpec): ConfigDriveFiles {
     put('vendor_data2.json', '2016-10-06', '{}');
   }
   for (const version of ['2009-04-04', 'latest']) {
-    files[`ec2/${version}/meta-data.json`] = JSON.stringify(ec2MetaData(spec));
+    files[`ec2/${version}/meta-data.json`] = JSON.stringify(ec2MetaData(spec, version));
     if (userData !== null) files[`ec2/${version}/user-data`] = userData;
   }
   spec.personality.forEach((file, at) => {

@@ -42,7 +42,7 @@ export function metaData(spec: InstanceSpec): Record<string, unknown> {
     launch_index: spec.launch_index,
     availability_zone: spec.availability_zone,
     project_id: spec.project_id,
-    devices: [],
+    devices: taggedDevices(spec),
     dedicated_cpus: [],
     ...(spec.personality.length === 0
       ? {}
@@ -53,6 +53,20 @@ export function metaData(spec: InstanceSpec): Record<string, unknown> {
           })),
         }),
   };
+}
+
+/**
+ * Devices that have a tag, by which the guest tells them apart: network cards by their address, disks by their serial number.
+ * Where on a bus they are is left open. upstream: nova/api/metadata/base.py (_get_device_metadata)
+ */
+function taggedDevices({ nics, volumes }: InstanceSpec): Record<string, unknown>[] {
+  const place = { bus: 'none', address: 'none' };
+  return [
+    ...nics.flatMap(({ tag, mac_address: mac }) => (tag === null ? [] : [{ type: 'nic', mac, ...place, tags: [tag] }])),
+    ...volumes.flatMap(({ tag = null, volume_id: serial, device: path }) =>
+      tag === null ? [] : [{ type: 'disk', serial, ...(path === null ? {} : { path }), ...place, tags: [tag] }],
+    ),
+  ];
 }
 
 /** `network_data.json`: links, networks and DNS servers. upstream: nova/virt/netutils.py */
@@ -111,29 +125,42 @@ function netmask(cidr: string): string {
 /** EC2's tree of metadata: leaves are text, branches are listed by name. */
 export type Ec2Tree = { readonly [key: string]: string | Ec2Tree };
 
-/** The `meta-data` branch. */
-export function ec2MetaData(spec: InstanceSpec): Ec2Tree {
-  const v4 =
-    spec.nics.flatMap((nic) => nic.fixed_ips.map((ip) => ip.ip_address)).find((address) => !address.includes(':')) ??
-    '';
+/** The `meta-data` branch, with what a version knows. upstream: nova/api/metadata/base.py (get_ec2_metadata) */
+export function ec2MetaData(spec: InstanceSpec, version: string): Ec2Tree {
+  const addresses = spec.nics.flatMap((nic) => nic.fixed_ips.map((ip) => ip.ip_address));
+  const floating = spec.nics.flatMap((nic) => (nic.floating_ips ?? []).map((ip) => ip.ip_address));
+  const at = EC2_VERSIONS.indexOf(version as (typeof EC2_VERSIONS)[number]);
+  const since = (first: (typeof EC2_VERSIONS)[number], tree: Ec2Tree): Ec2Tree =>
+    at >= EC2_VERSIONS.indexOf(first) ? tree : {};
   return {
     'ami-id': spec.image === null ? 'None' : `ami-${spec.image.id.slice(0, 8)}`,
     'ami-launch-index': String(spec.launch_index),
-    'block-device-mapping': { ami: 'vda', root: '/dev/vda' },
+    'ami-manifest-path': 'FIXME',
+    ...since('2007-12-15', { 'block-device-mapping': blockDeviceMapping(spec) }),
     hostname: spec.hostname,
-    'instance-action': 'none',
+    ...since('2008-09-01', { 'instance-action': 'none' }),
     'instance-id': `i-${spec.uuid.slice(0, 8)}`,
-    'instance-type': spec.flavor.name,
-    'local-hostname': spec.hostname,
-    'local-ipv4': v4,
-    placement: { 'availability-zone': spec.availability_zone ?? '' },
-    'public-hostname': spec.hostname,
-    'public-ipv4': '',
+    ...since('2007-08-29', { 'instance-type': spec.flavor.name }),
+    ...since('2007-01-19', { 'local-hostname': spec.hostname }),
+    'local-ipv4': addresses.find((address) => !address.includes(':')) ?? '',
+    ...since('2008-02-01', { placement: { 'availability-zone': spec.availability_zone ?? '' } }),
+    ...since('2007-01-19', { 'public-hostname': spec.hostname, 'public-ipv4': floating[0] ?? '' }),
     ...(spec.key_name === null || spec.key_data === null
       ? {}
       : { 'public-keys': { '0': { 'openssh-key': spec.key_data } } }),
     'reservation-id': spec.reservation_id,
-    'security-groups': '',
+    'security-groups': (spec.security_groups ?? []).join('\n'),
+  };
+}
+
+/** Root and volumes by Amazon's names. upstream: nova/block_device.py (instance_block_mapping) */
+function blockDeviceMapping({ volumes }: InstanceSpec): Ec2Tree {
+  const root = volumes.find((volume) => volume.boot_index === 0)?.device ?? '/dev/vda';
+  const devices = volumes.flatMap(({ device }) => (device === null ? [] : [device])).sort();
+  return {
+    ami: root.replace('/dev/', ''),
+    ...Object.fromEntries(devices.map((device, index) => [`ebs${String(index)}`, device])),
+    root,
   };
 }
 
@@ -197,13 +224,14 @@ export function metadataAt(
     return data === null || rest.length > 0 ? null : text(data);
   }
   if (branch !== 'meta-data') return null;
-  return walk(ec2MetaData(spec), rest, text);
+  return walk(ec2MetaData(spec, version ?? ''), rest, spec.key_name ?? '', text);
 }
 
 /** The leaf or listing below a path. */
 function walk(
   tree: Ec2Tree,
   path: readonly string[],
+  keyName: string,
   text: (body: string) => { body: string | Buffer; type: string },
 ): { body: string | Buffer; type: string } | null {
   let at: string | Ec2Tree = tree;
@@ -214,13 +242,8 @@ function walk(
     parent = part;
   }
   if (typeof at === 'string') return text(at);
-  // Keys are listed with their names, as `0=mykey`.
-  if (parent === 'public-keys')
-    return text(
-      Object.keys(at)
-        .map((key) => `${key}=key`)
-        .join('\n'),
-    );
+  // The key is listed with its name.
+  if (parent === 'public-keys') return text(`0=${keyName}`);
   return text(
     Object.entries(at)
       .map(([key, value]) => (typeof value === 'string' ? key : `${key}/`))

@@ -66,7 +66,7 @@ export class Servers {
   spec(id: string): Promise<InstanceSpec | null> {
     return this.deps.tx.read('server.spec', async (tx) => {
       const instance = await this.deps.instances.find(tx, id);
-      return instance === null ? null : toInstanceSpec(instance, []);
+      return instance === null ? null : toInstanceSpec(instance, await this.deps.devices.ofInstance(tx, id));
     });
   }
 
