@@ -2,4 +2,6 @@
 // every test that needed it, so that a flaky one is seen and mended.
 import { jest } from '@jest/globals';
 
+// A limit is there for what hangs, not for what is slow beside others; jest's own is 5 seconds, for hooks as well.
+jest.setTimeout(30_000);
 jest.retryTimes(1, { logErrorsBeforeRetry: true });
