@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { DomainError } from '@nestack/kernel/errors';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { ErrorObject } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { Static, TObject } from 'typebox';
 
 export interface ConfigSource {
@@ -23,9 +23,7 @@ export function loadConfig<S extends TObject>(schema: S, source: ConfigSource): 
     if (!name.startsWith(PREFIX) || text === undefined) continue;
     setAt(merged, name.slice(PREFIX.length).toLowerCase().split('__'), text);
   }
-  // Verbose: errors then carry the schema that they come from, which knows the right keys.
-  const ajv = new Ajv2020({ useDefaults: true, coerceTypes: 'array', allErrors: true, strict: false, verbose: true });
-  const validate = ajv.compile(schema);
+  const validate = validatorOf(schema);
   if (!validate(merged)) {
     const reasons = (validate.errors ?? []).map(explain);
     throw new DomainError({
@@ -35,6 +33,28 @@ export function loadConfig<S extends TObject>(schema: S, source: ConfigSource): 
     });
   }
   return merged as Static<S>;
+}
+
+const compiled = new WeakMap<object, ValidateFunction>();
+
+/** The validator of an app's schema. The schemas are our own: to check them as well takes longer than all the rest of a start. */
+function validatorOf(schema: TObject): ValidateFunction {
+  let validate = compiled.get(schema);
+  if (validate === undefined) {
+    const ajv = new Ajv2020({
+      useDefaults: true,
+      coerceTypes: 'array',
+      allErrors: true,
+      strict: false,
+      // Errors then carry the schema that they come from, which knows the right keys.
+      verbose: true,
+      validateSchema: false,
+      addUsedSchema: false,
+    });
+    validate = ajv.compile(schema);
+    compiled.set(schema, validate);
+  }
+  return validate;
 }
 
 /** The values of a JSON file. */
