@@ -221,7 +221,7 @@ function vnc({ settings, underlay, ownLibvirt }: ConfigSources, host: string): V
 /** The physical network that external networks are on. */
 export const PHYSICAL_NETWORK = 'public';
 
-/** Whether the controller's wires are ours to make; hosts in containers bring their own. */
+/** Whether the hosts' wires are ours to make; hosts in containers bring their own. */
 export function hasPhysicalNetwork(sources: Pick<ConfigSources, 'ownLibvirt'>): boolean {
   return sources.ownLibvirt !== true;
 }
@@ -244,11 +244,8 @@ function computeApps(sources: ConfigSources, host: string): Record<string, Value
       driver: settings.net,
       state_path: agentDir(layout, host),
       local_ip: underlay.address(host),
-      // Only the controller is on the physical network of external networks.
-      bridge_mappings:
-        host === settings.hosts[0] && hasPhysicalNetwork(sources)
-          ? { [PHYSICAL_NETWORK]: underlay.external.bridge }
-          : {},
+      // Every host is on it: routers with a gateway may be given to each of them.
+      bridge_mappings: hasPhysicalNetwork(sources) ? { [PHYSICAL_NETWORK]: underlay.external.bridge } : {},
       // Clouds beside each other share the kernel's tables and ports.
       udp_dstport: 4789 + settings.portOffset,
       filter_table: filterTable(underlay),

@@ -3,13 +3,16 @@ import { run, tryRun } from '@nestack/kernel/process';
 import type { Layout } from './layout';
 import type { CloudSettings } from './settings';
 
-/** The network between the compute hosts of one machine: a bridge, and a namespace with one leg in it per further host. */
+/**
+ * The network between the compute hosts of one machine: a bridge, and a namespace per further host, with one leg in the bridge and
+ * one in the physical network of external networks.
+ */
 export interface Underlay {
   readonly bridge: string;
   /** Tells clouds on one machine apart. */
   readonly tag: string;
   readonly prefix: string;
-  /** What stands for the physical network of external networks: a bridge of the controller, which is the next hop there. */
+  /** What stands for the physical network of external networks: a bridge of this name on each host; the controller is the next hop there. */
   readonly external: { readonly bridge: string; readonly cidr: string; readonly gateway: string };
   /** The namespace of a host, or null for the controller's own. */
   netns(host: string): string | null;
@@ -46,18 +49,19 @@ export async function ensureUnderlay(underlay: Underlay, hosts: readonly string[
   await ensureBridge(bridge);
   const [first] = hosts;
   if (first !== undefined) await run('ip', ['address', 'replace', `${underlay.address(first)}/24`, 'dev', bridge]);
+  await ensureExternal(underlay);
   for (const host of hosts) {
     const netns = underlay.netns(host);
-    if (netns !== null) await ensureLeg(underlay, host, netns);
+    if (netns !== null) await ensureHost(underlay, host, netns);
   }
-  await ensureExternal(underlay);
 }
 
-async function ensureBridge(name: string): Promise<void> {
-  if ((await tryRun('ip', ['link', 'show', 'dev', name])).code !== 0) {
-    await run('ip', ['link', 'add', 'name', name, 'type', 'bridge']);
+/** Makes a bridge where it is missing, on the controller or in a host's namespace. */
+async function ensureBridge(name: string, inside: readonly string[] = []): Promise<void> {
+  if ((await tryRun('ip', [...inside, 'link', 'show', 'dev', name])).code !== 0) {
+    await run('ip', [...inside, 'link', 'add', 'name', name, 'type', 'bridge']);
   }
-  await run('ip', ['link', 'set', name, 'up']);
+  await run('ip', [...inside, 'link', 'set', name, 'up']);
 }
 
 /** The controller is the next hop of external networks, and leads what comes from there out under its own address. */
@@ -84,32 +88,42 @@ function externalTable(underlay: Underlay): string {
   return `nestack_${underlay.tag}`;
 }
 
-async function ensureLeg(underlay: Underlay, host: string, netns: string): Promise<void> {
+async function ensureHost(underlay: Underlay, host: string, netns: string): Promise<void> {
   const existing = (await run('ip', ['netns', 'list'])).split('\n').map((line) => line.split(' ')[0]);
   if (!existing.includes(netns)) await run('ip', ['netns', 'add', netns]);
   const inside = ['-n', netns];
   await run('ip', [...inside, 'link', 'set', 'lo', 'up']);
-  if ((await tryRun('ip', [...inside, 'link', 'show', 'dev', 'underlay'])).code !== 0) {
-    const outside = legName(underlay, host);
-    await tryRun('ip', ['link', 'delete', outside]);
-    await run('ip', ['link', 'add', outside, 'type', 'veth', 'peer', 'name', 'underlay', 'netns', netns]);
-    await run('ip', ['link', 'set', outside, 'master', underlay.bridge]);
-  }
-  await run('ip', ['link', 'set', legName(underlay, host), 'up']);
+  const { bridge, external } = underlay;
+  await ensureLeg(bridge, legName(underlay, bridge, host), netns, 'underlay');
   await run('ip', [...inside, 'address', 'replace', `${underlay.address(host)}/24`, 'dev', 'underlay']);
-  await run('ip', [...inside, 'link', 'set', 'underlay', 'up']);
+  await ensureBridge(external.bridge, inside);
+  await ensureLeg(external.bridge, legName(underlay, external.bridge, host), netns, 'external');
+  await run('ip', [...inside, 'link', 'set', 'external', 'master', external.bridge]);
+}
+
+/** A wire from a bridge of the controller into a namespace, where it has the name `end`. */
+async function ensureLeg(bridge: string, outside: string, netns: string, end: string): Promise<void> {
+  const inside = ['-n', netns];
+  if ((await tryRun('ip', [...inside, 'link', 'show', 'dev', end])).code !== 0) {
+    await tryRun('ip', ['link', 'delete', outside]);
+    await run('ip', ['link', 'add', outside, 'type', 'veth', 'peer', 'name', end, 'netns', netns]);
+    await run('ip', ['link', 'set', outside, 'master', bridge]);
+  }
+  await run('ip', ['link', 'set', outside, 'up']);
+  await run('ip', [...inside, 'link', 'set', end, 'up']);
 }
 
 /** Interface names have 15 characters at most. */
-function legName(underlay: Underlay, host: string): string {
-  return `${underlay.bridge}-${underlay.address(host).split('.')[3] ?? '0'}`;
+function legName(underlay: Underlay, bridge: string, host: string): string {
+  return `${bridge}-${underlay.address(host).split('.')[3] ?? '0'}`;
 }
 
-/** Removes one host's leg and namespace with all that is in it. */
+/** Removes one host's legs and namespace with all that is in it. */
 export async function removeLeg(underlay: Underlay, host: string): Promise<void> {
   const netns = underlay.netns(host);
   if (netns === null) return;
-  await tryRun('ip', ['link', 'delete', legName(underlay, host)]);
+  for (const bridge of [underlay.bridge, underlay.external.bridge])
+    await tryRun('ip', ['link', 'delete', legName(underlay, bridge, host)]);
   await tryRun('ip', ['netns', 'delete', netns]);
 }
 

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { program, until } from '../../cloud';
 import { membersOf, short, shown, type Host, type RealLab } from './real-lab';
@@ -105,33 +103,6 @@ export function twoHostScenarios(real: () => RealLab): void {
     });
 
     it('S-9.4.5.3 guests on two hosts meet on a flat network', async () => {
-      // The second host's cable to the physical network, and the setting that tells its agent of it.
-      const config = path.join(real().lab.cloud.state, 'config');
-      const { physical } = real().host();
-      const cable = `${physical}-2`;
-      const into = second.namespace ?? '';
-      for (const command of [
-        `ip -n ${into} link add name physical type bridge`,
-        `ip link add ${cable} type veth peer name nic netns ${into}`,
-        `ip link set ${cable} master ${physical} up`,
-        `ip -n ${into} link set nic master physical up`,
-        `ip -n ${into} link set physical up`,
-      ])
-        await shown(null, ...command.split(' '));
-      const process = (await real().lab.cloud.processes()).find(
-        ({ name }) => /second/.test(name) && !/libvirt/.test(name),
-      );
-      const file = path.join(config, `${process?.name ?? ''}.json`);
-      expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveProperty(['apps', 'neutron-agent']);
-      await real().lab.configure(process?.name ?? '', 'neutron-agent', (change) => {
-        change['bridge_mappings'] = { public: 'physical' };
-      });
-      // Ports are bound where the agent has told that it knows the network.
-      const { admin } = real().lab;
-      await until("the agent's word of the physical network", async () => {
-        const [agent = ''] = await admin.column('network agent list --host second --agent-type linux-bridge', 'ID');
-        return /bridge_mappings[^}]*physical/.test(JSON.stringify(await admin.json(`network agent show ${agent}`)));
-      });
       const { nic, tap, address } = await plug('vm4', 'public');
       await has('vm4', nic, address);
       expect((await membersOf(second.namespace, real().bridge('public'))).sort()).toEqual(
