@@ -6,7 +6,7 @@
 # Needs no root, mounts nothing. Packages are kept in CACHE (default: packages/ beside OUTPUT); run again with the same
 # packages and sources it does nothing.
 #
-# The guest: busybox, dropbear, e2fsprogs, lsblk, and busybox' wget by the name curl as well. User cirros, password gocubsgo. See guest/ for what it does.
+# The guest: busybox, dropbear, e2fsprogs, lsblk, blkid, and busybox' wget by the name curl as well. User cirros, password gocubsgo. See guest/ for what it does.
 set -euo pipefail
 umask 022
 export LC_ALL=C TZ=UTC PATH="$PATH:/usr/sbin:/sbin"
@@ -121,7 +121,7 @@ loader="$(find "$work/programs" -name 'ld-linux-x86-64.so.2' -type f | head -1)"
 search="$(find "$work/programs" -type d -name x86_64-linux-gnu | paste -sd:)"
 cp "$loader" "$root/lib64/ld-linux-x86-64.so.2"
 mkdir -p "$root/lib/x86_64-linux-gnu"
-for program in dropbear dropbearkey dbclient mke2fs resize2fs e2fsck lsblk; do
+for program in dropbear dropbearkey dbclient mke2fs resize2fs e2fsck lsblk blkid; do
   from="$(find_program "$program")"
   rm -f "$root"/{bin,sbin,usr/bin,usr/sbin}/"$program"
   cp "$from" "$root/usr/sbin/$program"
