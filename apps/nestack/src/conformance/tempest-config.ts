@@ -98,6 +98,8 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
       pause: 'true',
       snapshot: 'true',
       shelve: 'true',
+      shelve_migrate: 'true',
+      allow_port_security_disabled: 'true',
       swap_volume: 'true',
       stable_rescue: 'true',
       volume_multiattach: 'true',
@@ -120,6 +122,7 @@ export async function tempestConfig(cloud: TempestCloud): Promise<TempestConfig>
     'network-feature-enabled': {
       ipv6: 'true',
       ipv6_subnet_attributes: 'true',
+      port_security: 'true',
       api_extensions: extensions
         .map(({ alias }) => alias)
         .sort()
