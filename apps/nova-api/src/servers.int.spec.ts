@@ -177,6 +177,10 @@ describe('the life of a server', () => {
       networks: [{ port: bench.networks.addPort(bench.project, bench.network).id }, { uuid: bench.network }],
     });
     expect((await bench.until(mixed, 'ACTIVE'))['security_groups']).toEqual([{ name: 'default' }]);
+    const open = bench.networks.addNetwork({ project_id: bench.project, secured: false });
+    const unsecured = await bench.boot({ networks: [{ uuid: open }] });
+    expect(await bench.until(unsecured, 'ACTIVE')).not.toHaveProperty('security_groups');
+    await remove(unsecured);
     await remove(mixed);
     await remove(id);
     expect(bench.networks.ports.get(port.id)?.device_id).toBe('');

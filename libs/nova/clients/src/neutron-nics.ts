@@ -30,6 +30,7 @@ export interface NetworkView {
   readonly shared: boolean;
   readonly mtu: number;
   readonly subnets: readonly string[];
+  readonly port_security_enabled?: boolean;
 }
 
 export interface SubnetView {

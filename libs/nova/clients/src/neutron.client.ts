@@ -54,7 +54,7 @@ const PORT_FIELDS = [
   'binding:vif_type',
   'binding:profile',
 ];
-const NETWORK_FIELDS = ['id', 'name', 'project_id', 'shared', 'mtu', 'subnets'];
+const NETWORK_FIELDS = ['id', 'name', 'project_id', 'shared', 'mtu', 'subnets', 'port_security_enabled'];
 const SUBNET_FIELDS = [
   'id',
   'network_id',
@@ -360,7 +360,8 @@ export class NeutronClient implements NetworkPort {
 }
 
 function networkSummary(network: NetworkView): NetworkSummary {
-  return { id: network.id, name: network.name, subnets: network.subnets, shared: network.shared };
+  const { id, name, subnets, shared, port_security_enabled = true } = network;
+  return { id, name, subnets, shared, port_security_enabled };
 }
 
 function joined(one: NetworkMap, other: NetworkMap): NetworkMap {

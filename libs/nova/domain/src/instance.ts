@@ -106,6 +106,8 @@ export interface NetworkRequest {
   readonly port_id: string | null;
   readonly fixed_ip: string | null;
   readonly tag: string | null;
+  /** False on a network whose ports have no security groups. */
+  readonly port_security_enabled?: boolean;
 }
 
 /** Sizes of a server's local disks where they are not its flavor's: GiB and MiB. */

@@ -45,13 +45,14 @@ export class FakeNetworks implements NetworkPort {
   autoAllocates = false;
   private addresses = 1;
 
-  addNetwork(fields: { project_id: string; name?: string; shared?: boolean }): string {
+  addNetwork(fields: { project_id: string; name?: string; shared?: boolean; secured?: boolean }): string {
     const id = newUuid();
     this.networks.set(id, {
       id,
       name: fields.name ?? 'private',
       subnets: [newUuid()],
       shared: fields.shared ?? false,
+      port_security_enabled: fields.secured ?? true,
       project_id: fields.project_id,
     });
     return id;

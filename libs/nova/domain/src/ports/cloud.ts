@@ -78,6 +78,8 @@ export interface NetworkSummary {
   readonly name: string;
   readonly subnets: readonly string[];
   readonly shared: boolean;
+  /** Whether its ports have security groups. */
+  readonly port_security_enabled: boolean;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { NovaError, type BlockDeviceFields, type CreateServerFields, isTrue } from '@nestack/nova/contract';
 import type { BootRequest, Flavor, ImageSnapshot, NetworkRequest } from '../instance';
-import type { ImagePort, NetworkPort } from '../ports';
+import type { ImagePort, NetworkPort, NetworkSummary } from '../ports';
 
 const GIB = 1024 ** 3;
 
@@ -54,7 +54,7 @@ export async function resolveNetworks(
       return 'auto';
     }
     if (available.length > 1) throw NovaError.NetworkAmbiguous();
-    return [{ network_id: first.id, port_id: null, fixed_ip: null, tag: null }];
+    return [{ network_id: first.id, port_id: null, fixed_ip: null, tag: null, ...securityOf(first) }];
   }
   return Promise.all(wanted.map((one) => resolveNetwork(ctx, networks, one, { count, name })));
 }
@@ -88,7 +88,11 @@ async function resolveNetwork(
   if (one.fixed_ip !== undefined && one.fixed_ip !== null && count > 1) {
     throw NovaError.BadRequest({ reason: 'Invalid fixed IP address: max_count must be 1 if fixed_ip is specified.' });
   }
-  return { network_id: network.id, port_id: null, fixed_ip: one.fixed_ip ?? null, tag };
+  return { network_id: network.id, port_id: null, fixed_ip: one.fixed_ip ?? null, tag, ...securityOf(network) };
+}
+
+function securityOf(network: NetworkSummary): Pick<NetworkRequest, 'port_security_enabled'> {
+  return network.port_security_enabled ? {} : { port_security_enabled: false };
 }
 
 /** The security groups named in a request, each once. */
@@ -193,17 +197,22 @@ export function isNoRootImage(one: BlockDeviceFields): boolean {
   return !(one.source_type === 'image' && Number(one.boot_index) === 0);
 }
 
-/** Names of the groups of a server's ports: those of the user's own ports stay theirs, those that nova makes get the named ones. */
+/**
+ * Names of the groups of a server's ports: those of the user's own ports stay theirs, those that nova makes get the named ones if their
+ * network has port security.
+ */
 export async function shownGroups(
   ctx: RequestContext,
   networks: NetworkPort,
   requests: BootRequest['networks'],
   named: readonly string[],
 ): Promise<readonly string[]> {
-  const own = typeof requests === 'string' ? [] : requests.flatMap(({ port_id: id }) => id ?? []);
-  if (own.length === 0) return named;
+  if (typeof requests === 'string' || requests.length === 0) return named;
+  const own = requests.flatMap(({ port_id: id }) => id ?? []);
+  const given = requests.some((one) => one.port_id === null && one.port_security_enabled !== false) ? named : [];
+  if (own.length === 0) return given;
   const ports = await Promise.all(own.map((id) => networks.port(ctx, id, 'user')));
   const ids = [...new Set(ports.flatMap((port) => port?.security_groups ?? []))];
   const names = await networks.groupNames(ctx, ids);
-  return [...new Set([...(own.length < requests.length ? named : []), ...names])];
+  return [...new Set([...given, ...names])];
 }
