@@ -1,5 +1,6 @@
 import { defineSaga } from '@nestack/kernel/saga';
-import { NovaSagas, POWER_STATE } from '@nestack/nova/contract';
+import { NovaSagas } from '@nestack/nova/contract';
+import { deletedAt } from '@nestack/nova/domain';
 import { isRefusal, load, terminate, type SagaDeps } from './deps';
 
 interface Begun {
@@ -7,7 +8,7 @@ interface Begun {
   readonly shelved: string | null;
 }
 
-/** `server.delete`: only forward. Guest, ports, volume attachments, claims, then the row. */
+/** `server.delete`: only forward. Guest, ports, volume attachments, claims, then the row, unless the API has seen to that. */
 export function deleteServerSaga(deps: SagaDeps) {
   return defineSaga({
     kind: NovaSagas.serverDelete.kind,
@@ -83,7 +84,6 @@ export function deleteServerSaga(deps: SagaDeps) {
         type: 'tx',
         name: 'deleted',
         do: async (_ctx, tx, run) => {
-          const now = deps.clock.now();
           await deps.devices.removeOfInstance(tx, run.params.instance_uuid);
           await deps.events.forget(tx, run.params.instance_uuid);
           await deps.groups.leave(tx, run.params.instance_uuid);
@@ -91,13 +91,7 @@ export function deleteServerSaga(deps: SagaDeps) {
             const kept = status === 'finished' || status === 'confirming';
             await deps.migrations.setStatus(tx, uuid, kept ? 'confirmed' : 'error');
           }
-          await deps.instances.update(tx, run.params.instance_uuid, {
-            vm_state: 'deleted',
-            task_state: null,
-            power_state: POWER_STATE.nostate,
-            terminated_at: now,
-            deleted_at: now,
-          });
+          await deps.instances.update(tx, run.params.instance_uuid, deletedAt(deps.clock.now()));
         },
       },
     ],

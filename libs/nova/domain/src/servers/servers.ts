@@ -35,6 +35,12 @@ function assertLabels(instance: Instance, action: string): void {
   checkStates(instance, { action, vm_states: LABEL_STATES, task_states: 'any' });
 }
 
+/** What a server's row says once it is deleted. */
+export function deletedAt(now: Date) {
+  const states = { vm_state: 'deleted', task_state: null, power_state: POWER_STATE.nostate } as const;
+  return { ...states, terminated_at: now, deleted_at: now };
+}
+
 /** Servers after their creation: reading, changing, and starting their long operations. */
 export class Servers {
   constructor(private readonly deps: ServersDeps) {}
@@ -80,14 +86,26 @@ export class Servers {
     });
   }
 
-  /** Deletes in any state; a create under way is asked to unwind first, and asking twice is no error. */
+  /**
+   * Deletes in any state; a create under way is asked to unwind first, and asking twice is no error. What failed before it was on
+   * a host is gone when this answers, only its leftovers go later: Terraform gives up on a server that is in ERROR while it
+   * waits for its end. upstream: nova/compute/api.py _delete, _local_delete
+   */
   delete(ctx: RequestContext, id: string): Promise<void> {
     return this.deps.tx.run('server.delete', async (tx) => {
       await this.deps.operations.lock(tx, id);
       const instance = visible(ctx, await this.deps.instances.find(tx, id, { lock: true }), id);
       assertUnlocked(ctx, instance);
-      if (instance.task_state === 'deleting' && (await this.deps.operations.busy(tx, instance.uuid))) return;
-      await this.deps.instances.update(tx, instance.uuid, { task_state: 'deleting', progress: 0 });
+      const busy = await this.deps.operations.busy(tx, instance.uuid);
+      if (busy && instance.task_state === 'deleting') return;
+      const nowhere = !busy && instance.vm_state === 'error' && instance.host === null;
+      await this.deps.instances.update(
+        tx,
+        instance.uuid,
+        nowhere && instance.request.shelved === undefined
+          ? deletedAt(this.deps.clock.now())
+          : { task_state: 'deleting', progress: 0 },
+      );
       await this.deps.operations.start(ctx, tx, NovaSagas.serverDelete.kind, {
         params: { instance_uuid: instance.uuid },
         resourceId: instance.uuid,
