@@ -150,7 +150,7 @@ describe('subnets', () => {
       ipv6_address_mode: 'dhcpv6-stateful',
     });
     const third = await neutron.make('port', { network_id: network.id, fixed_ips: [{ subnet_id: stateful.id }] });
-    expect(ips(third)).toEqual(['fd00:5::2', expect.stringMatching(/^fd00:4::/)]);
+    expect(ips(third)).toEqual([expect.stringMatching(/^fd00:4::/), 'fd00:5::2']);
     const fixed = await neutron.call('POST', '/ports', {
       body: { port: { network_id: network.id, fixed_ips: [{ subnet_id: v6.id, ip_address: 'fd00:4::9' }] } },
     });
@@ -208,6 +208,7 @@ describe('ports', () => {
 
   it('take addresses as they are asked for', async () => {
     const { network, subnet } = await neutron.wired({ cidr: '10.6.0.0/24' });
+    const elsewhere = await neutron.wired({ cidr: '10.66.0.0/24' });
     const on = { network_id: network.id };
     const make = (fields: Record<string, unknown>, as = 'p1:member') =>
       neutron.call('POST', '/ports', { as, body: { port: { ...on, ...fields } } });
@@ -215,8 +216,9 @@ describe('ports', () => {
     expect(ips(named)).toEqual(['10.6.0.77']);
     const two = await neutron.make('port', {
       ...on,
-      fixed_ips: [{ subnet_id: subnet.id }, { subnet_id: subnet.id, ip_address: '10.6.0.80' }],
+      fixed_ips: [{ subnet_id: subnet.id, ip_address: '10.6.0.80' }, { subnet_id: subnet.id }],
     });
+    // In the order of the addresses, not of the request.
     expect(ips(two)).toEqual(['10.6.0.2', '10.6.0.80']);
     expect(ips(await neutron.make('port', { ...on, fixed_ips: [] }))).toEqual([]);
     const refusals: [Record<string, unknown>, number, string][] = [
@@ -224,7 +226,8 @@ describe('ports', () => {
       [{ fixed_ips: [{ ip_address: '10.7.0.1' }] }, 400, 'InvalidIpForNetwork'],
       [{ fixed_ips: [{ ip_address: '10.6.0.255' }] }, 400, 'InvalidIpForSubnet'],
       [{ fixed_ips: [{ subnet_id: subnet.id, ip_address: '10.7.0.1' }] }, 400, 'InvalidIpForSubnet'],
-      [{ fixed_ips: [{ subnet_id: network.id }] }, 400, 'InvalidInput'],
+      [{ fixed_ips: [{ subnet_id: elsewhere.subnet.id }] }, 400, 'InvalidInput'],
+      [{ fixed_ips: [{ subnet_id: network.id }] }, 404, 'SubnetNotFound'],
       [{ fixed_ips: [{ ip_address: 'x' }] }, 400, 'HTTPBadRequest'],
       [{ mac_address: two['mac_address'] }, 409, 'MacAddressInUse'],
       [{ mac_address: 'ff-ff-ff-ff-ff-ff' }, 400, 'HTTPBadRequest'],
@@ -252,7 +255,7 @@ describe('ports', () => {
       return answer.status === 200 ? ips(answer.json['port'] as Shown) : [answer.status, typeOf(answer)];
     };
     expect(await change([{ subnet_id: subnet.id }])).toEqual(['10.8.0.2']);
-    expect(await change([{ ip_address: '10.8.0.9' }, { subnet_id: subnet.id }])).toEqual(['10.8.0.9', '10.8.0.2']);
+    expect(await change([{ ip_address: '10.8.0.9' }, { subnet_id: subnet.id }])).toEqual(['10.8.0.2', '10.8.0.9']);
     expect(await change([{ ip_address: '10.8.0.2' }])).toEqual(['10.8.0.2']);
     expect(await change([{ ip_address: '10.9.0.2' }])).toEqual([400, 'InvalidIpForNetwork']);
     expect(await change([])).toEqual([]);

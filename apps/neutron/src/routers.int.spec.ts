@@ -227,6 +227,9 @@ describe('floating IPs', () => {
     expect(typeOf(await make({ floating_network_id: inner.network.id }))).toBe('BadRequest');
     expect(typeOf(await make({ floating_network_id: newUuid() }))).toBe('NetworkNotFound');
     expect(typeOf(await make({}))).toBe('HTTPBadRequest');
+    const from = (subnet_id: string) => make({ floating_network_id: external.id, subnet_id });
+    expect(typeOf(await from(external.id))).toBe('SubnetNotFound');
+    expect(typeOf(await from(inner.subnet.id))).toBe('InvalidInput');
     const named = { floating_network_id: external.id, floating_ip_address: '203.0.113.200' };
     expect((await make(named)).status).toBe(403);
     const given = await make(named, 'admins:admin');

@@ -7,8 +7,9 @@ import {
   type FixedIp,
   type FixedIpRequest,
 } from '@nestack/neutron/contract';
-import type { Subnet } from '../model';
-import type { PortRepository } from '../ports';
+import { findOr } from '../access';
+import type { Subnet, Viewer } from '../model';
+import type { PortRepository, SubnetRepository } from '../ports';
 import { isAutoAddress, networkOf } from '../subnets/subnet-plan';
 import { isRouterInterface } from './owners';
 
@@ -42,7 +43,9 @@ export class Addressing {
     asked: readonly FixedIpRequest[] | undefined,
   ): Promise<FixedIp[]> {
     const wishes = asked === undefined ? automatic(port, subnets) : explicit(port, subnets, asked);
-    return this.take(tx, port, wishes, 0);
+    const ips = inOrder(await this.take(tx, port, wishes, 0));
+    if (ips.length > 1) await this.ports.setOrdinals(tx, port.id, ips);
+    return ips;
   }
 
   /** Changes a port's addresses: what is asked for again stays, the rest is given back. */
@@ -88,11 +91,12 @@ export class Addressing {
       }
     }
     for (const gone of rest) await this.ports.releaseAddress(tx, port.id, gone.subnet_id, gone.ip_address);
-    const ips: FixedIp[] = [];
+    const held: FixedIp[] = [];
     for (const one of result) {
-      if ('kind' in one) ips.push(...(await this.take(tx, port, [one], ips.length)));
-      else ips.push(one);
+      if ('kind' in one) held.push(...(await this.take(tx, port, [one], held.length)));
+      else held.push(one);
     }
+    const ips = inOrder(held);
     await this.ports.setOrdinals(tx, port.id, ips);
     return ips;
   }
@@ -119,6 +123,29 @@ export class Addressing {
       if (ip !== null) return { subnet_id: subnet.id, ip_address: ip };
     }
     throw NeutronError.IpAddressGenerationFailure({ net_id: port.network_id });
+  }
+}
+
+/** Addresses as clients read them, whatever the order of the request: as text. upstream: neutron/db/models_v2.py Port.fixed_ips */
+function inOrder(ips: readonly FixedIp[]): FixedIp[] {
+  const key = (one: FixedIp): string => `${one.ip_address} ${one.subnet_id}`;
+  return [...ips].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+}
+
+/**
+ * Throws SubnetNotFound when a request names a subnet that its sender does not see; one that he sees on another network is
+ * invalid input. upstream: neutron/db/ipam_backend_mixin.py _get_subnet_for_fixed_ip
+ */
+export async function assertSubnetsExist(
+  tx: Tx,
+  repository: SubnetRepository,
+  viewer: Viewer,
+  subnets: readonly Subnet[],
+  asked: readonly FixedIpRequest[],
+): Promise<void> {
+  for (const { subnet_id: id } of asked) {
+    if (id === undefined || subnets.some((one) => one.id === id)) continue;
+    await findOr(tx, repository, id, viewer, NeutronError.SubnetNotFound, 'subnet_id');
   }
 }
 

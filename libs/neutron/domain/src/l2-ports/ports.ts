@@ -15,7 +15,7 @@ import {
 import { EVERYTHING, where, type ListQuery, type Network, type Port } from '../model';
 import type { NeutronParts } from '../parts';
 import { ensureDefaultGroup } from '../security-groups/default-group';
-import { Addressing } from './addressing';
+import { Addressing, assertSubnetsExist } from './addressing';
 import { bind } from './binding';
 import type { DhcpScheduling } from './dhcp-scheduling';
 import { ROUTER_OWNERS, isRouterInterface, isTrusted } from './owners';
@@ -99,6 +99,7 @@ export class Ports {
     if (!secured && pairs.length > 0) throw NeutronError.AddressPairAndPortSecurityRequired();
     const groups = await this.groupsOfNew(ctx, tx, input, projectId, secured);
     const subnets = await parts.subnets.ofNetwork(tx, network.id);
+    await assertSubnetsExist(tx, parts.subnets, viewerOf(ctx, policy), subnets, input.fixed_ips ?? []);
     const mac = input.mac_address ?? undefined;
     const port = await parts.maker.make(tx, {
       network,
@@ -309,6 +310,7 @@ export class Ports {
     if (patch.security_groups !== undefined) await parts.ports.setSecurityGroups(tx, before.id, patch.security_groups);
     if (input.fixed_ips !== undefined || patch.mac_address !== undefined) {
       const subnets = await parts.subnets.ofNetwork(tx, before.network_id);
+      await assertSubnetsExist(tx, parts.subnets, viewerOf(ctx, parts.policy), subnets, input.fixed_ips ?? []);
       const addressee = { ...before, ...patch, fixed_ips: before.fixed_ips };
       const asked = input.fixed_ips ?? before.fixed_ips.map((one) => ({ subnet_id: one.subnet_id }));
       await this.addressing.change(tx, addressee, subnets, asked);

@@ -18,10 +18,11 @@ import {
   viewerOf,
   withinQuota,
 } from '../access';
+import { assertSubnetsExist } from '../l2-ports/addressing';
 import { OWNER, isCompute } from '../l2-ports/owners';
 import type { PortMaker } from '../l2-ports/port-maker';
 import type { PortNews } from '../l2-ports/port-news';
-import { EVERYTHING, type FloatingIp, type ListQuery, type Network, type Port, type Subnet } from '../model';
+import { EVERYTHING, type FloatingIp, type ListQuery, type Network, type Port } from '../model';
 import type { NeutronParts } from '../parts';
 import type { L3Scheduling } from './l3-scheduling';
 
@@ -122,7 +123,8 @@ export class FloatingIps {
     const { parts } = this;
     const subnets = (await parts.subnets.ofNetwork(tx, network.id)).filter((one) => one.ip_version === 4);
     if (subnets.length === 0) throw NeutronError.ExternalIpAddressExhausted({ net_id: network.id });
-    const asked = wishOf(input, subnets, network.id);
+    const asked = wishOf(input);
+    await assertSubnetsExist(tx, parts.subnets, EVERYTHING, subnets, asked === null ? [] : [asked]);
     return parts.maker.make(tx, {
       network,
       subnets,
@@ -313,13 +315,9 @@ export class FloatingIps {
   }
 }
 
-function wishOf(input: FloatingIpInput, subnets: readonly Subnet[], networkId: string): FixedIpRequest | null {
+function wishOf(input: FloatingIpInput): FixedIpRequest | null {
   const subnetId = input.subnet_id ?? null;
   const address = input.floating_ip_address ?? null;
-  if (subnetId !== null && !subnets.some((one) => one.id === subnetId))
-    throw NeutronError.InvalidInput({
-      error_message: `Failed to create port on network ${networkId}, because fixed_ips included invalid subnet ${subnetId}`,
-    });
   if (subnetId === null && address === null) return null;
   return {
     ...(subnetId === null ? {} : { subnet_id: subnetId }),
