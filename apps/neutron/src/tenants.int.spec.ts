@@ -293,11 +293,11 @@ describe("others' ids in bodies", () => {
     const attempts: readonly (readonly [string, string, string, unknown])[] = [
       ['404 NetworkNotFound', 'POST', 'port', { network_id }],
       ['404 SecurityGroupNotFound', 'POST', 'port', { network_id: network.id, security_groups: [security_group_id] }],
-      ['400 InvalidInput', 'POST', 'port', { network_id: network.id, fixed_ips: [{ subnet_id }] }],
+      ['404 SubnetNotFound', 'POST', 'port', { network_id: network.id, fixed_ips: [{ subnet_id }] }],
       ['409 DeviceIDNotOwnedByTenant', 'POST', 'port', { network_id: network.id, ...posing }],
       ['400 HTTPBadRequest', 'POST', 'port', { network_id: network.id, project_id: 'owner' }],
       ['404 SecurityGroupNotFound', 'PUT', `port/${port.id}`, { security_groups: [security_group_id] }],
-      ['400 InvalidInput', 'PUT', `port/${port.id}`, { fixed_ips: [{ subnet_id }] }],
+      ['404 SubnetNotFound', 'PUT', `port/${port.id}`, { fixed_ips: [{ subnet_id }] }],
       ['409 DeviceIDNotOwnedByTenant', 'PUT', `port/${port.id}`, posing],
       ['404 NetworkNotFound', 'POST', 'subnet', { network_id, ip_version: 4, cidr: '10.2.0.0/24' }],
       [
