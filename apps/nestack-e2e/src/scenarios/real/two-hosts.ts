@@ -38,7 +38,15 @@ export function twoHostScenarios(real: () => RealLab): void {
   describe('two hosts', () => {
     it('S-9.4.2.1 before the first guest there is no bridge', async () => {
       second = real().host('second');
-      // It may have served a network of former scenarios, which are gone.
+      // It may have served networks of former scenarios, which are gone, and their router, which moves.
+      const { admin } = real().lab;
+      type Agent = Readonly<{ ID: string; Host: string }>;
+      for (const { ID, Host } of await admin.json<Agent[]>('network agent list --router r')) {
+        if (Host !== second.name) continue;
+        const agents = await admin.json<Agent[]>('network agent list --agent-type l3');
+        await admin.run(`network agent remove router --l3 ${ID} r`);
+        await admin.run(`network agent add router --l3 ${agents.find((one) => one.ID !== ID)?.ID ?? ''} r`);
+      }
       const bridges = (): Promise<string> => shown(second.namespace, 'ip', '-br', 'link', 'show', 'type', 'bridge');
       await until('no bridge of a network', async () => !(await bridges()).includes('brq'), 20_000);
     });
@@ -105,9 +113,8 @@ export function twoHostScenarios(real: () => RealLab): void {
     it('S-9.4.5.3 guests on two hosts meet on a flat network', async () => {
       const { nic, tap, address } = await plug('vm4', 'public');
       await has('vm4', nic, address);
-      expect((await membersOf(second.namespace, real().bridge('public'))).sort()).toEqual(
-        [`pn-${short(real().net('public'))}`, tap].sort(),
-      );
+      const members = await membersOf(second.namespace, real().bridge('public'));
+      expect(members).toEqual(expect.arrayContaining([tap, `pn-${short(real().net('public'))}`]));
       const [other] = await real().lab.admin.json<{ 'Fixed IP Addresses': { ip_address: string }[] }[]>(
         `port list --device-id ${real().guest('vm1').id} --network public`,
       );
