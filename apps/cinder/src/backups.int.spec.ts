@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { TestCinder, until, type CallOptions, type Volume } from './testing/test-cinder';
+import { until } from '@nestack/kernel/testing';
+import { TestCinder, type CallOptions, type Volume } from './testing/test-cinder';
 
 jest.setTimeout(60_000);
 

@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { TestCinder, until, type CallOptions } from './testing/test-cinder';
+import { until } from '@nestack/kernel/testing';
+import { TestCinder, type CallOptions } from './testing/test-cinder';
 
 jest.setTimeout(60_000);
 

@@ -3,8 +3,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { cutWorkers } from '@nestack/kernel/saga';
+import { until } from '@nestack/kernel/testing';
 import { KillSuite, TEN_MINUTES } from './testing/kill-suite';
-import { TestCinder, until } from './testing/test-cinder';
+import { TestCinder } from './testing/test-cinder';
 
 /** The law, for backups. */
 let cinder: TestCinder;

@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { cutWorkers } from '@nestack/kernel/saga';
+import { until } from '@nestack/kernel/testing';
 import { KillSuite, TEN_MINUTES } from './testing/kill-suite';
-import { TestCinder, until } from './testing/test-cinder';
+import { TestCinder } from './testing/test-cinder';
 
 /** The law, for groups of volumes and their snapshots. */
 let cinder: TestCinder;

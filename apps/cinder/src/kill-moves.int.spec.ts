@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { cutWorkers } from '@nestack/kernel/saga';
+import { until } from '@nestack/kernel/testing';
 import { KillSuite, TEN_MINUTES, type Made } from './testing/kill-suite';
-import { TestCinder, until, type CallOptions } from './testing/test-cinder';
+import { TestCinder, type CallOptions } from './testing/test-cinder';
 
 /** The law, for volumes that change their content or their place. */
 let cinder: TestCinder;

@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { newContext } from '@nestack/kernel/context';
 import { execute } from '@nestack/kernel/db';
 import { createSagas, cutWorkers } from '@nestack/kernel/saga';
+import { until } from '@nestack/kernel/testing';
 import { KillSuite, TEN_MINUTES, type Made } from './testing/kill-suite';
-import { TestCinder, until } from './testing/test-cinder';
+import { TestCinder } from './testing/test-cinder';
 
 /**
  * The law, for every long operation: its worker is cut off before and after each effect and each journal entry, one place

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { TestCinder, until, type CallOptions, type Volume } from './testing/test-cinder';
+import { until } from '@nestack/kernel/testing';
+import { TestCinder, type CallOptions, type Volume } from './testing/test-cinder';
 
 jest.setTimeout(60_000);
 

@@ -5,9 +5,9 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startApp, type RunningApp } from '@nestack/kernel/app';
 import { run } from '@nestack/kernel/process';
-import { freePort } from '@nestack/kernel/testing';
+import { freePort, until } from '@nestack/kernel/testing';
 import { app } from './app.module';
-import { TestCinder, until } from './testing/test-cinder';
+import { TestCinder } from './testing/test-cinder';
 
 jest.setTimeout(60_000);
 

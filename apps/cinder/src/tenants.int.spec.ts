@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { until } from '@nestack/kernel/testing';
 import { cinderApi } from '@nestack/cinder/contract';
-import { TestCinder, until } from './testing/test-cinder';
+import { TestCinder } from './testing/test-cinder';
 
 jest.setTimeout(60_000);
 

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { TestCinder, until, type Volume } from './testing/test-cinder';
+import { until } from '@nestack/kernel/testing';
+import { TestCinder, type Volume } from './testing/test-cinder';
 
 jest.setTimeout(60_000);
 

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@nestack/kernel/testing';
 import { startTestGlance, type Answer, type CallOptions, type TestGlance } from './testing';
 
 let glance: TestGlance;
@@ -40,14 +41,6 @@ async function create(fields: Record<string, unknown> = {}, as?: string): Promis
 
 async function status(id: string): Promise<unknown> {
   return (await call('GET', `/v2/images/${id}`)).json['status'];
-}
-
-async function until(check: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 20_000;
-  while (!(await check())) {
-    if (Date.now() > end) throw new Error('waited too long');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 function qcow2(fields: { backing?: boolean; dataFile?: boolean } = {}): Buffer {
@@ -209,10 +202,10 @@ describe('images', () => {
       `PUT /v2/images/${id}/file HTTP/1.1\r\nhost: x\r\nx-auth-token: p1:member\r\ncontent-type: application/octet-stream\r\ncontent-length: 9000000\r\n\r\n`,
     );
     socket.write(Buffer.alloc(2_000_000));
-    await until(async () => (await status(id)) === 'saving');
+    await until('the image to be saving', async () => (await status(id)) === 'saving');
     socket.destroy();
-    await until(async () => (await status(id)) === 'queued');
-    await until(async () => readdirSync(join(glance.directory, 'tmp')).length === 0);
+    await until('the image to be queued', async () => (await status(id)) === 'queued');
+    await until('what was received to be removed', async () => readdirSync(join(glance.directory, 'tmp')).length === 0);
     expect((await call('PUT', `/v2/images/${id}/file`, { data: raw })).status).toBe(204);
   });
 
@@ -223,7 +216,7 @@ describe('images', () => {
     await call('POST', `/v2/images/${imported}/import`, {
       body: { method: { name: 'web-download', uri: `http://127.0.0.1:${port}/x` } },
     });
-    await until(async () => (await status(imported)) === 'active');
+    await until('the image to be active', async () => (await status(imported)) === 'active');
     await glance.test.database.run('as a killed process leaves it', async (tx) => {
       const { execute } = await import('@nestack/kernel/db');
       const lost = "transfer_token = gen_random_uuid(), transfer_until = now() - interval '1 second'";
@@ -231,9 +224,9 @@ describe('images', () => {
       await execute(tx, `UPDATE image SET status = 'importing', size = NULL, ${lost} WHERE id = $1`, [imported]);
       await execute(tx, `UPDATE task SET status = 'processing' WHERE image_id = $1`, [imported]);
     });
-    await until(async () => (await status(id)) === 'queued');
-    await until(async () => (await status(imported)) === 'active');
-    await until(async () => {
+    await until('the image to be queued', async () => (await status(id)) === 'queued');
+    await until('the image to be active', async () => (await status(imported)) === 'active');
+    await until('the import to end so', async () => {
       const tasks = (await call('GET', `/v2/images/${imported}/tasks`)).json['tasks'] as { status: string }[];
       return tasks[0]?.status === 'success';
     });
@@ -249,9 +242,9 @@ describe('images', () => {
     expect(await status(id)).toBe('uploading');
     const accepted = await start({ method: { name: 'glance-direct' } });
     expect(accepted.status).toBe(202);
-    await until(async () => (await status(id)) === 'active');
+    await until('the image to be active', async () => (await status(id)) === 'active');
     expect((await call('GET', `/v2/images/${id}/file`)).bytes.equals(raw)).toBe(true);
-    await until(async () => {
+    await until('the import to end so', async () => {
       const tasks = (await call('GET', `/v2/images/${id}/tasks`)).json['tasks'] as {
         status: string;
         request_id: string;

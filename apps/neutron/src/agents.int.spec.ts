@@ -2,9 +2,10 @@ import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newContext } from '@nestack/kernel/context';
 import { newUuid } from '@nestack/kernel/ids';
+import { until } from '@nestack/kernel/testing';
 import { AGENT_TYPE } from '@nestack/neutron/contract';
 import { FakeAgent } from './testing/fake-agent';
-import { TestNeutron, admin, typeOf, until, type Shown } from './testing/test-neutron';
+import { TestNeutron, admin, typeOf, type Shown } from './testing/test-neutron';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
 jest.setTimeout(60_000);

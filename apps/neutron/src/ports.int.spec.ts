@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
-import { TestNeutron, admin, typeOf, until, type Shown } from './testing/test-neutron';
+import { until } from '@nestack/kernel/testing';
+import { TestNeutron, admin, typeOf, type Shown } from './testing/test-neutron';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
 jest.setTimeout(60_000);

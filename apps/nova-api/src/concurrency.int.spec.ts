@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@nestack/kernel/testing';
 import { Bench } from './testing/bench';
 
 let bench: Bench;
@@ -128,10 +129,10 @@ describe('actions at once', () => {
       ),
     );
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-    await bench.eventually('the volume is in use', () => volume.status === 'in-use');
+    await until('the volume is in use', () => volume.status === 'in-use');
     expect(bench.volumes.of(volume.id)).toHaveLength(1);
     const listed = await Promise.all(ids.map((id) => bench.call('GET', `/servers/${id}/os-volume_attachments`)));
-    await bench.eventually('the others show nothing', async () => {
+    await until('the others show nothing', async () => {
       const now = await Promise.all(ids.map((id) => bench.call('GET', `/servers/${id}/os-volume_attachments`)));
       return now.flatMap(({ json }) => json['volumeAttachments'] as unknown[]).length === 1;
     });

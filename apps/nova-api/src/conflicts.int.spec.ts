@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
+import { until } from '@nestack/kernel/testing';
 import { Bench } from './testing/bench';
 
 /** What comes at once, or at the wrong time: one of them is done, the others hear why not, and nothing is left. */
@@ -145,7 +146,7 @@ describe('actions', () => {
     expect([attach.status, volume.status]).toEqual([409, 'available']);
     const ids = [first, ...(await many(5, () => bench.boot()))];
     const last = ids.at(-1) ?? '';
-    await bench.eventually('one is on its host', async () => {
+    await until('one is on its host', async () => {
       const server = await bench.show(last);
       return server?.['OS-EXT-STS:task_state'] === 'spawning' || server?.['status'] === 'ACTIVE';
     });
@@ -183,7 +184,7 @@ describe('actions', () => {
         await bench.until(id, 'GONE');
       }),
     );
-    await bench.eventually('nothing is left', async () => (await bench.leftovers()).length === 0);
+    await until('nothing is left', async () => (await bench.leftovers()).length === 0);
   }, 60_000);
 });
 
@@ -262,13 +263,13 @@ describe('disks and interfaces', () => {
     const [one, two, three] = Array.from({ length: 3 }, () => bench.volumes.add({ project_id: bench.project }));
     if (one === undefined || two === undefined || three === undefined) throw new Error('no volumes');
     expect(refusals(await many(10, () => attach(id, one.id)), 200)).toEqual(['400 badRequest']);
-    await bench.eventually('it is in use', () => one.status === 'in-use');
+    await until('it is in use', () => one.status === 'in-use');
     expect((await attach(id, one.id)).json['badRequest']).toMatchObject({
       message: `Invalid volume: volume ${one.id} already attached`,
     });
     const clash = await Promise.all([attach(id, two.id, '/dev/vdk'), attach(id, three.id, '/dev/vdk')]);
     expect(refusals(clash, 200)).toEqual(['409 conflictingRequest']);
-    await bench.eventually(
+    await until(
       'one of them is in use, one is free',
       () =>
         [two, three]
@@ -280,7 +281,7 @@ describe('disks and interfaces', () => {
     const gone = await many(6, detach);
     expect(gone.filter(({ status }) => status === 202)).toHaveLength(1);
     for (const { status } of gone) expect([202, 400, 404]).toContain(status);
-    await bench.eventually('it is free', async () => {
+    await until('it is free', async () => {
       const shown = await bench.call('GET', `/servers/${id}/os-volume_attachments/${one.id}`);
       return shown.status === 404 && one.status === 'available';
     });
@@ -298,7 +299,7 @@ describe('disks and interfaces', () => {
       }),
     );
     expect(refusals(asked, 200)).toEqual(['409 conflictingRequest']);
-    await bench.eventually('it is plugged', async () => {
+    await until('it is plugged', async () => {
       const owners = await Promise.all(
         ids.map(async (id) => (await bench.call('GET', `/servers/${id}/os-interface`)).json),
       );
@@ -309,7 +310,7 @@ describe('disks and interfaces', () => {
     expect(ids).toContain(owner);
     const removals = await many(4, () => bench.call('DELETE', `/servers/${owner}/os-interface/${port}`));
     for (const { status } of removals) expect([202, 404, 409]).toContain(status);
-    await bench.eventually('it is free', () => bench.networks.ports.get(port)?.device_id === '');
+    await until('it is free', () => bench.networks.ports.get(port)?.device_id === '');
   }, 60_000);
 });
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { app } from '@nestack/app/nova-novncproxy';
 import { startApp, type RunningApp } from '@nestack/kernel/app';
 import { newUuid } from '@nestack/kernel/ids';
-import { freePort } from '@nestack/kernel/testing';
+import { freePort, until } from '@nestack/kernel/testing';
 import { request } from 'undici';
 import { WebSocket } from 'ws';
 import { Bench, NOVNC_URL } from './testing/bench';
@@ -71,7 +71,7 @@ class Viewer {
 
   /** The next so many bytes of the screen. */
   async bytes(count: number): Promise<Buffer> {
-    await bench.eventually(`${String(count)} bytes of the screen`, () => this.received.length >= count || this.closed);
+    await until(`${String(count)} bytes of the screen`, () => this.received.length >= count || this.closed);
     if (this.received.length < count) throw new Error('the console was closed');
     const taken = this.received.subarray(0, count);
     this.received = this.received.subarray(count);
@@ -120,7 +120,7 @@ class Viewer {
   }
 
   async gone(): Promise<void> {
-    await bench.eventually('the console is closed', () => this.closed);
+    await until('the console is closed', () => this.closed);
   }
 }
 
@@ -338,7 +338,7 @@ describe("a host's gate", () => {
       let heard = '';
       socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')));
       socket.write(words);
-      await Promise.race([once(socket, 'close'), bench.eventually('an answer', () => heard.includes(HELLO))]);
+      await Promise.race([once(socket, 'close'), until('an answer', () => heard.includes(HELLO))]);
       socket.destroy();
       return heard;
     };

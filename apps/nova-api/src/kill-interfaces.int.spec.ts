@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@nestack/kernel/testing';
 import { outage } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
 import { idle, survives, tidiesUp } from './testing/survival';
@@ -130,8 +131,8 @@ describe('a request for an interface', () => {
     const id = await active();
     const answered = bench.networks.faults.hold('ensurePort');
     const asked = plug(id);
-    await bench.eventually('neutron is asked', () => bench.networks.faults.count('ensurePort') > 0);
-    await bench.eventually('the operation gives up', () => bench.networks.faults.count('releaseRequested') > 0, 40_000);
+    await until('neutron is asked', () => bench.networks.faults.count('ensurePort') > 0);
+    await until('the operation gives up', () => bench.networks.faults.count('releaseRequested') > 0, 40_000);
     answered();
     expect((await asked).status).toBe(500);
     await asBefore(id);

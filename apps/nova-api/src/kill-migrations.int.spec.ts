@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@nestack/kernel/testing';
 import { Bench, type BenchHost } from './testing/bench';
 import { idle, survives, tidiesUp } from './testing/survival';
 
@@ -31,7 +32,7 @@ async function active(): Promise<Made> {
   const volume = bench.volumes.add({ project_id: bench.project });
   const body = { volumeAttachment: { volumeId: volume.id } };
   await bench.call('POST', `/servers/${id}/os-volume_attachments`, { body });
-  await bench.eventually('it is attached', () => bench.volumes.of(volume.id).some((one) => one.attached));
+  await until('it is attached', () => bench.volumes.of(volume.id).some((one) => one.attached));
   await idle(bench, id);
   const [from, to] = [...bench.hosts].sort((a) => (a.name === host ? -1 : 1)) as [BenchHost, BenchHost];
   return { id, from, to, disk: from.driver.diskOf(id) };

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@nestack/kernel/testing';
 import { refusal } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
 import { idle, survives, tidiesUp } from './testing/survival';
@@ -153,7 +154,7 @@ describe('a cut worker', () => {
           await create(made);
           const { id = '' } = made;
           await Promise.race([
-            bench.eventually('the boot is at its ports', () => bench.networks.faults.count('ensurePorts') > 0),
+            until('the boot is at its ports', () => bench.networks.faults.count('ensurePorts') > 0),
             // A worker that is cut before it gets there never gets there.
             new Promise((resolve) => setTimeout(resolve, 300)),
           ]);

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@nestack/kernel/testing';
 import { refusal } from '@nestack/nova/testing';
 import { Bench, type CallOptions } from './testing/bench';
 
@@ -471,7 +472,7 @@ it('a host that was killed amid a snapshot lets its guest run again', async () =
   await host.stop();
   bench.hosts.splice(bench.hosts.indexOf(host), 1);
   const again = await bench.startHost(host.name);
-  await bench.eventually('the guest runs', async () => (await again.driver.guests())[0]?.power === 1);
+  await until('the guest runs', async () => (await again.driver.guests())[0]?.power === 1);
   await bench.call('DELETE', `/servers/${there}`);
   await bench.until(there, 'GONE');
   await remove(id);

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
+import { until } from '@nestack/kernel/testing';
 import { Bench } from './testing/bench';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
@@ -57,7 +58,7 @@ async function boots(id: string, count: number): Promise<{ ids: string[]; hosts:
   const hosts: string[] = [];
   const faults: unknown[] = [];
   for (const server of ids) {
-    await bench.eventually('the boot ends', async () => (await bench.show(server))?.['status'] !== 'BUILD');
+    await until('the boot ends', async () => (await bench.show(server))?.['status'] !== 'BUILD');
     const shown = await bench.show(server, { as: admin });
     if (shown?.['status'] === 'ACTIVE') hosts.push(String(shown['OS-EXT-SRV-ATTR:host']));
     else faults.push((shown?.['fault'] as { message: string }).message);

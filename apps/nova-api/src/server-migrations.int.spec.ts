@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
+import { until } from '@nestack/kernel/testing';
 import { Bench, type BenchHost, type CallOptions } from './testing/bench';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
@@ -44,7 +45,7 @@ async function active(): Promise<{ id: string; from: BenchHost; to: BenchHost; d
   await bench.call('POST', `/servers/${id}/os-volume_attachments`, {
     body: { volumeAttachment: { volumeId: volume.id } },
   });
-  await bench.eventually('it is attached', () => bench.volumes.of(volume.id).some((one) => one.attached));
+  await until('it is attached', () => bench.volumes.of(volume.id).some((one) => one.attached));
   await bench.until(id, 'ACTIVE');
   const from = await hostOf(id);
   return { id, from, to: other(from), disk: from.driver.diskOf(id), volume: volume.id };
@@ -90,7 +91,7 @@ describe('a move', () => {
     bench.networks.plugged = (port) => void silent.push(port);
     try {
       expect((await migrate(id)).status).toBe(202);
-      await bench.eventually('the guest is there', async () =>
+      await until('the guest is there', async () =>
         (await to.driver.guests()).some(({ uuid, power }) => uuid === id && power === 1),
       );
       expect(await bench.show(id, { as: admin() })).toMatchObject({
@@ -165,7 +166,7 @@ describe('a resize to another host', () => {
       const { id, from, to } = made;
       for (const { behaviour } of bench.hosts) behaviour.failures = { [operation]: 100 };
       await act(id, { resize: { flavorRef: large } });
-      await bench.eventually('it is over', async () => (await migrationsOf(id))[0]?.['status'] === 'error');
+      await until('it is over', async () => (await migrationsOf(id))[0]?.['status'] === 'error');
       expect((await bench.until(id, 'ACTIVE'))['OS-EXT-STS:power_state']).toBe(1);
       await isOn(id, from, made);
       expect([claims(), to.driver.diskOf(id)]).toEqual([[`${from.name} 64`], undefined]);
@@ -189,8 +190,8 @@ describe('a host that dies', () => {
     const made = await active();
     const go = bench.networks.faults.hold('ensurePorts');
     await migrate(made.id);
-    await bench.eventually('the guest has left', () => made.from.driver.diskOf(made.id) === null);
-    await bench.eventually('its ports are to follow', () => bench.networks.faults.count('ensurePorts') > 1);
+    await until('the guest has left', () => made.from.driver.diskOf(made.id) === null);
+    await until('its ports are to follow', () => bench.networks.faults.count('ensurePorts') > 1);
     return { ...made, go };
   }
 
@@ -199,13 +200,13 @@ describe('a host that dies', () => {
     await made.to.stop();
     await made.to.forceDown(true);
     made.go();
-    await bench.eventually('it is over', async () => (await migrationsOf(made.id))[0]?.['status'] === 'error');
+    await until('it is over', async () => (await migrationsOf(made.id))[0]?.['status'] === 'error');
     expect((await bench.until(made.id, 'ACTIVE'))['OS-EXT-STS:power_state']).toBe(1);
     await isOn(made.id, made.from, made);
     expect(claims()).toEqual([`${made.from.name} 64`]);
     const returned = await bench.restartHost(made.to);
     await returned.forceDown(false);
-    await bench.eventually('the late command is refused', () => returned.driver.diskOf(made.id) === undefined);
+    await until('the late command is refused', () => returned.driver.diskOf(made.id) === undefined);
     expect((await migrate(made.id)).status).toBe(202);
     await bench.until(made.id, 'VERIFY_RESIZE');
     await isOn(made.id, returned, made);
@@ -217,14 +218,12 @@ describe('a host that dies', () => {
     await made.from.stop();
     await made.from.forceDown(true);
     made.go();
-    await bench.eventually('it is over', async () => (await migrationsOf(made.id))[0]?.['status'] === 'error', 30_000);
+    await until('it is over', async () => (await migrationsOf(made.id))[0]?.['status'] === 'error', 30_000);
     expect(claims()).toEqual([`${made.from.name} 64`]);
     expect(made.to.driver.diskOf(made.id)).toBeUndefined();
     const returned = await bench.restartHost(made.from);
     await returned.forceDown(false);
-    await bench.eventually('its guest runs', async () =>
-      (await returned.driver.guests()).some(({ power }) => power === 1),
-    );
+    await until('its guest runs', async () => (await returned.driver.guests()).some(({ power }) => power === 1));
     await bench.until(made.id, 'ACTIVE');
     await isOn(made.id, returned, made);
     await remove(made.id);
@@ -261,7 +260,7 @@ describe('a host that dies', () => {
     await isOn(made.id, made.from, made);
     const returned = await bench.restartHost(made.to);
     await returned.forceDown(false);
-    await bench.eventually('nothing is left there', () => returned.driver.diskOf(made.id) === undefined);
+    await until('nothing is left there', () => returned.driver.diskOf(made.id) === undefined);
     await remove(made.id);
   }, 90_000);
 
@@ -274,13 +273,13 @@ describe('a host that dies', () => {
     const calls = bench.networks.faults.count('ensurePorts');
     const go = bench.networks.faults.hold('ensurePorts');
     expect((await act(made.id, { revertResize: null })).status).toBe(202);
-    await bench.eventually('its ports are to follow', () => bench.networks.faults.count('ensurePorts') > calls);
+    await until('its ports are to follow', () => bench.networks.faults.count('ensurePorts') > calls);
     const returned = await bench.restartHost(made.to);
     await returned.forceDown(false);
     expect(returned.driver.diskOf(made.id)).toBe(made.disk);
     go();
     await bench.until(made.id, 'ACTIVE');
-    await bench.eventually('nothing is left there', () => returned.driver.diskOf(made.id) === undefined);
+    await until('nothing is left there', () => returned.driver.diskOf(made.id) === undefined);
     await isOn(made.id, made.from, made);
     await remove(made.id);
   }, 90_000);
@@ -360,7 +359,7 @@ describe('a cold migration', () => {
     const { id, from, to } = await active();
     to.behaviour.failures = { prep_resize: 100 };
     await migrate(id);
-    await bench.eventually('it is over', async () => (await migrationsOf(id))[0]?.['status'] === 'error');
+    await until('it is over', async () => (await migrationsOf(id))[0]?.['status'] === 'error');
     await bench.until(id, 'ACTIVE');
     expect([(await hostOf(id)).name, claims()]).toEqual([from.name, [`${from.name} 64`]]);
     await remove(id);

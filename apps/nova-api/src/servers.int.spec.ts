@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@nestack/kernel/testing';
 import { outage, refusal } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
 import { idle } from './testing/survival';
@@ -84,13 +85,13 @@ describe('the life of a server', () => {
       serverId: id,
       device: '/dev/vdb',
     });
-    await bench.eventually('the volume is in use', () => volume.status === 'in-use');
+    await until('the volume is in use', () => volume.status === 'in-use');
     expect(await consoleOf(id)).toContain('new disk /dev/vdb');
     const shown = await bench.show(id);
     expect(shown?.['os-extended-volumes:volumes_attached']).toEqual([{ id: volume.id }]);
     const detach = await bench.call('DELETE', `/servers/${id}/os-volume_attachments/${volume.id}`);
     expect(detach.status).toBe(202);
-    await bench.eventually(
+    await until(
       'the attachment is gone',
       async () => (await bench.call('GET', `/servers/${id}/os-volume_attachments/${volume.id}`)).status === 404,
     );
@@ -101,13 +102,13 @@ describe('the life of a server', () => {
     });
     expect(plug.status).toBe(200);
     const { port_id: port } = plug.json['interfaceAttachment'] as { port_id: string };
-    await bench.eventually('the server has two addresses', async () => {
+    await until('the server has two addresses', async () => {
       const now = (await bench.show(id))?.['addresses'] as { private: unknown[] };
       return now.private.length === 2;
     });
     expect((await bench.call('GET', `/servers/${id}/os-interface/${port}`)).status).toBe(200);
     expect((await bench.call('DELETE', `/servers/${id}/os-interface/${port}`)).status).toBe(202);
-    await bench.eventually(
+    await until(
       'the interface is gone',
       async () => (await bench.call('GET', `/servers/${id}/os-interface/${port}`)).status === 404,
     );
@@ -198,7 +199,7 @@ describe('a crash dump', () => {
       bench.call('POST', `/servers/${id}/action`, { version, body: { trigger_crash_dump: null } });
     expect((await trigger('2.16')).status).toBe(400);
     expect((await trigger('2.17')).status).toBe(202);
-    await bench.eventually('the interrupt', async () => (await consoleOf(id)).includes('NMI received'));
+    await until('the interrupt', async () => (await consoleOf(id)).includes('NMI received'));
     expect(await bench.show(id)).toMatchObject({ status: 'ACTIVE', 'OS-EXT-STS:task_state': null });
     const { json } = await bench.call('GET', `/servers/${id}/os-instance-actions`);
     expect((json['instanceActions'] as unknown[])[0]).toMatchObject({ action: 'trigger_crash_dump' });
@@ -317,7 +318,7 @@ describe('a delete', () => {
   it('while the server is being built takes everything back', async () => {
     const release = bench.networks.faults.hold('ensurePorts');
     const id = await bench.boot();
-    await bench.eventually('the boot is at its ports', () => bench.networks.faults.count('ensurePorts') > 0);
+    await until('the boot is at its ports', () => bench.networks.faults.count('ensurePorts') > 0);
     expect((await bench.call('DELETE', `/servers/${id}`)).status).toBe(204);
     expect(await bench.show(id)).toMatchObject({ status: 'BUILD', 'OS-EXT-STS:task_state': 'deleting' });
     expect((await bench.call('DELETE', `/servers/${id}`)).status).toBe(204);
@@ -329,7 +330,7 @@ describe('a delete', () => {
   it('while the guest is being spawned takes everything back', async () => {
     for (const host of bench.hosts) host.behaviour.delays = { spawn: 500 };
     const id = await bench.boot();
-    await bench.eventually(
+    await until(
       'the guest is being spawned',
       async () => (await bench.show(id))?.['OS-EXT-STS:task_state'] === 'spawning',
     );
@@ -345,7 +346,7 @@ describe('a delete', () => {
     await bench.call('POST', `/servers/${id}/os-volume_attachments`, {
       body: { volumeAttachment: { volumeId: volume.id } },
     });
-    await bench.eventually('the volume is in use', () => volume.status === 'in-use');
+    await until('the volume is in use', () => volume.status === 'in-use');
     await remove(id);
     expect(volume.status).toBe('available');
     expect(await bench.leftovers()).toEqual([]);
@@ -360,7 +361,7 @@ describe('a delete', () => {
       body: { volumeAttachment: { volumeId: volume.id } },
     });
     await remove(id);
-    await bench.eventually('nothing is left', async () => (await bench.leftovers()).length === 0);
+    await until('nothing is left', async () => (await bench.leftovers()).length === 0);
     expect(volume.status).toBe('available');
   }, 30_000);
 
@@ -368,7 +369,7 @@ describe('a delete', () => {
     const host = await bench.startHost(`away-${bench.hosts.length}`);
     await host.stop();
     const id = await bench.boot({ availability_zone: `nova:${host.name}` }, { as: `${bench.project}:admin` });
-    await bench.eventually(
+    await until(
       'the boot is at its host',
       async () => (await bench.show(id))?.['OS-EXT-STS:task_state'] === 'spawning',
     );
@@ -380,7 +381,7 @@ describe('a delete', () => {
     await bench.until(id, 'ERROR');
     bench.hosts.splice(bench.hosts.indexOf(host), 1);
     const again = await bench.startHost(host.name);
-    await bench.eventually('the command that was left behind is dealt with', async () => {
+    await until('the command that was left behind is dealt with', async () => {
       const { rows } = await bench.query<{ up: boolean }>(
         "SELECT last_seen_up > now() - interval '5 seconds' AS up FROM service WHERE host = $1",
         [host.name],
@@ -412,7 +413,7 @@ describe('a delete', () => {
     expect(await host.driver.guests()).toHaveLength(1);
     bench.hosts.splice(bench.hosts.indexOf(host), 1);
     const again = await bench.startHost(host.name);
-    await bench.eventually('the guest is gone', async () => (await again.driver.guests()).length === 0);
+    await until('the guest is gone', async () => (await again.driver.guests()).length === 0);
     expect(await bench.leftovers()).toEqual([]);
   }, 60_000);
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from '@nestack/kernel/db';
 import { newUuid } from '@nestack/kernel/ids';
+import { until } from '@nestack/kernel/testing';
 import { goneOperations, novaApi } from '@nestack/nova/contract';
 import { novaPolicies } from '@nestack/nova/rest';
 import { Bench } from './testing/bench';
@@ -302,7 +303,7 @@ describe("another project's things", () => {
     // Seen by whose network it is, and owned by another project.
     const guest = bench.networks.addPort(newUuid(), network).id;
     const mine = await bench.boot({ networks: [{ port: own }] }, { as });
-    await bench.eventually('it is there', async () => (await bench.show(mine, { as }))?.['status'] === 'ACTIVE');
+    await until('it is there', async () => (await bench.show(mine, { as }))?.['status'] === 'ACTIVE');
     const { volume_id, snapshot_id, kept_id, image_id, security_group_id, server_group_id, port_id, flavor_id } = owned;
     const device = (source_type: string, uuid: unknown) => ({
       block_device_mapping_v2: [{ boot_index: 0, source_type, destination_type: 'volume', uuid, volume_size: 1 }],
@@ -379,7 +380,7 @@ describe("another project's things", () => {
     const { json } = await bench.call('GET', `${at}/os-interface`, { as });
     expect((json['interfaceAttachments'] as { port_id: string }[]).map((one) => one.port_id)).toEqual([own]);
     await bench.call('DELETE', at, { as });
-    await bench.eventually('it is gone', async () => (await bench.show(mine, { as })) === null);
+    await until('it is gone', async () => (await bench.show(mine, { as })) === null);
     expect(bench.networks.ports.get(posing.id)).toMatchObject({ device_id: mine });
     Object.assign(posing, { device_id: '' });
   });

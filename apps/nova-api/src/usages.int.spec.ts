@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execute } from '@nestack/kernel/db';
 import { newUuid } from '@nestack/kernel/ids';
+import { until } from '@nestack/kernel/testing';
 import { Bench } from './testing/bench';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
@@ -74,10 +75,7 @@ describe('usage', () => {
     await act(resized, { confirmResize: null });
     await bench.until(resized, 'ACTIVE');
     await act(shelved, { shelve: null });
-    await bench.eventually(
-      'it is offloaded',
-      async () => (await bench.show(shelved))?.['status'] === 'SHELVED_OFFLOADED',
-    );
+    await until('it is offloaded', async () => (await bench.show(shelved))?.['status'] === 'SHELVED_OFFLOADED');
     await lived(running, 2, null);
     await lived(deleted, 3, 5);
     await lived(resized, 9, null);

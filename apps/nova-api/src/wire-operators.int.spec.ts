@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
+import { until } from '@nestack/kernel/testing';
 import { Bench } from './testing/bench';
 
 process.env['NESTACK_CHECK_RESPONSES'] = '1';
@@ -374,7 +375,7 @@ describe('aggregates', () => {
     expect(await first?.driver.images()).toEqual([]);
     const more = bench.images.add();
     expect(await cache([bench.image, more])).toBe(202);
-    await bench.eventually('the images are cached', async () => (await first?.driver.images())?.length === 2);
+    await until('the images are cached', async () => (await first?.driver.images())?.length === 2);
     expect([...((await first?.driver.images()) ?? [])].sort()).toEqual([bench.image, more].sort());
     expect(await second?.driver.images()).toEqual([]);
     expect((await bench.call('DELETE', `/os-aggregates/${id}`, { as: admin })).status).toBe(400);

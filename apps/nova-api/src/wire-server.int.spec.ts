@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newUuid } from '@nestack/kernel/ids';
-import { freePort } from '@nestack/kernel/testing';
+import { freePort, until } from '@nestack/kernel/testing';
 import { request } from 'undici';
 import { Bench, METADATA_SECRET } from './testing/bench';
 
@@ -178,7 +178,7 @@ describe('a server', () => {
     const url = `/servers/${id}/os-volume_attachments`;
     const body = { volumeAttachment: { volumeId: volume.id, device: null } };
     expect((await bench.call('POST', url, { body })).status).toBe(200);
-    await bench.eventually('the volume is in use', () => volume.status === 'in-use');
+    await until('the volume is in use', () => volume.status === 'in-use');
     const again = await bench.call('POST', url, { body });
     expect(again.status).toBe(400);
     expect((await bench.call('GET', `${url}/${volume.id}`, { version: '2.89' })).json['volumeAttachment']).toEqual({
@@ -201,7 +201,7 @@ describe('a server', () => {
     for (const { behaviour } of bench.hosts) behaviour.delays = { detach_volume: 200 };
     expect((await bench.call('DELETE', `${url}/${volume.id}`)).status).toBe(202);
     expect((await bench.call('DELETE', `${url}/${volume.id}`)).status).toBe(400);
-    await bench.eventually('the volume is free', () => volume.status === 'available');
+    await until('the volume is free', () => volume.status === 'available');
     const refused = bench.volumes.add({ project_id: bench.project, status: 'in-use' });
     const busy = await bench.call('POST', url, { body: { volumeAttachment: { volumeId: refused.id } } });
     expect(busy.status).toBe(400);

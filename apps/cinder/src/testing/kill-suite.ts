@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import { cutWorkers } from '@nestack/kernel/saga';
-import { until, type TestCinder } from './test-cinder';
+import { until } from '@nestack/kernel/testing';
+import type { TestCinder } from './test-cinder';
 
 export const TEN_MINUTES = 600_000;
 

@@ -1,11 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 import { startApp, type RunningApp } from '@nestack/kernel/app';
 import { sql } from '@nestack/kernel/db';
-import { createTestDatabase, testBrokerUrl, type TestDatabase } from '@nestack/kernel/testing';
+import { createTestDatabase, testBrokerUrl, until, type TestDatabase } from '@nestack/kernel/testing';
 import { cinderMigrations } from '@nestack/cinder/data';
 import { app } from '../app.module';
 import type { CinderConfig } from '../cinder.config';
@@ -235,14 +234,5 @@ export class TestCinder {
 
   act(id: string, action: string, argument: unknown = null, options: CallOptions = {}): Promise<Answer> {
     return this.call('POST', `/volumes/${id}/action`, { ...options, body: { [action]: argument } });
-  }
-}
-
-/** Waits for a condition. */
-export async function until(what: string, check: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while (!(await check())) {
-    if (Date.now() > end) throw new Error(`waited too long: ${what}`);
-    await delay(10);
   }
 }

@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 import { startApp, type RunningApp } from '@nestack/kernel/app';
 import { sql } from '@nestack/kernel/db';
@@ -169,13 +168,4 @@ export function collectionOf(name: string): string {
 /** The error's name in an answer. */
 export function typeOf(answer: Answer): unknown {
   return (answer.json['NeutronError'] as { type?: string } | undefined)?.type;
-}
-
-/** Waits for a condition. */
-export async function until(what: string, check: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while (!(await check())) {
-    if (Date.now() > end) throw new Error(`waited too long: ${what}`);
-    await delay(10);
-  }
 }

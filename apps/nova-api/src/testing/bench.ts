@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { DynamicModule, Provider, Type as Class } from '@nestjs/common';
 import Type from 'typebox';
 import { request } from 'undici';
@@ -15,7 +14,7 @@ import { sql } from '@nestack/kernel/db';
 import { newUuid } from '@nestack/kernel/ids';
 import { silentLogger, type Logger } from '@nestack/kernel/log';
 import { RPC_CLIENTS, type RpcClients } from '@nestack/kernel/rpc';
-import { createTestDatabase, testBrokerUrl, type TestDatabase } from '@nestack/kernel/testing';
+import { createTestDatabase, testBrokerUrl, until, type TestDatabase } from '@nestack/kernel/testing';
 import { ConductorRpc, novaApi } from '@nestack/nova/contract';
 import { novaMigrations } from '@nestack/nova/data';
 import {
@@ -226,31 +225,18 @@ export class Bench {
 
   /** Waits until the server has the status (`GONE`: until it is gone) and no task. Fails at once when it is in ERROR. */
   async until(id: string, status: string, timeoutMs = 20_000): Promise<Readonly<Record<string, unknown>>> {
-    const end = Date.now() + timeoutMs;
     let last: Readonly<Record<string, unknown>> | null = {};
-    while (Date.now() < end) {
+    const reached = async (): Promise<boolean> => {
       last = await this.show(id, { as: `${this.project}:admin` });
-      if (last === null) {
-        if (status === 'GONE') return {};
-        throw new Error(`server ${id} is gone`);
-      }
-      if (last['status'] === status && last['OS-EXT-STS:task_state'] === null) return last;
+      if (last === null && status !== 'GONE') throw new Error(`server ${id} is gone, and should be ${status}`);
+      if (last === null || (last['status'] === status && last['OS-EXT-STS:task_state'] === null)) return true;
       if (last['status'] === 'ERROR' && status !== 'ERROR' && last['OS-EXT-STS:task_state'] === null)
         throw new Error(`server ${id} is in ERROR: ${JSON.stringify(last['fault'])}`);
-      await delay(10);
-    }
-    throw new Error(
-      `server ${id} is ${String(last?.['status'])}/${String(last?.['OS-EXT-STS:task_state'])}, not ${status}`,
-    );
-  }
-
-  /** Waits until a condition holds. */
-  async eventually(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
-    const end = Date.now() + timeoutMs;
-    while (!(await condition())) {
-      if (Date.now() > end) throw new Error(`it did not come to pass: ${what}`);
-      await delay(10);
-    }
+      return false;
+    };
+    const seen = (): string => `${String(last?.['status'])}/${String(last?.['OS-EXT-STS:task_state'])}`;
+    await until(() => `server ${id} is ${seen()}, not ${status}`, reached, timeoutMs);
+    return last ?? {};
   }
 
   /** Reads nova's own tables. */
@@ -373,9 +359,7 @@ export class Bench {
       },
       name,
     );
-    await this.eventually(`${name} has joined`, () =>
-      [...this.placement.providers.values()].some((one) => one.name === name),
-    );
+    await until(`${name} has joined`, () => [...this.placement.providers.values()].some((one) => one.name === name));
     const host: BenchHost = {
       name,
       driver,

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, expect } from '@jest/globals';
 import { cutWorkers } from '@nestack/kernel/saga';
+import { until } from '@nestack/kernel/testing';
 import type { Bench } from './bench';
 
 /** A long operation and what it comes to. */
@@ -30,7 +31,7 @@ async function play<T>(bench: Bench, scenario: Scenario<T>, at: string | null): 
   });
   await scenario.act(made);
   if (at !== null) {
-    await bench.eventually(`the worker is cut at ${at}`, () => cut);
+    await until(`the worker is cut at ${at}`, () => cut);
     await bench.stopConductor();
     await bench.startConductor();
   }
@@ -67,7 +68,7 @@ export function tidiesUp(bench: () => Bench): void {
 
 /** Waits until no operation works on the server any more. */
 export async function idle(bench: Bench, id: string): Promise<void> {
-  await bench.eventually('nothing is under way', async () => {
+  await until('nothing is under way', async () => {
     const { rows } = await bench.query(
       "SELECT 1 FROM saga WHERE resource_id = $1 AND state NOT IN ('done', 'undone')",
       [id],
