@@ -1,6 +1,5 @@
 import { expect } from '@jest/globals';
-import { cutWorkers } from '@nestack/kernel/saga';
-import { until } from '@nestack/kernel/testing';
+import { sagaKillSuite, until, type SagaKillScenario } from '@nestack/kernel/testing';
 import type { TestCinder } from './test-cinder';
 
 export const TEN_MINUTES = 600_000;
@@ -11,14 +10,8 @@ export interface Made {
   other?: string;
 }
 
-export interface Scenario<T> {
-  /** The operation whose worker is cut. */
-  readonly kind: string;
-  readonly prepare: () => Promise<T>;
-  /** The request that starts the operation. */
-  readonly act: (made: T) => Promise<unknown>;
-  /** Waits for the end, checks that it is the one that it should be, and removes what is left. */
-  readonly check: (made: T) => Promise<void>;
+/** An operation whose worker is cut; `check` removes what is left. */
+export interface Scenario<T> extends Pick<SagaKillScenario<T>, 'kind' | 'prepare' | 'act' | 'check'> {
   /** How many places there are at least; fewer would mean that the test tests nothing. */
   readonly places: number;
 }
@@ -27,37 +20,16 @@ export interface Scenario<T> {
 export class KillSuite {
   constructor(private readonly cinder: TestCinder) {}
 
-  private async play<T>(scenario: Scenario<T>, at: string | null): Promise<readonly string[]> {
-    const made = await scenario.prepare();
-    const passed: string[] = [];
-    let cut = false;
-    cutWorkers((place) => {
-      if (!place.startsWith(`${scenario.kind}/`)) return false;
-      passed.push(place);
-      if (cut || place !== at) return false;
-      cut = true;
-      return true;
+  async survives<T>({ places, ...scenario }: Scenario<T>): Promise<void> {
+    const passed = await sagaKillSuite({
+      ...scenario,
+      resume: async () => {
+        await this.cinder.down();
+        await this.cinder.up();
+      },
+      tidy: () => this.nothingIsLeft(),
     });
-    await scenario.act(made);
-    if (at !== null) {
-      await until(`the worker is cut at ${at}`, async () => Promise.resolve(cut));
-      await this.cinder.down();
-      await this.cinder.up();
-    }
-    try {
-      await scenario.check(made);
-      cutWorkers(null);
-      await this.nothingIsLeft();
-    } catch (error) {
-      throw new Error(`after a cut at ${String(at)}: ${String(error)}`, { cause: error });
-    }
-    return passed;
-  }
-
-  async survives<T>(scenario: Scenario<T>): Promise<void> {
-    const places = [...new Set(await this.play(scenario, null))];
-    expect(places.length).toBeGreaterThanOrEqual(scenario.places);
-    for (const place of places) await this.play(scenario, place);
+    expect(passed.length).toBeGreaterThanOrEqual(places);
   }
 
   /** No row, no data, no export, no quota, no promise of room. */

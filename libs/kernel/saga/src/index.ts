@@ -1,4 +1,4 @@
 export * from './surface';
 export { createSagas, type Bell, type Doorbell } from './sagas';
 export { createSagaWorker, type LeasingWorker, type SagaWorkerOptions } from './worker';
-export { cutWorkers, type Cut } from './fail-points';
+export { cutWorkers, telling, type Cut } from './fail-points';

@@ -1,4 +1,4 @@
-import { cutWorkers } from '@nestack/kernel/saga';
+import { cutWorkers, telling } from '@nestack/kernel/saga';
 
 /** One long operation as `sagaKillSuite` plays it. */
 export interface SagaKillScenario<T> {
@@ -12,25 +12,26 @@ export interface SagaKillScenario<T> {
   readonly resume: () => Promise<void>;
   /** Waits for the run's end and throws unless everything is as it should be: done or undone, each effect once, nothing left. */
   readonly check: (made: T) => Promise<void>;
-  /** Removes what the run made, for the next one to start from the same. */
+  /** Removes what the run made, for the next one to start from the same; throws when something is left. */
   readonly tidy?: (made: T) => Promise<void>;
 }
 
 /**
  * The law, for one saga: plays the scenario undisturbed and notes every place that its run passes (before and after each
  * effect, journal entry and undo), then plays it once for each place with the run's worker cut off there, as if its process
- * had been killed, in this process and within milliseconds. Throws at the first place after which the end is another one.
- * Answers the places, so that a test can say how many it expects: fewer would mean that it tests nothing. For services'
- * tests of their sagas; that a killed process is no worse than a cut worker is tested in `kernel/saga`.
+ * had been killed, in this process and within milliseconds. Of places with nothing in between that outlasts a worker the last
+ * one stands for all; that this is so, and that a killed process is no worse than a cut worker, is tested in `kernel/saga`.
+ * Throws at the first place after which the end is another one. Answers the places that were passed, so that a test can say
+ * how many it expects: fewer would mean that it tests nothing.
  *
  *     const places = await sagaKillSuite({ kind: 'volume.create', prepare, act, resume, check });
  *     expect(places.length).toBeGreaterThan(12);
  */
 export async function sagaKillSuite<T>(scenario: SagaKillScenario<T>): Promise<readonly string[]> {
   try {
-    const places = [...new Set(await play(scenario, null))];
-    for (const place of places) await play(scenario, place);
-    return places;
+    const places = await play(scenario, null);
+    for (const place of telling(places)) await play(scenario, place);
+    return [...new Set(places)];
   } finally {
     cutWorkers(null);
   }
@@ -57,12 +58,11 @@ async function play<T>(scenario: SagaKillScenario<T>, at: string | null): Promis
       await scenario.resume();
     }
     await scenario.check(made);
+    cutWorkers(null);
+    await scenario.tidy?.(made);
   } catch (error) {
     throw new Error(`after a cut at ${at ?? 'no place'}: ${String(error)}`, { cause: error });
-  } finally {
-    cutWorkers(null);
   }
-  await scenario.tidy?.(made);
   return passed;
 }
 
