@@ -206,6 +206,7 @@ describe('disks of a server', () => {
         blank({ destination_type: 'volume', volume_size: 2, delete_on_termination: true }),
         blank({ guest_format: 'swap', volume_size: 256 }),
         blank({ volume_size: 1 }),
+        blank({ volume_size: 1 }),
         { no_device: true, device_name: '/dev/vdx' },
       ],
       { imageRef: undefined },
@@ -215,7 +216,8 @@ describe('disks of a server', () => {
     await bench.until(id, 'ACTIVE');
     const { json } = await bench.call('GET', `/servers/${id}/os-volume_attachments`, { version: '2.79' });
     const attached = json['volumeAttachments'] as { volumeId: string; device: string; tag: string | null }[];
-    expect(attached.map(({ device }) => device)).toEqual(['/dev/vda', '/dev/vdb', '/dev/vdc', '/dev/vdd']);
+    // The ephemeral disks are vdb and vdc, the swap vdd.
+    expect(attached.map(({ device }) => device)).toEqual(['/dev/vda', '/dev/vde', '/dev/vdf', '/dev/vdg']);
     expect(attached.map(({ volumeId }) => bench.volumes.volumes.get(volumeId)?.size)).toEqual([1, 1, 3, 2]);
     expect(attached).toMatchObject([{ tag: 'root' }, {}, {}, { delete_on_termination: true }]);
     await bench.tidy();

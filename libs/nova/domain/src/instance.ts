@@ -112,6 +112,9 @@ export interface NetworkRequest {
 
 /** Sizes of a server's local disks where they are not its flavor's: GiB and MiB. */
 export interface LocalDisks {
+  /** Of each ephemeral disk. */
+  readonly ephemerals?: readonly number[];
+  /** The one ephemeral disk of servers that were made before there could be several. */
   readonly ephemeral_gb?: number;
   readonly swap_mb?: number;
 }

@@ -103,6 +103,8 @@ export const InstanceSpec = Type.Object({
   user_id: Type.String(),
   availability_zone: Nullable(Type.String()),
   flavor: FlavorSnapshot,
+  /** GiB of each ephemeral disk; one with the flavor's where absent. */
+  ephemerals: Type.Optional(Type.Array(Type.Integer())),
   /** Null when it boots from a volume. */
   image: Nullable(ImageOfInstance),
   /** What is known of the image on a root that is a volume. */

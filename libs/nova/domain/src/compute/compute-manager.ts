@@ -11,6 +11,7 @@ import {
 } from '@nestack/nova/contract';
 import { configDriveOf } from '../metadata/config-drive';
 import type { GuestDisk, GuestSpec, HypervisorDriver, ImagePort } from '../ports';
+import { localSizes } from '../servers/local-disks';
 import { KeyedMutex } from './keyed-mutex';
 import { MovesUnderWay, orAborted } from './moves-under-way';
 
@@ -343,6 +344,7 @@ export class ComputeManager {
       uuid: instance.uuid,
       name: instance.name,
       flavor: instance.flavor,
+      ephemerals: instance.ephemerals ?? localSizes(instance.flavor).ephemerals,
       image: instance.image,
       ...(instance.root_image_properties === undefined ? {} : { rootImageProperties: instance.root_image_properties }),
       nics: instance.nics,

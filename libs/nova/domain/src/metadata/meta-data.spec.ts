@@ -57,6 +57,9 @@ describe('the metadata of a server', () => {
     expect(get('/latest/meta-data/public-keys/0/openssh-key')).toBe('ssh-ed25519 AAAA me');
     expect(get('/latest/meta-data/block-device-mapping')).toBe('ami\nebs0\nebs1\nroot');
     expect(get('/latest/meta-data/block-device-mapping/ebs1')).toBe('/dev/vdc');
+    const local = { ...spec, flavor: { ...spec.flavor, swap_mb: 64 }, ephemerals: [1, 2] };
+    const disk = (name: string): unknown => metadataAt(local, `/latest/meta-data/block-device-mapping/${name}`)?.body;
+    expect([disk('ephemeral0'), disk('ephemeral1'), disk('swap')]).toEqual(['/dev/vdd', '/dev/vde', '/dev/vdf']);
     expect(get('/2007-01-19/meta-data/public-ipv4')).toBe('172.24.4.9');
     expect(get('/1.0/meta-data/public-ipv4')).toBeNull();
     expect(get('/2008-02-01/meta-data/instance-action')).toBeNull();

@@ -1,4 +1,5 @@
 import type { InstanceSpec } from '@nestack/nova/contract';
+import { localDevices, localSizes } from '../servers/local-disks';
 
 /** Metadata versions in order. upstream: nova/api/metadata/base.py */
 export const OPENSTACK_VERSIONS = [
@@ -153,12 +154,15 @@ export function ec2MetaData(spec: InstanceSpec, version: string): Ec2Tree {
   };
 }
 
-/** Root and volumes by Amazon's names. upstream: nova/block_device.py (instance_block_mapping) */
-function blockDeviceMapping({ volumes }: InstanceSpec): Ec2Tree {
+/** Root, local disks and volumes by Amazon's names. upstream: nova/block_device.py (instance_block_mapping) */
+function blockDeviceMapping({ volumes, flavor, ephemerals }: InstanceSpec): Ec2Tree {
   const root = volumes.find((volume) => volume.boot_index === 0)?.device ?? '/dev/vda';
   const devices = volumes.flatMap(({ device }) => (device === null ? [] : [device])).sort();
+  const local = localDevices({ ...localSizes(flavor), ...(ephemerals === undefined ? {} : { ephemerals }) }, devices);
   return {
     ami: root.replace('/dev/', ''),
+    ...Object.fromEntries(local.ephemerals.map((device, index) => [`ephemeral${String(index)}`, device])),
+    ...(local.swap === null ? {} : { swap: local.swap }),
     ...Object.fromEntries(devices.map((device, index) => [`ebs${String(index)}`, device])),
     root,
   };

@@ -27,6 +27,8 @@ export interface GuestSpec {
   readonly uuid: string;
   readonly name: string;
   readonly flavor: FlavorSnapshot;
+  /** GiB of each ephemeral disk. */
+  readonly ephemerals: readonly number[];
   /** Null when it boots from a volume. */
   readonly image: ImageSnapshotWire | null;
   /** Properties of the image on a root that is a volume. */

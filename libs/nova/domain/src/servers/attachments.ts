@@ -13,6 +13,7 @@ import type {
   VolumeSummary,
 } from '../ports';
 import { nextDevice } from './create-servers';
+import { localDevices, localSizes } from './local-disks';
 import { assertUnlocked, checkStates, enter, visible } from './gate';
 import { reserveFor, soon } from './reservations';
 import { VOLUME_SWAP } from './volume-swaps';
@@ -124,11 +125,9 @@ export class Attachments {
       if (devices.some((device) => device.volume_id === volume.id) || swaps.has(volume.id)) {
         throw NovaError.InvalidVolume({ reason: `volume ${volume.id} already attached` });
       }
-      const taken = new Set<string | null>([
-        '/dev/vda',
-        instance.root_device_name,
-        ...devices.map((device) => device.device_name),
-      ]);
+      const volumes = devices.map((device) => device.device_name);
+      const local = localDevices(localSizes(instance.flavor, instance.request.local), volumes);
+      const taken = new Set(['/dev/vda', instance.root_device_name, ...volumes, ...local.ephemerals, local.swap]);
       if (wanted.device !== null && taken.has(wanted.device)) throw NovaError.DevicePathInUse({ path: wanted.device });
       const device = await deps.devices.insert(tx, {
         instance_uuid: instance.uuid,

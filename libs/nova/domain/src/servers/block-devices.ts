@@ -110,7 +110,7 @@ function assertBootOrder(indexes: readonly (number | null)[], hasImage: boolean)
   if (used.length === 0 || used.some((index, at) => index !== at)) throw NovaError.InvalidBDMBootSequence();
 }
 
-/** One swap and one ephemeral disk, as large as the flavor allows. */
+/** A swap and ephemeral disks, in all as large as the flavor allows. */
 function localDisks(
   blanks: readonly BlockDeviceFields[],
   flavor: Pick<Flavor, 'ephemeral_gb' | 'swap_mb'>,
@@ -126,11 +126,9 @@ function localDisks(
   const swap = (swaps ?? []).map((one) => sizeOf(one, flavor.swap_mb));
   if (swap.length > 1) throw invalid('More than one swap drive requested.');
   if ((swap[0] ?? 0) > flavor.swap_mb) throw NovaError.InvalidBDMSwapSize();
-  // Guests have room for one ephemeral disk beside their root and swap.
-  if (ephemeral.length > 1 || blanks.length + (rootIsLocal ? 1 : 0) > MAX_LOCAL)
-    throw NovaError.InvalidBDMLocalsLimit();
+  if (blanks.length + (rootIsLocal ? 1 : 0) > MAX_LOCAL) throw NovaError.InvalidBDMLocalsLimit();
   return {
-    ...(ephemeral[0] === undefined ? {} : { ephemeral_gb: ephemeral[0] }),
+    ...(ephemeral.length === 0 ? {} : { ephemerals: ephemeral }),
     ...(swap[0] === undefined ? {} : { swap_mb: swap[0] }),
   };
 }

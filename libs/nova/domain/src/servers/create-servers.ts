@@ -39,6 +39,7 @@ import { resolveDevices, type WantedDevice } from './block-devices';
 import { groupHint } from '../server-groups/group-policy';
 import { groupToJoin } from '../server-groups/server-groups';
 import { callerOf } from './gate';
+import { firstFree, localDevices, localSizes, type LocalSizes } from './local-disks';
 
 export interface CreateServersDeps {
   readonly tx: TransactionRunner;
@@ -138,7 +139,7 @@ export class CreateServers {
       ram: flavor.memory_mb,
       metadataItems: Object.keys(fields.metadata ?? {}).length,
     };
-    const prepared = await this.volumesFor(ctx, named(devices), wanted);
+    const prepared = await this.volumesFor(ctx, named(devices, localSizes(flavor, resolved.local)), wanted);
     const now = deps.clock.now();
     const reservation = `r-${newUuid().replaceAll('-', '').slice(0, 8)}`;
     const made = await this.begin(ctx, prepared, async (tx) => {
@@ -336,10 +337,11 @@ function targetOf(ctx: RequestContext, fields: CreateServerFields): Target {
   return { zone, host, requested };
 }
 
-/** Devices with names: the root is vda, the others follow in order; names that the user gave stay. */
-function named(devices: readonly WantedDevice[]): readonly WantedDevice[] {
-  const taken = new Set(devices.map((device) => device.device_name));
-  taken.add('/dev/vda');
+/** Devices with names: the root is vda, the others follow in order behind the local disks; names that the user gave stay. */
+function named(devices: readonly WantedDevice[], local: LocalSizes): readonly WantedDevice[] {
+  const given = devices.map((device) => device.device_name);
+  const { ephemerals, swap } = localDevices(local, given);
+  const taken = new Set(['/dev/vda', ...given, ...ephemerals, swap]);
   return devices.map((device) => {
     if (device.boot_index === 0) return { ...device, device_name: '/dev/vda' };
     if (device.device_name !== null) return device;
@@ -351,10 +353,8 @@ function named(devices: readonly WantedDevice[]): readonly WantedDevice[] {
 
 /** The first free `/dev/vdX` after the root; `taken` holds the names in use. */
 export function nextDevice(taken: ReadonlySet<string | null>): string {
-  for (const letter of 'bcdefghijklmnopqrstuvwxyz') {
-    const name = `/dev/vd${letter}`;
-    if (!taken.has(name)) return name;
-  }
+  const name = firstFree(taken);
+  if (name !== null) return name;
   throw NovaError.BadRequest({ reason: "No free disk device names for prefix 'vd'" });
 }
 

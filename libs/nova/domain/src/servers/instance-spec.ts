@@ -1,5 +1,6 @@
 import type { GuestVolume, InstanceSpec } from '@nestack/nova/contract';
 import type { BlockDevice, Instance } from '../instance';
+import { localSizes } from './local-disks';
 
 /** What a host is told of an instance; volumes without connection are left out (they are not exported to it yet). */
 export function toInstanceSpec(instance: Instance, devices: readonly BlockDevice[]): InstanceSpec {
@@ -10,7 +11,7 @@ export function toInstanceSpec(instance: Instance, devices: readonly BlockDevice
     project_id: instance.project_id,
     user_id: instance.user_id,
     availability_zone: instance.availability_zone,
-    flavor: { ...instance.flavor, ...smaller(instance) },
+    ...withLocalDisks(instance),
     image: instance.image,
     nics: [...instance.nics],
     volumes: toGuestVolumes(devices),
@@ -31,13 +32,11 @@ export function toInstanceSpec(instance: Instance, devices: readonly BlockDevice
   };
 }
 
-/** Sizes of local disks that its user chose. */
-function smaller({ flavor, request: { local = {} } }: Instance): Partial<InstanceSpec['flavor']> {
-  const { ephemeral_gb = flavor.ephemeral_gb, swap_mb = flavor.swap_mb } = local;
-  return {
-    ephemeral_gb: Math.min(ephemeral_gb, flavor.ephemeral_gb),
-    swap_mb: Math.min(swap_mb, flavor.swap_mb),
-  };
+/** The flavor with the local disks that the server really has. */
+function withLocalDisks({ flavor, request: { local } }: Instance): Pick<InstanceSpec, 'flavor' | 'ephemerals'> {
+  const { ephemerals, swap_mb } = localSizes(flavor, local);
+  const ephemeral_gb = ephemerals.reduce((sum, size) => sum + size, 0);
+  return { flavor: { ...flavor, ephemeral_gb, swap_mb }, ephemerals: [...ephemerals] };
 }
 
 /** The volumes that a guest has or gets, as far as they are connected to its host. */

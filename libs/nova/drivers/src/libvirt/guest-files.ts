@@ -13,7 +13,8 @@ export class GuestFiles {
   readonly disk: string;
   readonly configDrive: string;
   readonly console: string;
-  readonly ephemeral: string;
+  /** Of its ephemeral disks, as many as a guest can have. */
+  readonly ephemerals: readonly string[];
   readonly swap: string;
   readonly kernel: string;
   readonly ramdisk: string;
@@ -31,7 +32,7 @@ export class GuestFiles {
     this.disk = path.join(this.dir, 'disk');
     this.configDrive = path.join(this.dir, 'disk.config');
     this.console = path.join(this.dir, 'console.log');
-    this.ephemeral = path.join(this.dir, 'disk.eph0');
+    this.ephemerals = [0, 1, 2].map((index) => path.join(this.dir, `disk.eph${String(index)}`));
     this.swap = path.join(this.dir, 'disk.swap');
     this.kernel = path.join(this.dir, 'kernel');
     this.ramdisk = path.join(this.dir, 'ramdisk');
@@ -65,10 +66,20 @@ export class GuestFiles {
   }
 
   /** The flavor's further disks: an empty file system, swap space. upstream: nova/virt/libvirt/driver.py, _create_image */
-  async ensureExtraDisks(ctx: RequestContext, ephemeralGib: number, swapMib: number): Promise<void> {
-    const words = ['-q', '-F', '-t', 'ext4', '-L', 'ephemeral0', '-E', 'lazy_itable_init=1,lazy_journal_init=1'];
-    if (ephemeralGib > 0) await this.ensureFormatted(ctx, this.ephemeral, ephemeralGib * 1024 ** 3, 'mke2fs', words);
+  async ensureExtraDisks(ctx: RequestContext, ephemeralGib: readonly number[], swapMib: number): Promise<void> {
+    const words = ['-q', '-F', '-t', 'ext4', '-E', 'lazy_itable_init=1,lazy_journal_init=1', '-L'];
+    for (const [index, gib] of ephemeralGib.entries()) {
+      const label = `ephemeral${String(index)}`;
+      await this.ensureFormatted(ctx, this.ephemeral(index), gib * 1024 ** 3, 'mke2fs', [...words, label]);
+    }
     if (swapMib > 0) await this.ensureFormatted(ctx, this.swap, swapMib * 1024 ** 2, 'mkswap', []);
+  }
+
+  /** The file of one of its ephemeral disks. */
+  ephemeral(index: number): string {
+    const file = this.ephemerals[index];
+    if (file === undefined) throw new Error(`a guest has no ephemeral disk ${String(index)}`);
+    return file;
   }
 
   private async ensureFormatted(
@@ -138,7 +149,7 @@ export class GuestFiles {
 
   /** Nothing is left of what was made from image and flavor, nor its config drive. */
   async absentDisks(): Promise<void> {
-    for (const file of [this.disk, this.kernel, this.ramdisk, this.ephemeral, this.swap, this.configDrive])
+    for (const file of [this.disk, this.kernel, this.ramdisk, ...this.ephemerals, this.swap, this.configDrive])
       await rm(file, { force: true });
     await this.absentRescue();
   }

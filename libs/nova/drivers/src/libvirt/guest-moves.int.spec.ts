@@ -56,7 +56,7 @@ let fresh: Host;
 const root = mkdtempSync(path.join(tmpdir(), 'nova-moves-'));
 
 const spec = (rootGb: number, ephemeralGb: number) =>
-  ({ uuid, image: { id: 'image' }, flavor: { root_gb: rootGb, ephemeral_gb: ephemeralGb } }) as unknown as GuestSpec;
+  ({ uuid, image: { id: 'image' }, flavor: { root_gb: rootGb }, ephemerals: [ephemeralGb] }) as unknown as GuestSpec;
 const contentOf = async (file: string, format: string): Promise<string> => {
   const raw = `${file}.seen`;
   await run('qemu-img', ['dd', '-f', format, '-O', 'raw', 'bs=512', 'count=1', `if=${file}`, `of=${raw}`]);
@@ -79,7 +79,8 @@ beforeEach(async () => {
   old = new Host(root, `old-${uuid}`);
   fresh = new Host(root, `new-${uuid}`);
   fresh.power = 'off';
-  const { dir, disk, ephemeral } = old.files(uuid);
+  const { dir, disk, ephemerals } = old.files(uuid);
+  const [ephemeral = ''] = ephemerals;
   await mkdir(dir, { recursive: true });
   // The disk lies over an image, as guests' disks do.
   const image = path.join(old.dir, 'image');
@@ -102,7 +103,7 @@ describeWithQemu('disks of a guest that moves', () => {
     await old.moves.setAside(ctx, uuid, { keep, timeoutS: 1 });
     await old.moves.setAside(ctx, uuid, { keep, timeoutS: 1 });
     const files = old.files(uuid);
-    expect([old.power, existsSync(files.disk), existsSync(files.ephemeral)]).toEqual(['off', false, false]);
+    expect([old.power, existsSync(files.disk), existsSync(files.ephemeral(0))]).toEqual(['off', false, false]);
     let source: DiskSource | null = null;
     const open = async (): Promise<DiskSource> => {
       source = await old.moves.open(ctx, uuid, keep);
@@ -132,11 +133,11 @@ describeWithQemu('disks of a guest that moves', () => {
 
     await fresh.moves.bring(ctx, spec(2, 2), { keep, source: open, signal });
     const there = fresh.files(uuid);
-    expect([await contentOf(there.disk, 'qcow2'), await contentOf(there.ephemeral, 'raw')]).toEqual([
+    expect([await contentOf(there.disk, 'qcow2'), await contentOf(there.ephemeral(0), 'raw')]).toEqual([
       'written in the image',
       'written by the guest',
     ]);
-    expect([await sizeOf(there.disk), await sizeOf(there.ephemeral)]).toEqual([2 * GIB, 2 * GIB]);
+    expect([await sizeOf(there.disk), await sizeOf(there.ephemeral(0))]).toEqual([2 * GIB, 2 * GIB]);
     expect(readdirSync(there.dir).sort()).toEqual(['disk', 'disk.eph0']);
     for (let wait = 0; (await shown()).length > 0 && wait < 200; wait += 1) await delay(25);
     expect(await shown()).toEqual([]);
@@ -154,7 +155,8 @@ describeWithQemu('disks of a guest that moves', () => {
   it('are copied where the guest stays, and come back as they were', async () => {
     await old.moves.setAside(ctx, uuid, { keep, timeoutS: 1 });
     await old.moves.bring(ctx, spec(2, 1), { keep, source: null, signal });
-    const { disk, dir, ephemeral } = old.files(uuid);
+    const files = old.files(uuid);
+    const [disk, dir, ephemeral] = [files.disk, files.dir, files.ephemeral(0)];
     expect([await sizeOf(disk), await contentOf(ephemeral, 'raw')]).toEqual([2 * GIB, 'written by the guest']);
     await writeFile(ephemeral, 'written later');
     await old.moves.takeBack(ctx, spec(1, 1), { keep, running: false });

@@ -68,7 +68,7 @@ export class GuestMoves {
     const files = this.filesOf(spec.uuid);
     await files.ensureDir();
     if (source === null) await this.copy(ctx, spec.uuid, files, keep);
-    else if (spec.image === null ? !existsSync(files.ephemeral) : !existsSync(files.disk)) {
+    else if (spec.image === null ? !existsSync(files.ephemeral(0)) : !existsSync(files.disk)) {
       const { disks, ...from } = await source();
       for (const disk of disks) {
         const file = disksOf(files).find((one) => path.basename(one) === disk.name);
@@ -91,7 +91,7 @@ export class GuestMoves {
     if (existsSync(folder) || existsSync(`${folder}.part`)) {
       if (await this.up(spec.uuid)) await this.power.powerOff(ctx, spec.uuid, 0);
       for (const from of [folder, `${folder}.part`]) await this.moveBack(files, from, true);
-      if (spec.flavor.ephemeral_gb === 0) await rm(files.ephemeral, { force: true });
+      for (const file of files.ephemerals.slice(spec.ephemerals.length)) await rm(file, { force: true });
       await this.removeDerived(files);
       await sync(files.dir);
     }
@@ -151,15 +151,16 @@ export class GuestMoves {
     await sync(files.dir);
   }
 
-  private async grow(ctx: RequestContext, { uuid, flavor }: GuestSpec, files: GuestFiles): Promise<void> {
+  private async grow(ctx: RequestContext, { uuid, flavor, ephemerals }: GuestSpec, files: GuestFiles): Promise<void> {
     const room = roomOf(flavor.root_gb);
     if (room !== null && existsSync(files.disk)) {
       const about = { to: 'qemu-img', name: 'qemu-img resize', resource: `server:${uuid}` };
       await this.commands.run(ctx, about, 'qemu-img', ['resize', '-q', '-f', 'qcow2', files.disk, String(room)]);
     }
-    const ephemeral = flavor.ephemeral_gb * 1024 ** 3;
-    if (existsSync(files.ephemeral) && (await stat(files.ephemeral)).size < ephemeral)
-      await truncate(files.ephemeral, ephemeral);
+    for (const [index, gib] of ephemerals.entries()) {
+      const file = files.ephemeral(index);
+      if (existsSync(file) && (await stat(file)).size < gib * 1024 ** 3) await truncate(file, gib * 1024 ** 3);
+    }
     await this.removeDerived(files);
   }
 
@@ -180,7 +181,7 @@ export class GuestMoves {
 
 /** What a guest has of its own; the root disk last. */
 function disksOf(files: GuestFiles): readonly string[] {
-  return [files.ephemeral, files.disk];
+  return [...files.ephemerals, files.disk];
 }
 
 function formatOf(name: string): 'qcow2' | 'raw' {

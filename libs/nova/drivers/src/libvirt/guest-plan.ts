@@ -44,14 +44,15 @@ export function planOf(spec: GuestSpec, files: GuestFiles, host: HostPlan): Doma
   };
   const extraDisks: { file: string; target: string; format?: 'qcow2' }[] = [];
   if (replaced) extraDisks.push({ file: files.disk, target: take(''), format: 'qcow2' });
-  if (spec.flavor.ephemeral_gb > 0) extraDisks.push({ file: files.ephemeral, target: take('') });
-  if (spec.flavor.swap_mb > 0) extraDisks.push({ file: files.swap, target: take('') });
   const volumes = spec.disks.map((disk): VolumePlan => ({
     volumeId: disk.volumeId,
     connection: disk.connection,
     target: disk.boot && spec.image === null ? rootTarget(diskBus) : take(disk.device),
     bus: diskBus,
   }));
+  // By the names that no volume has, as the API tells it.
+  for (const index of spec.ephemerals.keys()) extraDisks.push({ file: files.ephemeral(index), target: take('') });
+  if (spec.flavor.swap_mb > 0) extraDisks.push({ file: files.swap, target: take('') });
   const root = rootDeviceOf(spec);
   return {
     uuid: spec.uuid,

@@ -122,6 +122,7 @@ describeReal('real guests', () => {
         extra_specs: {},
         description: null,
       },
+      ephemerals: [],
       image: {
         id: IMAGE_ID,
         disk_format: 'qcow2',
@@ -381,7 +382,8 @@ describeReal('real guests', () => {
     if (plain.image === null) throw new Error('no image');
     const other: GuestSpec = {
       ...plain,
-      flavor: { ...plain.flavor, swap_mb: 16, ephemeral_gb: 1 },
+      flavor: { ...plain.flavor, swap_mb: 16, ephemeral_gb: 3 },
+      ephemerals: [1, 2],
       image: { ...plain.image, properties: { kernel_id: 'kernel', ramdisk_id: 'ramdisk' } },
     };
     await driver.ensureGuest(ctx, other, fetch);
@@ -389,7 +391,10 @@ describeReal('real guests', () => {
     const text = await console(other.uuid);
     expect(text).toContain('Command line: root=/dev/vda console=tty0 console=ttyS0');
     expect(text).toMatch(/\[vdb\] 2097152 512-byte/);
-    expect(text).toMatch(/\[vdc\] 32768 512-byte/);
+    expect(text).toMatch(/\[vdc\] 4194304 512-byte/);
+    expect(text).toMatch(/\[vdd\] 32768 512-byte/);
+    const label = await tryRun('/sbin/e2label', [path.join(dir, 'instances', other.uuid, 'disk.eph1')]);
+    expect(label.stdout.trim()).toBe('ephemeral1');
     await driver.absentGuest(ctx, other.uuid, []);
   });
 

@@ -420,7 +420,7 @@ export class LibvirtDriver implements HypervisorDriver {
     await this.moves.restore(spec.uuid);
     if (spec.image !== null && !existsSync(files.disk))
       throw new Error(`the disk of the guest ${spec.uuid} is not on this host`);
-    await files.ensureExtraDisks(ctx, spec.flavor.ephemeral_gb, spec.flavor.swap_mb);
+    await files.ensureExtraDisks(ctx, spec.ephemerals, spec.flavor.swap_mb);
     if (spec.configDrive !== null) await files.ensureConfigDrive(ctx, spec.configDrive);
     // QEMU would make it, too, but then it could not be watched yet.
     await writeFile(files.console, '', { flag: 'a', mode: 0o600 });
