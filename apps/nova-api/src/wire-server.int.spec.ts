@@ -173,6 +173,39 @@ describe('a server', () => {
     expect(foreign.status).toBe(404);
   });
 
+  it("gets to an external network by an administrator's hand alone, unless it is shared", async () => {
+    const [outside, open] = [false, true].map((shared) =>
+      bench.networks.addNetwork({ project_id: 'operators', name: 'outside', external: true, shared }),
+    );
+    const own = bench.networks.addPort(bench.project, outside ?? '').id;
+    const message = `It is not allowed to create an interface on external network ${outside ?? ''}`;
+    const server = { name: 'vm', imageRef: bench.image, flavorRef: bench.flavor };
+    const boot = (network: Record<string, unknown>) =>
+      bench.call('POST', '/servers', { body: { server: { ...server, networks: [network] } } });
+    const plug = (interfaceAttachment: Record<string, unknown>, as = `${bench.project}:member`) =>
+      bench.call('POST', `/servers/${id}/os-interface`, { as, body: { interfaceAttachment } });
+    const refused = [
+      await boot({ uuid: outside }),
+      await boot({ port: own }),
+      await plug({ net_id: outside }),
+      await plug({ port_id: own }),
+    ];
+    expect(refused.map(({ status, json }) => [status, json])).toEqual(
+      refused.map(() => [403, { forbidden: { code: 403, message } }]),
+    );
+    expect(bench.networks.ports.get(own)).toMatchObject({ device_id: '' });
+    for (const [net_id, as] of [
+      [open, `${bench.project}:member`],
+      [outside, `${bench.project}:admin`],
+    ]) {
+      const { status, json } = await plug({ net_id }, as);
+      expect(status).toBe(200);
+      const { port_id } = json['interfaceAttachment'] as { port_id: string };
+      expect((await bench.call('DELETE', `/servers/${id}/os-interface/${port_id}`)).status).toBe(202);
+      await until('the port is gone', () => !bench.networks.ports.has(port_id));
+    }
+  });
+
   it('shows attached volumes as the version wants it, and refuses a second attachment', async () => {
     const volume = bench.volumes.add({ project_id: bench.project });
     const url = `/servers/${id}/os-volume_attachments`;

@@ -28,6 +28,7 @@ export interface NetworkView {
   readonly name: string;
   readonly project_id: string;
   readonly shared: boolean;
+  readonly 'router:external'?: boolean;
   readonly mtu: number;
   readonly subnets: readonly string[];
   readonly port_security_enabled?: boolean;

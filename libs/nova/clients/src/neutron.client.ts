@@ -54,7 +54,16 @@ const PORT_FIELDS = [
   'binding:vif_type',
   'binding:profile',
 ];
-const NETWORK_FIELDS = ['id', 'name', 'project_id', 'shared', 'mtu', 'subnets', 'port_security_enabled'];
+const NETWORK_FIELDS = [
+  'id',
+  'name',
+  'project_id',
+  'shared',
+  'router:external',
+  'mtu',
+  'subnets',
+  'port_security_enabled',
+];
 const SUBNET_FIELDS = [
   'id',
   'network_id',
@@ -360,8 +369,8 @@ export class NeutronClient implements NetworkPort {
 }
 
 function networkSummary(network: NetworkView): NetworkSummary {
-  const { id, name, subnets, shared, port_security_enabled = true } = network;
-  return { id, name, subnets, shared, port_security_enabled };
+  const { id, name, subnets, shared, 'router:external': external = false, port_security_enabled = true } = network;
+  return { id, name, subnets, shared, external, port_security_enabled };
 }
 
 function joined(one: NetworkMap, other: NetworkMap): NetworkMap {

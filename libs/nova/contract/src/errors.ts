@@ -278,6 +278,10 @@ export const NovaError = defineErrors({
   Gone: { kind: 'gone', template: 'This resource is no longer available. No forwarding address is given.' },
   FeatureNotSupported: { kind: 'unsupported', template: 'The requested functionality is not supported.' },
   DeletedInstancesForbidden: { kind: 'forbidden', template: 'Only administrators may list deleted instances' },
+  ExternalNetworkAttachForbidden: {
+    kind: 'forbidden',
+    template: 'It is not allowed to create an interface on external network {network_uuid}',
+  },
   PolicyForbidden: { kind: 'forbidden', template: "Policy doesn't allow {rule} to be performed." },
   TagNotFound: { kind: 'notFound', template: "Server {server_id} hasn't tag '{tag}'" },
   ConsoleTypeUnavailable: { kind: 'badRequest', template: 'Unavailable console type {console_type}.' },

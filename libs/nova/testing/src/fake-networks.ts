@@ -45,13 +45,20 @@ export class FakeNetworks implements NetworkPort {
   autoAllocates = false;
   private addresses = 1;
 
-  addNetwork(fields: { project_id: string; name?: string; shared?: boolean; secured?: boolean }): string {
+  addNetwork(fields: {
+    project_id: string;
+    name?: string;
+    shared?: boolean;
+    external?: boolean;
+    secured?: boolean;
+  }): string {
     const id = newUuid();
     this.networks.set(id, {
       id,
       name: fields.name ?? 'private',
       subnets: [newUuid()],
       shared: fields.shared ?? false,
+      external: fields.external ?? false,
       port_security_enabled: fields.secured ?? true,
       project_id: fields.project_id,
     });
@@ -88,7 +95,8 @@ export class FakeNetworks implements NetworkPort {
   network(ctx: RequestContext, id: string): Promise<NetworkSummary | null> {
     return this.faults.run('network', () => {
       const found = this.networks.get(id);
-      return found !== undefined && (found.shared || found.project_id === ctx.actor?.projectId) ? found : null;
+      const visible = found?.shared === true || found?.external === true || found?.project_id === ctx.actor?.projectId;
+      return visible ? (found ?? null) : null;
     });
   }
 

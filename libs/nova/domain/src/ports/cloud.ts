@@ -78,6 +78,7 @@ export interface NetworkSummary {
   readonly name: string;
   readonly subnets: readonly string[];
   readonly shared: boolean;
+  readonly external: boolean;
   /** Whether its ports have security groups. */
   readonly port_security_enabled: boolean;
 }

@@ -12,6 +12,7 @@ import type {
   VolumePort,
   VolumeSummary,
 } from '../ports';
+import { assertMayAttach } from './boot-request';
 import { nextDevice } from './create-servers';
 import { localDevices, localSizes } from './local-disks';
 import { assertUnlocked, checkStates, enter, visible } from './gate';
@@ -321,18 +322,21 @@ export class Attachments {
       if (port.project_id !== server.project_id)
         throw NovaError.PortNotUsable({ port_id: request.port_id, instance: server.uuid });
       if (port.device_id !== '') throw NovaError.PortInUse({ port_id: request.port_id });
+      assertMayAttach(ctx, await this.deps.networks.network(ctx, port.network_id));
       return { ...request, network_id: port.network_id };
     }
     if (request.network_id !== null) {
       const network = await this.deps.networks.network(ctx, request.network_id);
       if (network === null) throw NovaError.InterfaceNetworkNotFound({ network_id: request.network_id });
       if (network.subnets.length === 0) throw NovaError.NetworkRequiresSubnet({ network_uuid: request.network_id });
+      assertMayAttach(ctx, network);
       return request;
     }
     const available = await this.deps.networks.available(ctx);
     const [first] = available;
     if (first === undefined) throw NovaError.BadRequest({ reason: 'No network available for the interface.' });
     if (available.length > 1) throw NovaError.NetworkAmbiguous();
+    assertMayAttach(ctx, first);
     return { ...request, network_id: first.id };
   }
 }

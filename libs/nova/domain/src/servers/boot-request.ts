@@ -2,6 +2,7 @@ import type { RequestContext } from '@nestack/kernel/context';
 import { NovaError, type BlockDeviceFields, type CreateServerFields, isTrue } from '@nestack/nova/contract';
 import type { BootRequest, Flavor, ImageSnapshot, NetworkRequest } from '../instance';
 import type { ImagePort, NetworkPort, NetworkSummary } from '../ports';
+import { callerOf } from './gate';
 
 const GIB = 1024 ** 3;
 
@@ -54,6 +55,7 @@ export async function resolveNetworks(
       return 'auto';
     }
     if (available.length > 1) throw NovaError.NetworkAmbiguous();
+    assertMayAttach(ctx, first);
     return [{ network_id: first.id, port_id: null, fixed_ip: null, tag: null, ...securityOf(first) }];
   }
   return Promise.all(wanted.map((one) => resolveNetwork(ctx, networks, one, { count, name })));
@@ -78,6 +80,7 @@ async function resolveNetwork(
     if (port.device_id !== '') throw NovaError.PortInUse({ port_id: one.port });
     if (port.fixed_ips.length === 0)
       throw NovaError.BadRequest({ reason: `Port ${one.port} requires a FixedIP in order to be used.` });
+    assertMayAttach(ctx, await networks.network(ctx, port.network_id));
     return { network_id: port.network_id, port_id: port.id, fixed_ip: null, tag };
   }
   if (one.uuid === undefined || one.uuid === null)
@@ -85,10 +88,21 @@ async function resolveNetwork(
   const network = await networks.network(ctx, one.uuid);
   if (network === null) throw NovaError.NetworkNotFound({ network_id: one.uuid });
   if (network.subnets.length === 0) throw NovaError.NetworkRequiresSubnet({ network_uuid: one.uuid });
+  assertMayAttach(ctx, network);
   if (one.fixed_ip !== undefined && one.fixed_ip !== null && count > 1) {
     throw NovaError.BadRequest({ reason: 'Invalid fixed IP address: max_count must be 1 if fixed_ip is specified.' });
   }
   return { network_id: network.id, port_id: null, fixed_ip: one.fixed_ip ?? null, tag, ...securityOf(network) };
+}
+
+/**
+ * Throws ExternalNetworkAttachForbidden for an external network that is not shared: servers reach the outside by routers, and only
+ * administrators put them there. Upstream finds out during a build, which then fails. upstream: nova/policies/servers.py
+ * (network:attach_external_network), nova/network/neutron.py (_check_external_network_attach)
+ */
+export function assertMayAttach(ctx: RequestContext, network: NetworkSummary | null): void {
+  if (network?.external === true && !network.shared && !callerOf(ctx).isAdmin)
+    throw NovaError.ExternalNetworkAttachForbidden({ network_uuid: network.id });
 }
 
 function securityOf(network: NetworkSummary): Pick<NetworkRequest, 'port_security_enabled'> {
