@@ -264,7 +264,11 @@ describe('a create request', () => {
     const message = "Policy doesn't allow compute:servers:create:requested_destination to be performed.";
     expect([refused.status, refused.json]).toEqual([403, fault('forbidden', 403, message)]);
     expect((await asked({ host: host?.name, availability_zone: `nova:${host?.name ?? ''}` }, admin)).status).toBe(400);
-    expect((await asked({ host: 'nowhere' }, admin)).status).toBe(400);
+    for (const nowhere of [{ host: 'nowhere' }, { hypervisor_hostname: 'nowhere' }]) {
+      const { status, json } = await asked(nowhere, admin);
+      expect([status, json]).toEqual([400, fault('badRequest', 400, 'Compute host nowhere could not be found.')]);
+    }
+    expect((await asked({ host: host?.name, hypervisor_hostname: bench.hosts[1]?.name }, admin)).status).toBe(400);
     const { server } = (await asked({ host: host?.name }, admin)).json as { server: { id: string } };
     expect((await bench.until(server.id, 'ACTIVE'))['OS-EXT-SRV-ATTR:host']).toBe(host?.name);
     const other = await asked({ host: host?.name, availability_zone: `nova:${host?.name ?? ''}` }, bench.project);

@@ -299,9 +299,15 @@ export class CreateServers {
     if (zone !== null && !known.some((service) => service.availability_zone === zone))
       throw NovaError.AvailabilityZoneNotFound();
     const now = clock.now();
-    const host = target.host ?? target.requested;
+    const { host, requested, node } = target;
     if (host !== null && !known.some((service) => service.host === host && isUp(service, now)))
       throw NovaError.ComputeHostNotFound({ host });
+    // The scheduler judges whether a host is up that is only wanted of it. A host is its own and only node.
+    if (
+      requested !== null &&
+      (!known.some((service) => service.host === requested) || (node ?? requested) !== requested)
+    )
+      throw NovaError.ComputeHostNotFound({ host: requested });
   }
 }
 
@@ -319,6 +325,8 @@ interface Target {
   readonly host: string | null;
   /** Wanted of the scheduler. */
   readonly requested: string | null;
+  /** The node that it shall be there. */
+  readonly node: string | null;
 }
 
 /** Where a request wants its servers. upstream: nova/api/openstack/compute/servers.py _process_hosts_for_create */
@@ -334,7 +342,7 @@ function targetOf(ctx: RequestContext, fields: CreateServerFields): Target {
       reason:
         'One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node are mutually exclusive.',
     });
-  return { zone, host, requested };
+  return { zone, host, requested, node: fields.hypervisor_hostname ?? null };
 }
 
 /** Devices with names: the root is vda, the others follow in order behind the local disks; names that the user gave stay. */
