@@ -85,6 +85,7 @@ export class Cloud {
     const ended = await cloud.nestack('up', ...cloud.flags());
     if (ended.code !== 0) {
       await cloud.nestack('reset', '--yes');
+      rmSync(state, { recursive: true, force: true });
       throw new Error(`nestack up failed:\n${ended.stdout}\n${ended.stderr}`);
     }
     return cloud;

@@ -32,6 +32,9 @@ interface ConformanceOptions extends CommonOptions {
  */
 const WORKERS = { simulated: 8, real: 3 } as const;
 
+/** Signals that end a run, and Tempest with it. */
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
+
 /** Debian's Tempest wants Debian's Python, whatever else comes first in PATH. */
 const ENV: NodeJS.ProcessEnv = {
   PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
@@ -171,7 +174,15 @@ async function runGroup(
     cwd: workspace,
     env: environment(workspace),
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, since its workers are processes as well.
+    detached: true,
   });
+  const stopped: NodeJS.Signals[] = [];
+  const stop = (signal: NodeJS.Signals): void => {
+    stopped.push(signal);
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
   child.stderr.pipe(output, { end: false });
   const ended = new Promise<void>((resolve, reject) => {
     child.once('error', reject);
@@ -184,8 +195,9 @@ async function runGroup(
     reported.push(result);
     if (result.outcome !== 'passed') process.stderr.write(`  ${result.outcome}: ${result.test}\n`);
   }
-  await ended;
+  await ended.finally(() => SIGNALS.forEach((signal) => process.off(signal, stop)));
   output.end();
+  if (stopped[0] !== undefined) throw new UserError(`Tempest was ended by ${stopped[0]}.`);
   const results = resultsOf(tests, reported);
   return { group, listed: tests.length, results, seconds: (performance.now() - began) / 1000 };
 }
