@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { refusal } from '@nestack/nova/testing';
+import { until } from '@nestack/kernel/testing';
+import { outage, refusal } from '@nestack/nova/testing';
 import { Bench } from './testing/bench';
 import { idle, survives, tidiesUp } from './testing/survival';
 
@@ -213,4 +214,55 @@ describe('a cut worker', () => {
       }),
     180_000,
   );
+});
+
+describe('a reservation that cinder makes when nobody waits for it any more', () => {
+  /** Lets cinder make it now: the volume is reserved, and is let go again. */
+  async function letGo(volume: string, make: () => Promise<void>): Promise<void> {
+    const now = () => bench.volumes.volumes.get(volume)?.status;
+    expect([now(), bench.volumes.of(volume)]).toEqual(['available', []]);
+    await make();
+    expect([now(), bench.volumes.of(volume)]).toMatchObject(['reserved', [{ attached: false }]]);
+    await until('the volume is let go', () => now() === 'available', 30_000);
+    expect(bench.volumes.of(volume)).toEqual([]);
+  }
+  const fails = (command: string) => {
+    for (const { behaviour } of bench.hosts) behaviour.failures = { [command]: 100 };
+  };
+  const volumeOf = (fields = {}) => bench.volumes.add({ project_id: bench.project, ...fields }).id;
+
+  it('of server.attach_volume, which the guest has refused', async () => {
+    const id = await bench.boot();
+    await bench.until(id, 'ACTIVE');
+    const volume = volumeOf();
+    fails('attach_volume');
+    const make = bench.volumes.faults.late('ensureAttachment', outage('cinder'));
+    const body = { volumeAttachment: { volumeId: volume } };
+    expect((await bench.call('POST', `/servers/${id}/os-volume_attachments`, { body })).status).toBe(200);
+    await idle(bench, id);
+    await letGo(volume, make);
+  }, 60_000);
+
+  it('of server.swap_volume, which the guest has refused', async () => {
+    const { id, volume } = await withVolume();
+    const other = volumeOf();
+    fails('swap_volume');
+    const make = bench.volumes.faults.late('ensureAttachment', outage('cinder'));
+    const as = `${bench.project}:admin`;
+    const body = { volumeAttachment: { volumeId: other } };
+    expect((await bench.call('PUT', `/servers/${id}/os-volume_attachments/${volume}`, { as, body })).status).toBe(202);
+    await idle(bench, id);
+    await letGo(other, make);
+    expect(bench.volumes.volumes.get(volume)?.status).toBe('in-use');
+  }, 60_000);
+
+  it('of server.create, which no host could build', async () => {
+    const volume = volumeOf({ bootable: true });
+    fails('spawn');
+    const make = bench.volumes.faults.late('ensureAttachment', outage('cinder'));
+    const root = { uuid: volume, source_type: 'volume', destination_type: 'volume', boot_index: 0 };
+    const id = await bench.boot({ imageRef: '', block_device_mapping_v2: [root] });
+    await bench.until(id, 'ERROR');
+    await letGo(volume, make);
+  }, 60_000);
 });

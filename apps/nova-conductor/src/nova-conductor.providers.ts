@@ -83,10 +83,11 @@ export function novaConductorProviders(config: ConductorSettings): Provider[] {
     },
     {
       provide: REGISTRATION,
-      inject: [SAGA_WORKER, PARTS, RPC_CLIENTS],
-      useFactory: (worker: SagaWorker, parts: Parts, clients: RpcClients) => {
+      inject: [SAGA_WORKER, PARTS, RPC_CLIENTS, SAGAS],
+      useFactory: (worker: SagaWorker, parts: Parts, clients: RpcClients, operations: Sagas) => {
         const sagas = novaSagas({
           ...parts,
+          operations,
           compute: clients.client(ComputeRpc),
           scheduler: clients.client(SchedulerRpc),
           maxAttempts: config.max_attempts ?? 3,

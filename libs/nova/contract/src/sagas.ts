@@ -152,6 +152,11 @@ export const NovaSagas = {
     action: 'swap_volume',
     params: Type.Object({ instance_uuid: Uuid, volume_id: Uuid, new_volume_id: Uuid, bdm_id: Type.Integer() }),
   },
+  /** Not an action of users': a reservation that cinder makes after the operation that asked for it was undone is ended. */
+  lateReservation: {
+    kind: 'server.late_reservation',
+    params: Type.Object({ instance_uuid: Uuid, volume_id: Uuid }),
+  },
   /** Cinder has made the volume larger. */
   extendVolume: {
     kind: 'server.extend_volume',

@@ -10,6 +10,7 @@ import {
   REQUEST_WAIT_MS,
   type BlockDevice,
 } from '@nestack/nova/domain';
+import { expectLate, isUnsure } from './late-reservation.saga';
 import { isHostDown, isRefusal, load, onHost, reachable, type SagaDeps } from './deps';
 
 interface Connected {
@@ -155,7 +156,10 @@ function attachVolume(deps: SagaDeps) {
         },
       },
     ],
-    onUnwound: async (_ctx, tx, run) => {
+    onUnwound: async (ctx, tx, run) => {
+      const { instance_uuid, volume_id, bdm_id } = run.params;
+      const told = (await deps.events.of(tx, instance_uuid, RESERVATION)).get(String(bdm_id));
+      if (isUnsure(told)) await expectLate(ctx, tx, deps, { instance_uuid, volume_id });
       await deps.devices.remove(tx, run.params.bdm_id);
       await deps.events.forget(tx, run.params.instance_uuid, RESERVATION, String(run.params.bdm_id));
     },

@@ -15,6 +15,7 @@ import {
   type InstanceRepository,
   type MigrationRepository,
   type NetworkPort,
+  type Operations,
   type PlacementPort,
   type ServerGroupRepository,
   type ServiceRepository,
@@ -30,6 +31,7 @@ export interface SagaDeps {
   readonly migrations: MigrationRepository;
   readonly groups: ServerGroupRepository;
   readonly events: ExternalEventRepository;
+  readonly operations: Pick<Operations, 'start'>;
   readonly services: ServiceRepository;
   readonly compute: RpcClient<typeof ComputeRpc>;
   readonly scheduler: RpcClient<typeof SchedulerRpc>;

@@ -3,6 +3,7 @@ import { attachmentSagas } from './attachment.sagas';
 import type { SagaDeps } from './deps';
 import { createServerSaga } from './server-create.saga';
 import { deleteServerSaga } from './server-delete.saga';
+import { lateReservationSaga } from './late-reservation.saga';
 import { powerSagas } from './server-power.sagas';
 import { rebuildSaga } from './server-rebuild.saga';
 import { rescueSagas } from './server-rescue.sagas';
@@ -24,6 +25,7 @@ export function novaSagas(deps: SagaDeps): readonly SagaDefinition[] {
     ...attachmentSagas(deps),
     ...volumeChangeSagas(deps),
     swapVolumeSaga(deps),
+    lateReservationSaga(deps),
     ...rescueSagas(deps),
     ...resizeSagas(deps),
     ...shelveSagas(deps),

@@ -11,6 +11,7 @@ import {
   type Selection,
 } from '@nestack/nova/contract';
 import { toInstanceSpec, type Instance, type NetworkRequest } from '@nestack/nova/domain';
+import { expectLate } from './late-reservation.saga';
 import { chooseHost, type ChosenHost } from './choose-host';
 import { vifPlugged } from './vif-plugged';
 import { endHold, isHostDown, load, loadInstance, onHost, terminate, type SagaDeps } from './deps';
@@ -102,13 +103,16 @@ export function createServerSaga(deps: SagaDeps) {
     continues: [1, 2],
     params: NovaSagas.serverCreate.params,
     steps,
-    onUnwound: async (_ctx, tx, run) => {
+    onUnwound: async (ctx, tx, run) => {
       const instance = await deps.instances.find(tx, run.params.instance_uuid, { lock: true });
       if (instance === null) return;
       await deps.events.forget(tx, instance.uuid);
       await endHold(deps, tx, instance);
+      const asked = attemptsOf(deps).some((n) => (run.maybe<{ volumes: number }>(`placed_${n}`)?.volumes ?? 0) > 0);
       for (const device of await deps.devices.ofInstance(tx, instance.uuid)) {
         await deps.devices.update(tx, device.id, { attachment_id: null, connection_info: null });
+        if (asked && device.volume_id !== null)
+          await expectLate(ctx, tx, deps, { instance_uuid: instance.uuid, volume_id: device.volume_id });
       }
       const freed = { host: null, node: null, nics: [], progress: 0, power_state: POWER_STATE.nostate };
       if (instance.task_state === 'deleting') {

@@ -8,6 +8,7 @@ import {
   SWAP_PENDING,
   VOLUME_SWAP,
 } from '@nestack/nova/domain';
+import { expectLate, isUnsure } from './late-reservation.saga';
 import { takeOut, unlessRefused, type Heard } from './attachment.sagas';
 import { load, onHost, type SagaDeps } from './deps';
 
@@ -152,8 +153,11 @@ export function swapVolumeSaga(deps: SagaDeps) {
           unlessRefused(deps.volumes.deleteAttachment(ctx, run.out<Connected>('connect').before.attachment_id)),
       },
     ],
-    onUnwound: async (_ctx, tx, run) => {
+    onUnwound: async (ctx, tx, run) => {
       const { instance_uuid, new_volume_id, bdm_id } = run.params;
+      const told = (await deps.events.of(tx, instance_uuid, VOLUME_SWAP)).get(new_volume_id);
+      if (told === SWAP_PENDING || isUnsure(told))
+        await expectLate(ctx, tx, deps, { instance_uuid, volume_id: new_volume_id });
       await deps.devices.update(tx, bdm_id, { state: 'attached' });
       await deps.events.forget(tx, instance_uuid, VOLUME_SWAP, new_volume_id);
     },
