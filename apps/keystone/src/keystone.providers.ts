@@ -85,6 +85,7 @@ async function makeParts(config: KeystoneConfig, db: Database, fanout: FanoutBus
   const tokens = new Tokens(db, stores, hasher, vault, codec, systemClock, {
     lifetime: config.token_expiration ?? 3600,
   });
+  const oauth1 = new OAuth1(db, stores, vault, systemClock);
   return {
     db,
     stores,
@@ -94,6 +95,7 @@ async function makeParts(config: KeystoneConfig, db: Database, fanout: FanoutBus
     vault,
     users,
     tokens,
+    oauth1,
     onApplicationBootstrap: async (): Promise<void> => {
       outbox.start();
       const { bootstrap } = config;
@@ -175,11 +177,14 @@ export function keystoneProviders(config: KeystoneConfig): Provider[] {
     from(Limits, (parts) => new Limits(parts.db, parts.stores)),
     from(EndpointGroups, (parts) => new EndpointGroups(parts.db, parts.stores)),
     from(EndpointFilter, (parts) => new EndpointFilter(parts.db, parts.stores)),
-    from(OAuth1, (parts) => new OAuth1(parts.db, parts.stores, parts.vault, systemClock)),
+    from(OAuth1, (parts) => parts.oauth1),
     from(Credentials, (parts) => new Credentials(parts.db, parts.stores, parts.vault)),
     from(Housekeeping, (parts) => {
       const chores = {
-        prune: () => parts.tokens.pruneRevocations(),
+        prune: async () => {
+          await parts.tokens.pruneRevocations();
+          await parts.oauth1.pruneRequestTokens();
+        },
         rotate: () => parts.rotate(maxKeyAgeMs),
       };
       return new Housekeeping(chores, systemClock, parts.log);

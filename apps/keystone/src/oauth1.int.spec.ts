@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@nestack/kernel/testing';
 import { oauthParams, signatureBase } from '@nestack/keystone/domain';
 import { request } from 'undici';
 import { TestKeystone, type Json } from './testing';
@@ -206,5 +207,16 @@ describe('a consumer', () => {
     await keystone.call('DELETE', role);
     expect(await Promise.all(tokens.map((token) => keystone.alive(token)))).toEqual([401, 401]);
     await keystone.call('PUT', role);
+  });
+
+  it('is forgotten to have asked when its request has expired', async () => {
+    const by = await consumer();
+    const [late, other] = [(await asked(by)).pair, (await asked(by)).pair];
+    await keystone.sql(`UPDATE request_token SET expires_at = now() - interval '1 second' WHERE id = '${late.key}'`);
+    expect((await authorize(late, [{ name: 'member' }])).status).toBe(401);
+    // What has expired is removed at the start and every ten minutes.
+    await keystone.restart();
+    await until('the request is forgotten', async () => (await authorize(late, [{ name: 'member' }])).status === 404);
+    expect((await authorize(other, [{ name: 'member' }])).status).toBe(200);
   });
 });

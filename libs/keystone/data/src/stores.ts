@@ -14,7 +14,6 @@ import type {
   Limit,
   Region,
   RegisteredLimit,
-  RequestToken,
   Role,
   Service,
   StoredPolicy,
@@ -25,6 +24,7 @@ import { DomainConfigRepository } from './domain-config.repository';
 import { EndpointFilterRepository, PICKED } from './endpoint-filter.repository';
 import { GroupsRepository } from './groups.repository';
 import { ProjectsRepository } from './projects.repository';
+import { RequestTokensRepository } from './request-tokens.repository';
 import { RevocationsRepository, type Announcer } from './revocations.repository';
 import { TableStore } from './table-store';
 import { tokenFacts } from './token-facts';
@@ -152,23 +152,7 @@ export function createStores(announcer: Announcer): Stores {
       json: ['extra'],
       clash: byId,
     }),
-    requestTokens: new TableStore<RequestToken>({
-      table: 'request_token',
-      kind: 'request_token',
-      columns: [
-        'id',
-        'consumer_id',
-        'requested_project_id',
-        'secret',
-        'verifier',
-        'authorizing_user_id',
-        'role_ids',
-        'expires_at',
-      ],
-      json: [],
-      moments: ['expires_at'],
-      clash: byId,
-    }),
+    requestTokens: new RequestTokensRepository(),
     accessTokens: new TableStore<AccessToken>({
       table: 'access_token',
       kind: 'access_token',

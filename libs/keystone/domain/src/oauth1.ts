@@ -187,6 +187,11 @@ export class OAuth1 {
     });
   }
 
+  /** Forgets requests that nobody has answered or used in time: a consumer may make any number of them. */
+  pruneRequestTokens(): Promise<number> {
+    return this.db.run('oauth1.prune', (tx) => this.stores.requestTokens.prune(tx, this.clock.now()));
+  }
+
   /** What a user lets consumers do. Throws Forbidden for a token that is delegated itself. */
   list(_ctx: RequestContext, userId: string, token: TokenView): Promise<AccessToken[]> {
     assertOwn(token);

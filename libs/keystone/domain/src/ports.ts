@@ -170,6 +170,11 @@ export interface TrustStore extends Store<Trust> {
   use(tx: Tx, id: string): Promise<boolean>;
 }
 
+export interface RequestTokenStore extends Store<RequestToken> {
+  /** Forgets those that have expired before; how many. */
+  prune(tx: Tx, before: Date): Promise<number>;
+}
+
 /** Recorded and announced ends of tokens. */
 export interface RevocationStore {
   /** Tells all services to look anew at what matches (and at tokens of trusts with that user), with the commit. */
@@ -238,7 +243,7 @@ export interface Stores {
   readonly accessRules: AccessRuleStore;
   readonly trusts: TrustStore;
   readonly consumers: Store<Consumer>;
-  readonly requestTokens: Store<RequestToken>;
+  readonly requestTokens: RequestTokenStore;
   readonly accessTokens: Store<AccessToken>;
   readonly policies: Store<StoredPolicy>;
   readonly registeredLimits: Store<RegisteredLimit>;

@@ -2,15 +2,15 @@ import type { Clock } from '@nestack/kernel/clock';
 import type { Logger } from '@nestack/kernel/log';
 
 export interface Chores {
-  /** Forgets revocations that no token can need any more; how many. */
-  prune(): Promise<number>;
+  /** Forgets what has expired: revocations that no token can need any more, requests of consumers. */
+  prune(): Promise<void>;
   /** Makes a new signing key when the current one is old; its name, or null. */
   rotate(): Promise<string | null>;
 }
 
 const PERIOD_MS = 600_000;
 
-/** Keeps keys young and the table of revocations small, while the process lives. */
+/** Keeps keys young and the tables of what expires small, while the process lives. */
 export class Housekeeping {
   readonly #end = new AbortController();
   #loop: Promise<void> | null = null;
