@@ -1,45 +1,17 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import { orNull, type ApiClient, type ApiClients } from '@nestack/kernel/http';
 import {
   createImage,
   deleteImage,
   downloadImageFile,
   glanceApi,
+  isProperty,
   showImage,
   updateImage,
   uploadImageFile,
 } from '@nestack/glance/contract';
 import type { ImagePort, ImageSummary } from '@nestack/cinder/domain';
-
-/** Members of glance's flat image that are not its user properties. */
-const FIXED = new Set([
-  'id',
-  'name',
-  'status',
-  'visibility',
-  'protected',
-  'checksum',
-  'owner',
-  'size',
-  'virtual_size',
-  'container_format',
-  'disk_format',
-  'created_at',
-  'updated_at',
-  'tags',
-  'direct_url',
-  'min_ram',
-  'min_disk',
-  'self',
-  'file',
-  'stores',
-  'schema',
-  'os_hash_algo',
-  'os_hash_value',
-  'os_hidden',
-  'locations',
-]);
 
 /** How long an image's data may be on its way, milliseconds. */
 const TRANSFER_MS = 3_600_000;
@@ -53,7 +25,7 @@ export class GlanceClient implements ImagePort {
   }
 
   async get(ctx: RequestContext, imageId: string, as: 'user' | 'service'): Promise<ImageSummary | null> {
-    const found = await absentAsNull(this.api.call(ctx, showImage, { params: { image_id: imageId } }, as));
+    const found = await orNull(this.api.call(ctx, showImage, { params: { image_id: imageId } }, as));
     return found === null ? null : summaryOf(imageId, found as Readonly<Record<string, unknown>>);
   }
 
@@ -82,14 +54,14 @@ export class GlanceClient implements ImagePort {
 
   async remove(ctx: RequestContext, imageId: string): Promise<void> {
     const params = { image_id: imageId };
-    const remove = () => absentAsNull(this.api.call(ctx, deleteImage, { params }, 'service'));
+    const remove = () => orNull(this.api.call(ctx, deleteImage, { params }, 'service'));
     try {
       await remove();
     } catch (error) {
       if (!(error instanceof DomainError && error.kind === 'forbidden')) throw error;
       const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' };
       const body = [{ op: 'replace', path: '/protected', value: false }];
-      await absentAsNull(this.api.call(ctx, updateImage, { params, body, headers } as never, 'service'));
+      await orNull(this.api.call(ctx, updateImage, { params, body, headers } as never, 'service'));
       await remove();
     }
   }
@@ -111,17 +83,8 @@ function summaryOf(id: string, found: Readonly<Record<string, unknown>>): ImageS
     checksum: text('checksum'),
     properties: Object.fromEntries(
       Object.entries(found).flatMap(([key, value]) =>
-        FIXED.has(key) || typeof value !== 'string' ? [] : [[key, value]],
+        !isProperty(key) || typeof value !== 'string' ? [] : [[key, value]],
       ),
     ),
   };
-}
-
-async function absentAsNull<T>(call: Promise<T>): Promise<T | null> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof DomainError && error.kind === 'notFound') return null;
-    throw error;
-  }
 }

@@ -83,3 +83,36 @@ export const MemberView = Type.Object({
   schema: Type.String(),
 });
 export type MemberView = Static<typeof MemberView>;
+
+const ATTRIBUTES: ReadonlySet<string> = new Set([
+  'id',
+  'name',
+  'status',
+  'visibility',
+  'protected',
+  'checksum',
+  'owner',
+  'size',
+  'virtual_size',
+  'container_format',
+  'disk_format',
+  'created_at',
+  'updated_at',
+  'tags',
+  'direct_url',
+  'min_ram',
+  'min_disk',
+  'self',
+  'file',
+  'stores',
+  'schema',
+  'os_hash_algo',
+  'os_hash_value',
+  'os_hidden',
+  'locations',
+]);
+
+/** Whether a member of an image, which is flat, is one of its properties and no attribute of each image. */
+export function isProperty(member: string): boolean {
+  return !ATTRIBUTES.has(member);
+}

@@ -9,3 +9,4 @@ export * from './python-text';
 export { apiVersion, NO_VERSION } from './microversion';
 export { openApiOf } from './openapi';
 export { createApiClients, type ApiClientsOptions } from './client/api-clients';
+export { orNull } from './client/absent';

@@ -1,6 +1,6 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import { orNull, type ApiClient, type ApiClients } from '@nestack/kernel/http';
 import {
   beginDetaching,
   cinderApi,
@@ -46,7 +46,7 @@ export class CinderClient implements VolumePort {
   }
 
   async get(ctx: RequestContext, volumeId: string, as: As): Promise<VolumeSummary | null> {
-    const answer = await this.orNull(
+    const answer = await orNull(
       this.api.call(ctx, showVolume, { params: { volume_id: volumeId }, version: VERSION }, as),
     );
     if (answer === null) return null;
@@ -67,7 +67,7 @@ export class CinderClient implements VolumePort {
 
   async snapshot(ctx: RequestContext, snapshotId: string): Promise<VolumeSnapshot | null> {
     const call = { params: { snapshot_id: snapshotId }, version: VERSION };
-    const answer = await this.orNull(this.api.call(ctx, showSnapshot, call, 'user'));
+    const answer = await orNull(this.api.call(ctx, showSnapshot, call, 'user'));
     return answer === null ? null : snapshotOf((answer as { snapshot: VolumeSnapshot }).snapshot);
   }
 
@@ -193,7 +193,7 @@ export class CinderClient implements VolumePort {
   }
 
   async deleteAttachment(ctx: RequestContext, attachmentId: string): Promise<void> {
-    await this.orNull(
+    await orNull(
       this.api.call(ctx, deleteAttachment, { params: { attachment_id: attachmentId }, version: VERSION }, 'service'),
     );
   }
@@ -217,9 +217,7 @@ export class CinderClient implements VolumePort {
   }
 
   async deleteVolume(ctx: RequestContext, volumeId: string): Promise<void> {
-    await this.orNull(
-      this.api.call(ctx, deleteVolume, { params: { volume_id: volumeId }, version: VERSION }, 'service'),
-    );
+    await orNull(this.api.call(ctx, deleteVolume, { params: { volume_id: volumeId }, version: VERSION }, 'service'));
   }
 
   async ensureSnapshot(
@@ -245,18 +243,9 @@ export class CinderClient implements VolumePort {
   }
 
   async deleteSnapshot(ctx: RequestContext, snapshotId: string): Promise<void> {
-    await this.orNull(
+    await orNull(
       this.api.call(ctx, deleteSnapshot, { params: { snapshot_id: snapshotId }, version: VERSION }, 'service'),
     );
-  }
-
-  private async orNull<T>(call: Promise<T>): Promise<T | null> {
-    try {
-      return await call;
-    } catch (error) {
-      if (error instanceof DomainError && error.kind === 'notFound') return null;
-      throw error;
-    }
   }
 }
 

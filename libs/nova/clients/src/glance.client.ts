@@ -1,46 +1,18 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import { orNull, type ApiClient, type ApiClients } from '@nestack/kernel/http';
 import {
   createImage,
   deleteImage,
   downloadImageFile,
   glanceApi,
+  isProperty,
   listImages,
   showImage,
   updateImage,
   uploadImageFile,
 } from '@nestack/glance/contract';
 import type { As, ImagePort } from '@nestack/nova/domain';
-
-/** Members of glance's flat image that are not its user properties. */
-const FIXED = new Set([
-  'id',
-  'name',
-  'status',
-  'visibility',
-  'protected',
-  'checksum',
-  'owner',
-  'size',
-  'virtual_size',
-  'container_format',
-  'disk_format',
-  'created_at',
-  'updated_at',
-  'tags',
-  'direct_url',
-  'min_ram',
-  'min_disk',
-  'self',
-  'file',
-  'stores',
-  'schema',
-  'os_hash_algo',
-  'os_hash_value',
-  'os_hidden',
-  'locations',
-]);
 
 /** How long an image's data may be on its way, milliseconds. */
 const TRANSFER_MS = 3_600_000;
@@ -54,15 +26,9 @@ export class GlanceClient implements ImagePort {
   }
 
   async get(ctx: RequestContext, imageId: string, as: As): ReturnType<ImagePort['get']> {
-    let found: Readonly<Record<string, unknown>>;
-    try {
-      found = (await this.api.call(ctx, showImage, { params: { image_id: imageId } }, as)) as Readonly<
-        Record<string, unknown>
-      >;
-    } catch (error) {
-      if (error instanceof DomainError && error.kind === 'notFound') return null;
-      throw error;
-    }
+    const shown = await orNull(this.api.call(ctx, showImage, { params: { image_id: imageId } }, as));
+    if (shown === null) return null;
+    const found = shown as Readonly<Record<string, unknown>>;
     const text = (key: string): string | null => (typeof found[key] === 'string' ? found[key] : null);
     const number = (key: string): number => (typeof found[key] === 'number' ? found[key] : 0);
     return {
@@ -76,7 +42,7 @@ export class GlanceClient implements ImagePort {
         os_hash_value: text('os_hash_value'),
         min_disk: number('min_disk'),
         min_ram: number('min_ram'),
-        properties: Object.fromEntries(Object.entries(found).filter(([key]) => !FIXED.has(key))),
+        properties: Object.fromEntries(Object.entries(found).filter(([key]) => isProperty(key))),
       },
       status: text('status') ?? '',
       min_ram: number('min_ram'),
@@ -128,10 +94,6 @@ export class GlanceClient implements ImagePort {
   }
 
   async remove(ctx: RequestContext, imageId: string): Promise<void> {
-    try {
-      await this.api.call(ctx, deleteImage, { params: { image_id: imageId } }, 'service');
-    } catch (error) {
-      if (!(error instanceof DomainError && error.kind === 'notFound')) throw error;
-    }
+    await orNull(this.api.call(ctx, deleteImage, { params: { image_id: imageId } }, 'service'));
   }
 }

@@ -1,6 +1,6 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import { orNull, type ApiClient, type ApiClients } from '@nestack/kernel/http';
 import { deleteImage, glanceApi, listImages, showImage, updateImage } from '@nestack/glance/contract';
 import { NovaError } from '@nestack/nova/contract';
 import type { ImageProxyPort } from '@nestack/nova/domain';
@@ -49,13 +49,8 @@ export class ImageProxyClient implements ImageProxyPort {
     await this.api.call(ctx, updateImage, { params: { image_id: imageId }, body, headers }, 'user');
   }
 
-  async show(ctx: RequestContext, imageId: string): Promise<Readonly<Record<string, unknown>> | null> {
-    try {
-      return await this.api.call(ctx, showImage, { params: { image_id: imageId } }, 'user');
-    } catch (error) {
-      if (error instanceof DomainError && error.kind === 'notFound') return null;
-      throw error;
-    }
+  show(ctx: RequestContext, imageId: string): Promise<Readonly<Record<string, unknown>> | null> {
+    return orNull(this.api.call(ctx, showImage, { params: { image_id: imageId } }, 'user'));
   }
 
   async delete(ctx: RequestContext, imageId: string): Promise<boolean> {

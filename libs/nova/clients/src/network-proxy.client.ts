@@ -1,6 +1,6 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import { orNull, type ApiClient, type ApiClients } from '@nestack/kernel/http';
 import {
   createFloatingIp,
   createSecurityGroup,
@@ -27,7 +27,6 @@ import type {
   NewRule,
   SecurityGroupDetail,
 } from '@nestack/nova/domain';
-import { orNull } from './neutron-errors';
 
 /** Neutron behind nova's older network APIs. */
 export class NetworkProxyClient implements NetworkProxyPort {

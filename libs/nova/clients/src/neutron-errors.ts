@@ -48,16 +48,6 @@ export async function inNovasWords<T>(call: Promise<T>, about: About): Promise<T
   }
 }
 
-/** The answer, or null when what was asked for does not exist (or is hidden). */
-export async function orNull<T>(call: Promise<T>): Promise<T | null> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof DomainError && error.kind === 'notFound') return null;
-    throw error;
-  }
-}
-
 /** The answer, or null when neutron cannot do it as things are. */
 export async function unlessConflict<T>(call: Promise<T>): Promise<T | null> {
   try {

@@ -1,5 +1,5 @@
 import type { RequestContext } from '@nestack/kernel/context';
-import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import { orNull, type ApiClient, type ApiClients } from '@nestack/kernel/http';
 import {
   createPort,
   deletePort,
@@ -25,7 +25,7 @@ import type {
   SecurityGroupSummary,
   ServerOfProject,
 } from '@nestack/nova/domain';
-import { inNovasWords, orNull, unlessConflict } from './neutron-errors';
+import { inNovasWords, unlessConflict } from './neutron-errors';
 import {
   OWN_PROFILE,
   REQUEST_KEY,

@@ -1,6 +1,6 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import { orNull, type ApiClient, type ApiClients } from '@nestack/kernel/http';
 import type { Operation } from '@nestack/kernel/http';
 import type { RequestSpec } from '@nestack/nova/contract';
 import { resourceRequestOf, type PlacementPort, type ProviderCandidate } from '@nestack/nova/domain';
@@ -315,13 +315,4 @@ function mainProvider(allocations: AllocationRequest['allocations']): string {
 
 function isKind(error: unknown, kind: DomainError['kind']): boolean {
   return error instanceof DomainError && error.kind === kind;
-}
-
-async function orNull<T>(call: Promise<T>): Promise<T | null> {
-  try {
-    return await call;
-  } catch (error) {
-    if (isKind(error, 'notFound')) return null;
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import type { RequestContext } from '@nestack/kernel/context';
 import { DomainError } from '@nestack/kernel/errors';
-import type { ApiClient, ApiClients } from '@nestack/kernel/http';
+import { orNull, type ApiClient, type ApiClients } from '@nestack/kernel/http';
 import {
   cinderApi,
   createSnapshot,
@@ -14,7 +14,6 @@ import {
 } from '@nestack/cinder/contract';
 import { NovaError } from '@nestack/nova/contract';
 import type { NewSnapshot, NewVolume, VolumeProxyPort } from '@nestack/nova/domain';
-import { orNull } from './neutron-errors';
 
 type Item = Readonly<Record<string, unknown>>;
 
