@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
-import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { run } from '@nestack/kernel/process';
 import { Rest } from '../bootstrap/rest';
 import { writeAtomically } from '../cloud/files';
@@ -10,6 +8,7 @@ import { authUrlOf, placeOf, type CommonOptions } from '../commands/cloud';
 import { aptInstall, requireInstallable } from '../install/apt';
 import { conformanceNeeds, missingOf } from '../install/needs';
 import { UserError } from '../user-error';
+import { runGroupOf } from './child-group';
 import { bareName, markdownOf, parseResult, resultsOf, type GroupReport, type ReportedResult } from './results';
 import { renderConfig, tempestConfig } from './tempest-config';
 
@@ -32,9 +31,6 @@ interface ConformanceOptions extends CommonOptions {
  */
 const WORKERS = { simulated: 8, real: 3 } as const;
 
-/** Signals that end a run, and Tempest with it. */
-const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
-
 /** Debian's Tempest wants Debian's Python, whatever else comes first in PATH. */
 const ENV: NodeJS.ProcessEnv = {
   PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
@@ -55,7 +51,8 @@ export async function conformance(options: ConformanceOptions): Promise<void> {
   const guests = settings.virt === 'libvirt' && settings.net !== 'fake' ? 'real' : 'simulated';
   await requireTempest();
   const workspace = path.join(layout.root, 'conformance');
-  for (const sub of ['etc', 'log', 'lock']) mkdirSync(path.join(workspace, sub), { recursive: true });
+  tidy(workspace);
+  for (const sub of ['etc', 'log', 'lock', 'tmp']) mkdirSync(path.join(workspace, sub), { recursive: true });
   const rest = new Rest({
     authUrl: authUrlOf(settings),
     username: 'admin',
@@ -75,14 +72,18 @@ export async function conformance(options: ConformanceOptions): Promise<void> {
   } finally {
     await rest.close();
   }
-  await prepareRepository(workspace);
-  const listed = await listTests(workspace);
-  const required = requiredIds(path.join(home, 'apps/nestack/conformance/interop-2020.06.tsv'));
   const reports: GroupReport[] = [];
-  for (const group of groups) {
-    const tests = listed.filter((test) => isIn(group, test, required) && pattern.test(bareName(test)));
-    if (tests.length === 0) throw new UserError(`Tempest lists no such tests of ${group}.`);
-    reports.push(await runGroup(workspace, group, tests, options.workers ?? WORKERS[guests]));
+  try {
+    await prepareRepository(workspace);
+    const listed = await listTests(workspace);
+    const required = requiredIds(path.join(home, 'apps/nestack/conformance/interop-2020.06.tsv'));
+    for (const group of groups) {
+      const tests = listed.filter((test) => isIn(group, test, required) && pattern.test(bareName(test)));
+      if (tests.length === 0) throw new UserError(`Tempest lists no such tests of ${group}.`);
+      reports.push(await runGroup(workspace, group, tests, options.workers ?? WORKERS[guests]));
+    }
+  } finally {
+    tidy(workspace);
   }
   const text = markdownOf(reports);
   process.stdout.write(`\n${text}`);
@@ -133,17 +134,33 @@ async function prepareRepository(workspace: string): Promise<void> {
     await run('stestr', ['init'], { cwd: workspace, env: environment(workspace) });
 }
 
+/** Where Tempest's processes keep what they remove at a normal end. */
+const temporary = (workspace: string): string => path.join(workspace, 'tmp');
+
+/** Removes what processes that were ended have left: their own files, and results that are not whole. */
+function tidy(workspace: string): void {
+  rmSync(temporary(workspace), { recursive: true, force: true });
+  const results = path.join(workspace, '.stestr');
+  if (!existsSync(results)) return;
+  for (const name of readdirSync(results)) if (name.startsWith('tmp')) rmSync(path.join(results, name));
+}
+
 function environment(workspace: string): NodeJS.ProcessEnv {
-  return { ...ENV, HOME: workspace, TEMPEST_CONFIG_DIR: path.join(workspace, 'etc'), TEMPEST_CONFIG: 'tempest.conf' };
+  return {
+    ...ENV,
+    HOME: workspace,
+    TMPDIR: temporary(workspace),
+    TEMPEST_CONFIG_DIR: path.join(workspace, 'etc'),
+    TEMPEST_CONFIG: 'tempest.conf',
+  };
 }
 
 async function listTests(workspace: string): Promise<readonly string[]> {
-  const output = await run('tempest', ['run', '--list-tests'], {
-    cwd: workspace,
-    env: environment(workspace),
-    timeoutMs: 300_000,
-  });
-  return output.split('\n').filter((line) => line.startsWith('tempest.'));
+  const lines: string[] = [];
+  const about = { cwd: workspace, env: environment(workspace), onLine: (line: string) => lines.push(line) };
+  const code = await runGroupOf('tempest', ['run', '--list-tests'], about);
+  if (code !== 0) throw new UserError(`Tempest cannot list its tests (code ${String(code)}).`);
+  return lines.filter((line) => line.startsWith('tempest.'));
 }
 
 function requiredIds(file: string): ReadonlySet<string> {
@@ -170,34 +187,16 @@ async function runGroup(
   const reported: ReportedResult[] = [];
   const output = createWriteStream(path.join(workspace, `${group}.log`));
   process.stderr.write(`${group}: ${tests.length} tests\n`);
-  const child = spawn('tempest', ['run', '--load-list', list, '--concurrency', String(workers)], {
-    cwd: workspace,
-    env: environment(workspace),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, since its workers are processes as well.
-    detached: true,
-  });
-  const stopped: NodeJS.Signals[] = [];
-  const stop = (signal: NodeJS.Signals): void => {
-    stopped.push(signal);
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
-  };
-  for (const signal of SIGNALS) process.on(signal, stop);
-  child.stderr.pipe(output, { end: false });
-  const ended = new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', () => resolve());
-  });
-  for await (const line of createInterface({ input: child.stdout })) {
+  const onLine = (line: string): void => {
     output.write(`${line}\n`);
     const result = parseResult(line);
-    if (result === null) continue;
+    if (result === null) return;
     reported.push(result);
     if (result.outcome !== 'passed') process.stderr.write(`  ${result.outcome}: ${result.test}\n`);
-  }
-  await ended.finally(() => SIGNALS.forEach((signal) => process.off(signal, stop)));
-  output.end();
-  if (stopped[0] !== undefined) throw new UserError(`Tempest was ended by ${stopped[0]}.`);
+  };
+  const args = ['run', '--load-list', list, '--concurrency', String(workers)];
+  const about = { cwd: workspace, env: environment(workspace), errors: output, onLine };
+  await runGroupOf('tempest', args, about).finally(() => output.end());
   const results = resultsOf(tests, reported);
   return { group, listed: tests.length, results, seconds: (performance.now() - began) / 1000 };
 }
