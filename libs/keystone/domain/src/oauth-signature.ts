@@ -67,7 +67,12 @@ export function isSigned(
   const digest = DIGESTS[params.get('oauth_signature_method') ?? ''];
   const right =
     digest === undefined ? key : createHmac(digest, key).update(signatureBase(request, params)).digest('base64');
-  const [given, expected] = [Buffer.from(params.get('oauth_signature') ?? ''), Buffer.from(right)];
+  return isSecret(params.get('oauth_signature') ?? '', right);
+}
+
+/** Whether what was sent is the secret, in a time that tells nothing of where they differ. */
+export function isSecret(sent: string, secret: string): boolean {
+  const [given, expected] = [Buffer.from(sent), Buffer.from(secret)];
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 

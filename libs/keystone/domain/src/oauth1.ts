@@ -5,7 +5,7 @@ import type { RequestContext, TransactionRunner, Tx } from '@nestack/kernel/cont
 import { newHexId } from '@nestack/kernel/ids';
 import type { AccessToken, Consumer, Extra, Role, TokenView } from './model';
 import { momentOf, timeOf, type Moment } from './moments';
-import { assertSignable, isSigned, oauthParams, type SignedRequest } from './oauth-signature';
+import { assertSignable, isSecret, isSigned, oauthParams, type SignedRequest } from './oauth-signature';
 import type { Stores, Vault } from './ports';
 import { revocation } from './revocations';
 
@@ -169,7 +169,8 @@ export class OAuth1 {
         consumer.id !== asked.consumer_id ||
         timeOf(asked.expires_at) <= now.getTime() ||
         user === null ||
-        asked.verifier !== given.oauth_verifier ||
+        asked.verifier === null ||
+        !isSecret(given.oauth_verifier, asked.verifier) ||
         !isSigned(request, given.all, this.vault.open(consumer.secret), this.vault.open(asked.secret))
       )
         throw KeystoneError.Unauthorized();
