@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Tx } from '@nestack/kernel/context';
 import type { Logger } from '@nestack/kernel/log';
-import type { Client, PoolClient } from 'pg';
+import type { Client, Pool, PoolClient } from 'pg';
 import { DataSource, type QueryRunner } from 'typeorm';
 import { applyMigrations } from './migrate';
 import { codeOf, isConnectionFailure, isRetryable, isStalePlan, toDomainError } from './pg-errors';
@@ -19,6 +19,19 @@ const IDLE_IN_TRANSACTION_MS = 10_000;
 /** A service's database: a TypeORM data source on its own schema and role. Connects when first used. */
 export function openDatabase(config: DatabaseConfig, log: Logger): Database {
   return new PostgresDatabase(config, log);
+}
+
+/**
+ * A connection that is lost between its pool and its user has no listener for a moment: what the server says last may come in the same packet
+ * as what made it free. Its user finds out at his first statement.
+ */
+function outliveLosses(pool: Pool): void {
+  const known = new WeakSet<PoolClient>();
+  pool.on('acquire', (client) => {
+    if (known.has(client)) return;
+    known.add(client);
+    client.on('error', () => undefined);
+  });
 }
 
 class PostgresDatabase implements Database {
@@ -162,6 +175,7 @@ class PostgresDatabase implements Database {
     for (let tries = 0; !this.closed; tries += 1) {
       try {
         await this.source.initialize();
+        outliveLosses((this.source.driver as unknown as { readonly master: Pool }).master);
         return;
       } catch (error) {
         if (!isConnectionFailure(error)) {

@@ -1,7 +1,14 @@
+import { connect, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLogger, silentLogger } from '@nestack/kernel/log';
 import { waitFor } from '@nestack/kernel/process';
-import { createTestDatabase, killablePostgres, type KillableServer, type TestDatabase } from '@nestack/kernel/testing';
+import {
+  createTestDatabase,
+  freePort,
+  killablePostgres,
+  type KillableServer,
+  type TestDatabase,
+} from '@nestack/kernel/testing';
 import { execute, executeSoon, openDatabase, sql, sqlOne, type Database } from './index';
 
 /** PostgreSQL of this file alone, killed and started again under the pools. */
@@ -94,7 +101,57 @@ describe('a transaction', () => {
   });
 });
 
+/** What a server says to its clients when it dies. */
+function lastWords(): Buffer {
+  const fields = ['SFATAL', 'VFATAL', 'C57P01', 'Mterminating connection due to unexpected postmaster exit', ''];
+  const text = Buffer.from(fields.map((field) => `${field}\0`).join(''));
+  const head = Buffer.from('E\0\0\0\0');
+  head.writeInt32BE(text.length + 4, 1);
+  return Buffer.concat([head, text]);
+}
+
+/** A way to the server that, when told to, lets the next connection come about and die in the same packet. */
+async function deadlyWay(to: URL): Promise<{ readonly url: string; deadly: boolean; close(): void }> {
+  const way = createServer((client) => {
+    const server = connect(Number(to.port), to.hostname);
+    const dies = result.deadly;
+    result.deadly = false;
+    server.on('data', (data) => {
+      const ready = data.subarray(-6).equals(Buffer.from('Z\0\0\0\x05I'));
+      client.write(dies && ready ? Buffer.concat([data, lastWords()]) : data);
+      if (dies && ready) client.end();
+    });
+    client.on('data', (data) => server.write(data));
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ] as const)
+      one.on('close', () => other.destroy()).on('error', () => other.destroy());
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => way.listen(port, '127.0.0.1', resolve));
+  const url = new URL(to);
+  url.host = `127.0.0.1:${String(port)}`;
+  const result = { url: url.toString(), deadly: false, close: () => void way.close() };
+  return result;
+}
+
 describe('PostgreSQL killed', () => {
+  it('as soon as it has taken a connection: the process lives on', async () => {
+    const way = await deadlyWay(new URL(test.url));
+    const database = openDatabase({ url: way.url, schema: 'svc', pool_size: 2 }, silentLogger);
+    const slow = (): Promise<unknown> => database.read('slow', (tx) => sql(tx, 'SELECT pg_sleep(0.2)'));
+    await slow();
+    way.deadly = true;
+    const ends = await Promise.allSettled([slow(), slow()]);
+    expect(way.deadly).toBe(false);
+    expect(ends[0]).toMatchObject({ status: 'fulfilled' });
+    expect(ends[1]).toMatchObject({ status: 'rejected', reason: { kind: 'unavailable' } });
+    await Promise.all([slow(), slow()]);
+    await database.close();
+    way.close();
+  });
+
   it('fails what is under way as unavailable, keeps what was committed, and serves again by itself', async () => {
     const before = await read(2);
     await test.database.run('commit', (tx) => execute(tx, 'UPDATE account SET n = n + 1 WHERE id = 2'));

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newUuid } from '@nestack/kernel/ids';
 import { waitFor } from '@nestack/kernel/process';
 import { killablePostgres, type KillableServer } from '@nestack/kernel/testing';
 import { Office } from '../test/office';
@@ -22,10 +23,12 @@ describe('PostgreSQL killed under saga workers', () => {
   it('in the middle of many runs, twice: each ends as it should, each effect once, soon after it is back', async () => {
     await office.hire([tripSaga('trip', office.world)], { owner: 'a' });
     await office.hire([tripSaga('trip', office.world)], { owner: 'b' });
+    // Others than those of a try before.
+    const run = newUuid().slice(0, 8);
     const names: string[] = [];
     const begin = async (count: number): Promise<void> => {
       for (let index = 0; index < count; index += 1) {
-        const name = `n${String(names.length)}`;
+        const name = `${run}-${String(names.length)}`;
         // Whether a start that was cut off has been committed is not known: it is not counted.
         await office.begin('trip', name, names.length % 4 === 0 ? { fail: 'commit' } : {});
         names.push(name);
