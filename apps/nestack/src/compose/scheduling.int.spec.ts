@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -102,6 +102,7 @@ afterAll(async () => {
   await clients?.close();
   for (const app of running.reverse()) await app.close();
   for (const database of databases) await database.close();
+  rmSync(keys, { recursive: true, force: true });
 });
 
 const row = (total: number, ratio = 1) => ({ total, reserved: 0, allocation_ratio: ratio, max_unit: total });
