@@ -136,6 +136,7 @@ export function ec2MetaData(spec: InstanceSpec, version: string): Ec2Tree {
   return {
     'ami-id': spec.image === null ? 'None' : `ami-${spec.image.id.slice(0, 8)}`,
     'ami-launch-index': String(spec.launch_index),
+    // Upstream's very word: there is no manifest.
     'ami-manifest-path': 'FIXME',
     ...since('2007-12-15', { 'block-device-mapping': blockDeviceMapping(spec) }),
     hostname: spec.hostname,
